@@ -1,0 +1,63 @@
+"""What rules can look at, at one moment of one flow: the meeting point of protocol parsers and rule evaluation.
+
+Parsers fill buffers under Suricata 7's sticky-buffer names (`http.uri`, `dns.query`, `tls.sni`, `file.data`, ...);
+the rule evaluator asks for them by those names and never knows where they came from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from omamori.firmware.engine.packet import Packet
+
+
+class Moment(Enum):
+    """Why rules are evaluated now."""
+
+    PACKET = auto()
+    """One packet; buffer `payload` is its transport payload (may be empty: flags, icmp and dsize rules)."""
+    STREAM = auto()
+    """Reassembled bytes of one direction grew; buffer `stream` is the window in inspection."""
+    TRANSACTION = auto()
+    """An application message, or a part of one, is complete; its buffers are there."""
+
+
+@dataclass(slots=True)
+class FlowFacts:
+    """What is remembered of one flow (a TCP connection or UDP/ICMP exchange). Addresses are packed (4 or 16 bytes)."""
+
+    protocol: str
+    """`tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, or `ip` for the rest."""
+    client: bytes
+    server: bytes
+    client_port: int
+    server_port: int
+    client_inside: bool
+    """The side that opened the flow is on the LAN side of the unit."""
+    established: bool = False
+    """TCP handshake seen complete, or both directions seen for UDP and ICMP."""
+    application: str = ""
+    """`http`, `tls`, `dns`, `smtp`, ...; empty until known, `failed` when nothing fits."""
+    flowbits: set[str] = field(default_factory=set)
+    flowints: dict[str, int] = field(default_factory=dict)
+    to_server_bytes: int = 0
+    to_client_bytes: int = 0
+    to_server_packets: int = 0
+    to_client_packets: int = 0
+
+
+@dataclass(slots=True)
+class Inspection:
+    """One evaluation. `buffers` holds a sequence of values for each name: multi-instance buffers have several."""
+
+    moment: Moment
+    now: float
+    """Seconds since the epoch, the packet's own time."""
+    flow: FlowFacts
+    to_server: bool
+    """Direction of the data in the buffers (client to server)."""
+    packet: Packet | None
+    """The packet that made this moment; None at the end of a flow or on a timer."""
+    buffers: Mapping[str, Sequence[bytes]]
+    events: frozenset[str] = frozenset()
+    """Names of decoder and application-layer events raised since the last moment (`app-layer-event`)."""

@@ -1,0 +1,47 @@
+"""What the engine answers for each packet. The bridge process turns it into a queue verdict; nothing else drops."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Forward this packet; more of the flow must be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Forward, and let the kernel forward the rest of the flow: nothing in it can change the verdict any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Drop this packet and the rest of its flow in the kernel."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Drop this packet only; the flow goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Send the packet again through the suspect queue, where segments come one by one and can be rewritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Forward this IP packet instead: same length, checksums already right."""
+
+    packet: bytes
+
+
+Verdict: TypeAlias = Pass | Decided | Block | Drop | Suspect | Rewrite
+
+PASS = Pass()
+DECIDED = Decided()
+SUSPECT = Suspect()

@@ -1,0 +1,339 @@
+"""Every message between unit and fleet, and the envelope it travels in.
+
+Upward messages carry the key (unit, boot, sequence): stored once, acknowledged after commit, kept by the unit until
+then. Downward messages are hints and calls; the fleet's database owns what is wanted.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from omamori.protocol import wire
+from omamori.protocol.capability import CAPABILITY
+from omamori.protocol.ids import BootId, DetectionId, Mac, UnitId
+from omamori.protocol.topics import Down, Up
+from omamori.protocol.version import Version
+from omamori.protocol.vocabulary import (
+    Action,
+    ApplyWhen,
+    Direction,
+    Guard,
+    Severity,
+    Side,
+    UpdatePhase,
+    WiringCode,
+)
+from omamori.protocol.window import NIGHTLY, RebootWindow
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One end of a flow; `port` is None where the protocol has none."""
+
+    address: str
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """An address a host held, and when it was seen holding it."""
+
+    address: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A device on the LAN. Identity is the MAC address; addresses come and go."""
+
+    mac: Mac
+    side: Side
+    first_seen: datetime
+    last_seen: datetime
+    addresses: tuple[HostAddress, ...] = ()
+    name: str = ""
+    name_source: str = ""
+    """Which protocol the name came from: `dhcp`, `mdns`, `netbios`; empty where there is no name."""
+    vendor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One verdict of the wiring diagnosis, with what it was read from."""
+
+    code: WiringCode
+    confidence: float
+    """0 to 1."""
+    since: datetime
+    evidence: tuple[str, ...] = ()
+    """Facts in English with numbers, for the help desk."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateState:
+    """Where the firmware update stands, as the unit sees it."""
+
+    phase: UpdatePhase
+    version: Version | None = None
+    """The version being updated to, or the one that failed."""
+    error: str = ""
+    changed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeState:
+    """The data path in numbers, since boot."""
+
+    workers: int = 0
+    """Queue workers alive; 0 means traffic passes uninspected."""
+    packets: int = 0
+    """Packets (GSO events) inspected."""
+    blocked: int = 0
+    neutralised: int = 0
+    bypassed: int = 0
+    """Packets the kernel let through because no worker took them."""
+    events_lost: int = 0
+    """Detections dropped because the spool was full."""
+
+
+# --- unit to fleet -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a unit is: sent at birth, on change, and every few minutes."""
+
+    time: datetime
+    firmware: Version
+    slot: str
+    """`a`, `b`, or empty where the unit did not boot from a slot."""
+    pack: Version | None
+    generation: int
+    """The generation of *want* this unit has taken in."""
+    update: UpdateState
+    bridge: BridgeState
+    uptime: float
+    """Seconds since boot."""
+    booted_healthy: bool = False
+    """This boot passed its health gate (boot-complete.target reached)."""
+    reboot_at: datetime | None = None
+    """When a staged firmware will be tried; None while nothing waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One thing a guard saw, and what it did about it."""
+
+    id: DetectionId
+    time: datetime
+    guard: Guard
+    direction: Direction
+    severity: Severity
+    signature_id: str
+    signature: str
+    action: Action
+    reason: str
+    """Why this was done: the rule, list or signature, in English."""
+    protocol: str
+    """`tcp`, `udp`, `icmp`, ..."""
+    source: Endpoint
+    destination: Endpoint
+    category: str = ""
+    detail: str = ""
+    """The domain, URL or file name it was about."""
+    host: Mac | None = None
+    """The LAN host that held the inside address at that time, where known."""
+    host_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Hosts that are new or changed."""
+
+    time: datetime
+    hosts: tuple[Host, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The whole present diagnosis, root cause first; sent when it changes."""
+
+    time: datetime
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Something an operator should be able to read later."""
+
+    time: datetime
+    process: str
+    level: str
+    text: str
+
+
+# --- fleet to unit -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WantHint:
+    """What is wanted has changed; fetch it over HTTPS."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """These sequences of that boot are committed; the unit may forget them."""
+
+    boot: BootId
+    sequences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """The state the fleet wants of a unit; fetched over HTTPS, never sent over MQTT."""
+
+    generation: int
+    firmware: Version | None = None
+    pack: Version | None = None
+    window: RebootWindow = NIGHTLY
+    apply: ApplyWhen = ApplyWhen.WINDOW
+
+
+# --- activation, over HTTPS --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the factory wrote into a unit; the secret is used once and stored by the fleet as a hash only."""
+
+    unit: UnitId
+    secret: str
+    fleet: str
+    """Base URL of the fleet's unit surface, `https://...`."""
+    fleet_ca: str
+    """PEM certificates that the unit trusts for the fleet's TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Sent once the button was pressed."""
+
+    unit: UnitId
+    secret: str
+    csr: str
+    """PEM, PKCS#10, signed by the unit's own key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The fleet's answer: who the unit is from now on and where it connects."""
+
+    certificate: str
+    """PEM chain; the CN is the unit id."""
+    mqtt_host: str
+    mqtt_port: int
+
+
+# --- the envelope ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognised:
+    """A well-formed message of a kind this side does not know yet: kept or skipped, never an error."""
+
+    kind: str
+    body: dict[str, object] = field(default_factory=dict, hash=False)
+
+
+UpBody: TypeAlias = State | Detection | Hosts | Wiring | Log | Unrecognised
+DownBody: TypeAlias = WantHint | Acknowledge | Unrecognised
+
+_UP: dict[str, type] = {"state": State, "detection": Detection, "hosts": Hosts, "wiring": Wiring, "log": Log}
+_DOWN: dict[str, type] = {"want": WantHint, "ack": Acknowledge}
+_KIND = {shape: kind for kinds in (_UP, _DOWN) for kind, shape in kinds.items()}
+
+CHANNELS: dict[type, Up | Down] = {
+    State: Up.STATE,
+    Detection: Up.EVENT,
+    Hosts: Up.HOST,
+    Wiring: Up.STATE,
+    Log: Up.LOG,
+    WantHint: Down.WANT,
+    Acknowledge: Down.CALL,
+}
+"""Which channel carries which message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upward:
+    """One message from a unit, with the key it is stored under."""
+
+    unit: UnitId
+    boot: BootId
+    sequence: int
+    body: UpBody
+    capability: int = CAPABILITY
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    kind: str
+    body: dict[str, object]
+    capability: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    unit: UnitId
+    boot: BootId
+    sequence: int
+
+
+def encode_up(message: Upward) -> bytes:
+    """Raises TooLarge."""
+    key = {"unit": message.unit, "boot": message.boot, "sequence": message.sequence}
+    return wire.dump({**_wrap(message.body, message.capability), **key})
+
+
+def decode_up(raw: bytes) -> Upward:
+    """Raises WireError."""
+    value = wire.load(raw)
+    envelope, key = wire.from_wire(_Envelope, value), wire.from_wire(_Key, value)
+    if not 0 <= key.sequence < 2**63:
+        raise wire.Malformed(f"sequence: {key.sequence} is out of range")
+    return Upward(key.unit, key.boot, key.sequence, _body(_UP, envelope), envelope.capability)
+
+
+def encode_down(body: DownBody) -> bytes:
+    """Raises TooLarge."""
+    return wire.dump(_wrap(body, CAPABILITY))
+
+
+def decode_down(raw: bytes) -> DownBody:
+    """Raises WireError."""
+    return _body(_DOWN, wire.from_wire(_Envelope, wire.load(raw)))
+
+
+def encode(value: Want | Claim | Activation | Activated) -> bytes:
+    """The HTTPS documents. Raises TooLarge."""
+    body = wire.to_wire(value)
+    assert isinstance(body, dict)  # noqa: S101 - a dataclass always is
+    return wire.dump(body)
+
+
+def _wrap(body: UpBody | DownBody, capability: int) -> dict[str, object]:
+    if isinstance(body, Unrecognised):
+        return {"kind": body.kind, "body": body.body, "capability": capability}
+    return {"kind": _KIND[type(body)], "body": wire.to_wire(body), "capability": capability}
+
+
+def _body(kinds: dict[str, type], envelope: _Envelope):  # type: ignore[no-untyped-def] # noqa: ANN202 - a union by table
+    shape = kinds.get(envelope.kind)
+    if shape is None:
+        return Unrecognised(envelope.kind, envelope.body)
+    return wire.from_wire(shape, envelope.body, where=envelope.kind)

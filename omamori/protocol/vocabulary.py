@@ -1,0 +1,71 @@
+"""The product's words as enums. The values are what travels and what is stored; texts for people live with the pages."""
+
+from enum import IntEnum, StrEnum
+
+
+class Guard(StrEnum):
+    """The five protections."""
+
+    IPS = "ips"
+    AV = "av"
+    WG = "wg"
+    UF = "uf"
+    APG = "apg"
+
+
+class Direction(StrEnum):
+    """Whose traffic it was: who opened the flow, seen from the LAN."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class Action(StrEnum):
+    """What was done about a detection."""
+
+    LOGGED = "logged"
+    BLOCKED = "blocked"
+    NEUTRALISED = "neutralised"
+
+
+class Severity(IntEnum):
+    """One star to three; only outbound suspicious traffic reaches two and three."""
+
+    ONE = 1
+    TWO = 2
+    THREE = 3
+
+
+class Side(StrEnum):
+    """Where a host was seen."""
+
+    BEHIND = "behind"
+    ROUTER = "router"
+
+
+class WiringCode(StrEnum):
+    """Findings of the wiring diagnosis; one table of codes for LEDs, pages and help desk."""
+
+    OK = "OK"
+    PPPOE_UPSTREAM = "PPPOE_UPSTREAM"
+    NO_HOSTS_BEHIND = "NO_HOSTS_BEHIND"
+    PORTS_SWAPPED = "PORTS_SWAPPED"
+
+
+class UpdatePhase(StrEnum):
+    """Where an update is. Only a booted, healthy slot reports COMMITTED."""
+
+    IDLE = "idle"
+    DOWNLOADING = "downloading"
+    STAGED = "staged"
+    TRIAL = "trial"
+    COMMITTED = "committed"
+    FAILED = "failed"
+
+
+class ApplyWhen(StrEnum):
+    """When a staged firmware may reboot the unit."""
+
+    WINDOW = "window"
+    NOW = "now"
