@@ -1,0 +1,62 @@
+"""Invoke tasks, a few lines each; `./inv --list` shows them. What they call lives in the rooms and in `lab/`."""
+
+import shlex
+import sys
+
+from invoke import Context, task
+
+PYTHON = shlex.quote(sys.executable)
+BIN = shlex.quote(sys.prefix) + "/bin"
+CODE = "omamori lab tests tasks.py"
+
+
+@task
+def fix(c: Context) -> None:
+    """Format the code and mend what ruff can mend."""
+    c.run(f"{BIN}/ruff check --fix-only --quiet {CODE}")
+    c.run(f"{BIN}/ruff format {CODE}")
+
+
+@task
+def check(c: Context) -> None:
+    """Check style, types and import contracts (the inner loop of a change)."""
+    c.run(f"{BIN}/ruff format --check --quiet {CODE}")
+    c.run(f"{BIN}/ruff check {CODE}")
+    c.run(f"{BIN}/lint-imports")
+    c.run(f"{BIN}/mypy omamori lab")
+
+
+@task(help={"fast": "leave out tests that boot the image, drive a browser or take long", "args": "more arguments for pytest"})
+def test(c: Context, fast: bool = False, args: str = "") -> None:  # noqa: FBT001, FBT002 - Invoke's way to say a flag
+    """Run all tests; the last line is pytest's own."""
+    chosen = '-m "not vm and not slow and not browser"' if fast else ""
+    c.run(f"{PYTHON} -m pytest -q {chosen} {args}", pty=sys.stdout.isatty())
+
+
+@task(help={"once": "play and check every step, then stop everything and exit", "json": "write the figures to this file"})
+def demo(c: Context, once: bool = False, json: str = "") -> None:  # noqa: FBT001, FBT002
+    """Run the whole product on this machine: build, boot, block, tell, update; leaves the portal open."""
+    flags = ("--once " if once else "") + (f"--json {shlex.quote(json)}" if json else "")
+    c.run(f"{PYTHON} -m lab.demo {flags}", pty=sys.stdout.isatty())
+
+
+@task(help={"json": "write the figures to this file", "check": "exit non-zero where a goal is missed"})
+def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Share of public rules that load and of suricata-verify cases that pass (needs OMAMORI_CORPUS)."""
+    flags = (f"--json {shlex.quote(json)} " if json else "") + ("--check" if check else "")
+    c.run(f"{PYTHON} -m lab.conformance {flags}", pty=sys.stdout.isatty())
+
+
+@task
+def docs(c: Context) -> None:
+    """Write the generated reference pages and screenshots anew."""
+    c.run(f"{PYTHON} -m lab.reference")
+
+
+@task
+def lock(c: Context) -> None:
+    """Compile the lock files with hashes from pyproject.toml (needs uv)."""
+    flags = "--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --no-emit-package omamori"
+    c.run(f"uv pip compile --universal --python-version 3.11 {flags} --extra dev pyproject.toml -o requirements/dev.txt")
+    target = "--python-version 3.13 --python-platform x86_64-manylinux_2_28"
+    c.run(f"uv pip compile {target} {flags} --extra unit pyproject.toml -o requirements/unit.txt")
