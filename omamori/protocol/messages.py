@@ -6,7 +6,7 @@ then. Downward messages are hints and calls; the fleet's database owns what is w
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from omamori.protocol import wire
 from omamori.protocol.capability import CAPABILITY
@@ -212,7 +212,7 @@ class Claim:
     """What the factory wrote into a unit; the secret is used once and stored by the fleet as a hash only."""
 
     unit: UnitId
-    secret: str
+    secret: str = field(repr=False)
     fleet: str
     """Base URL of the fleet's unit surface, `https://...`."""
     fleet_ca: str
@@ -224,7 +224,7 @@ class Activation:
     """Sent once the button was pressed."""
 
     unit: UnitId
-    secret: str
+    secret: str = field(repr=False)
     csr: str
     """PEM, PKCS#10, signed by the unit's own key."""
 
@@ -252,6 +252,8 @@ class Unrecognised:
 
 UpBody: TypeAlias = State | Detection | Hosts | Wiring | Log | Unrecognised
 DownBody: TypeAlias = WantHint | Acknowledge | Unrecognised
+
+Document = TypeVar("Document", Want, Claim, Activation, Activated)
 
 _UP: dict[str, type] = {"state": State, "detection": Detection, "hosts": Hosts, "wiring": Wiring, "log": Log}
 _DOWN: dict[str, type] = {"want": WantHint, "ack": Acknowledge}
@@ -293,6 +295,10 @@ class _Key:
     boot: BootId
     sequence: int
 
+    def __post_init__(self) -> None:
+        if self.sequence < 0:
+            raise wire.Malformed(f"sequence: {self.sequence} is negative")
+
 
 def encode_up(message: Upward) -> bytes:
     """Raises TooLarge."""
@@ -304,9 +310,29 @@ def decode_up(raw: bytes) -> Upward:
     """Raises WireError."""
     value = wire.load(raw)
     envelope, key = wire.from_wire(_Envelope, value), wire.from_wire(_Key, value)
-    if not 0 <= key.sequence < 2**63:
-        raise wire.Malformed(f"sequence: {key.sequence} is out of range")
     return Upward(key.unit, key.boot, key.sequence, _body(_UP, envelope), envelope.capability)
+
+
+def encode_body(body: UpBody) -> bytes:
+    """One message without its key, as a unit's processes hand it to the agent. Raises TooLarge."""
+    return wire.dump(_wrap(body, CAPABILITY))
+
+
+def decode_body(raw: bytes) -> UpBody:
+    """Raises WireError."""
+    return _body(_UP, wire.from_wire(_Envelope, wire.load(raw)))
+
+
+def salvage_up(raw: bytes) -> Upward:
+    """The key of a message whose body `decode_up` refuses, e.g. for an enum value newer than this side.
+
+    The body is kept as Unrecognised, so that it can be stored and acknowledged. Raises WireError.
+    """
+    value = wire.load(raw)
+    envelope, key = wire.from_wire(_Envelope, value), wire.from_wire(_Key, value)
+    return Upward(
+        key.unit, key.boot, key.sequence, Unrecognised(envelope.kind, envelope.body), envelope.capability
+    )
 
 
 def encode_down(body: DownBody) -> bytes:
@@ -324,6 +350,22 @@ def encode(value: Want | Claim | Activation | Activated) -> bytes:
     body = wire.to_wire(value)
     assert isinstance(body, dict)  # noqa: S101 - a dataclass always is
     return wire.dump(body)
+
+
+def decode(shape: type[Document], raw: bytes) -> Document:
+    """An HTTPS document of this shape. Raises WireError."""
+    return wire.from_wire(shape, wire.load(raw))
+
+
+def decode_up_body(kind: str, body: object) -> UpBody:
+    """One line of a spool segment, `{"kind", "body"}`. Raises WireError."""
+    return _body(_UP, wire.from_wire(_Envelope, {"kind": kind, "body": body}))  # type: ignore[no-any-return]
+
+
+def encode_up_body(body: UpBody) -> dict[str, object]:
+    """What `decode_up_body` reads: `{"kind": ..., "body": {...}}`."""
+    wrapped = _wrap(body, CAPABILITY)
+    return {"kind": wrapped["kind"], "body": wrapped["body"]}
 
 
 def _wrap(body: UpBody | DownBody, capability: int) -> dict[str, object]:

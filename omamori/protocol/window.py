@@ -1,10 +1,12 @@
 """Reboot windows: which weekdays and times, in the customer's own time zone.
 
 Pure arithmetic on aware datetimes. A window that ends before it starts runs over midnight and belongs to the
-weekday it starts on. Daylight saving follows the time zone: a wall-clock start that does not exist that day
-opens when the clock has jumped past it.
+weekday it starts on. Daylight saving follows the time zone, and a window is never open at a wall-clock time that
+the customer did not choose: a start or end that clocks skip that day is the moment they jump past it (a window skipped
+whole does not open), and a repeated hour belongs to it once.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,10 +33,6 @@ class RebootWindow:
         zone(self.timezone)
 
 
-NIGHTLY = RebootWindow("Asia/Tokyo", (1, 2, 3, 4, 5, 6, 7), "02:00", "05:00")
-"""What a unit uses until its customer has chosen."""
-
-
 def zone(name: str) -> ZoneInfo:
     """Raises WindowError for a name that the IANA database does not have."""
     try:
@@ -52,7 +50,7 @@ def is_open(window: RebootWindow, now: datetime) -> bool:
 def next_opening(window: RebootWindow, now: datetime) -> tuple[datetime, datetime]:
     """The current opening if there is one, else the next: (opens, closes), aware, in UTC."""
     today = now.astimezone(zone(window.timezone)).date()
-    openings = (_on(window, today + timedelta(days=offset)) for offset in range(-1, 9))
+    openings = (_on(window, today + timedelta(days=offset)) for offset in range(-1, 16))
     return min(opening for opening in openings if opening and opening[1] > now)
 
 
@@ -62,13 +60,28 @@ def _on(window: RebootWindow, day: date) -> tuple[datetime, datetime] | None:
     where = zone(window.timezone)
     start, end = _clock(window.start), _clock(window.end)
     last = day if end > start else day + timedelta(days=1)
-    opens = datetime.combine(day, start, where).astimezone(UTC)
-    closes = datetime.combine(last, end, where).astimezone(UTC)
-    return (opens, closes) if closes > opens else None
+    closes = _instant(datetime.combine(last, end), where)
+    openings = (_instant(datetime.combine(day, start, fold=fold), where) for fold in (1, 0))
+    return next(((opens, closes) for opens in openings if opens < closes), None)
+
+
+def _instant(wall: datetime, where: ZoneInfo) -> datetime:
+    """The first moment at which clocks there show this wall-clock time (its second one with fold=1) or, skipped, more."""
+    moments = sorted(wall.replace(tzinfo=where, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if _shown(moments[0], where) == wall.replace(fold=0):
+        return moments[wall.fold]
+    minutes = (moments[0] + timedelta(minutes=passed) for passed in range(24 * 60))
+    return next(moment for moment in minutes if _shown(moment, where) >= wall.replace(fold=0))
+
+
+def _shown(moment: datetime, where: ZoneInfo) -> datetime:
+    return moment.astimezone(where).replace(tzinfo=None, fold=0)
 
 
 def _clock(text: str) -> time:
-    try:
-        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a wall-clock time has no zone of its own
-    except ValueError as error:
-        raise WindowError(f"not a time of day (HH:MM): {text[:20]!r}") from error
+    if not _TIME_OF_DAY.fullmatch(text):
+        raise WindowError(f"not a time of day (HH:MM): {text[:20]!r}")
+    return time.fromisoformat(text)
+
+
+_TIME_OF_DAY = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]")

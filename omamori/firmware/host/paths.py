@@ -1,0 +1,125 @@
+"""Every path of the unit in one place, below a root that tests and demos may move (docs/internals.md).
+
+Only names: nothing here touches a disk or reads the environment, apart from `from_environment`, which entry points call.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from omamori.protocol.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The unit's files. `root` is `/` on a unit."""
+
+    root: Path = Path("/")
+
+    # --- part of the image, read-only ---------------------------------------------------------------------------
+
+    @property
+    def trust_root(self) -> Path:
+        """The TUF root of trust the image was sealed with."""
+        return self.root / "usr/lib/omamori/root.json"
+
+    @property
+    def factory_pack(self) -> Path:
+        """The signature pack used until one was applied."""
+        return self.root / "usr/lib/omamori/factory.pack"
+
+    @property
+    def os_release(self) -> Path:
+        return self.root / "usr/lib/os-release"
+
+    # --- the kernel and systemd -----------------------------------------------------------------------------------
+
+    @property
+    def kernel_boot_id(self) -> Path:
+        return self.root / "proc/sys/kernel/random/boot_id"
+
+    @property
+    def kernel_command_line(self) -> Path:
+        return self.root / "proc/cmdline"
+
+    @property
+    def kernel_uptime(self) -> Path:
+        return self.root / "proc/uptime"
+
+    @property
+    def claim(self) -> Path:
+        """The factory claim, as systemd hands it to the agent's service (`LoadCredential=omamori.claim`)."""
+        return self.root / "run/credentials/omamori-agent.service/omamori.claim"
+
+    # --- the data partition -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Path:
+        return self.root / "var/lib/omamori"
+
+    def spool(self, process: str) -> Path:
+        """Where `process` leaves messages for the agent; see host/spool.py."""
+        return self.state / "spool" / process
+
+    @property
+    def agent_state(self) -> Path:
+        """The agent's own: key, certificate, outbox."""
+        return self.state / "agent"
+
+    @property
+    def want(self) -> Path:
+        """The newest `Want`, as the agent fetched it."""
+        return self.agent_state / "want.json"
+
+    @property
+    def update(self) -> Path:
+        """The updater's own: TUF metadata, downloads, trial marker."""
+        return self.state / "update"
+
+    @property
+    def update_state(self) -> Path:
+        return self.update / "state.json"
+
+    @property
+    def packs(self) -> Path:
+        return self.state / "packs"
+
+    def pack(self, version: Version) -> Path:
+        return self.packs / f"{version}.pack"
+
+    @property
+    def current_pack(self) -> Path:
+        """A symlink to the pack in force; missing until the first one was applied."""
+        return self.packs / "current.pack"
+
+    # --- run time ---------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run/omamori"
+
+    @property
+    def bridge_status(self) -> Path:
+        return self.run / "bridge/status.json"
+
+    @property
+    def hosts(self) -> Path:
+        return self.run / "lan/hosts.json"
+
+    @property
+    def wiring(self) -> Path:
+        return self.run / "lan/wiring.json"
+
+    @property
+    def agent_status(self) -> Path:
+        return self.run / "agent/status.json"
+
+    @property
+    def reboot(self) -> Path:
+        """Created by the agent when a staged firmware may be tried now."""
+        return self.run / "agent/reboot"
+
+
+def from_environment() -> Paths:
+    """`OMAMORI_ROOT`, or `/`. For entry points only."""
+    return Paths(Path(os.environ.get("OMAMORI_ROOT") or "/"))
