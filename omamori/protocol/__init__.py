@@ -12,6 +12,14 @@ A message once shipped never changes: fields are added, `CAPABILITY` is raised, 
         └── Malformed    not JSON, or a field is missing or has the wrong type
 """
 
-from omamori.protocol.errors import IdError, Malformed, ProtocolError, TooLarge, VersionError, WindowError, WireError
+from omamori.protocol.errors import (
+    IdError,
+    Malformed,
+    ProtocolError,
+    TooLarge,
+    VersionError,
+    WindowError,
+    WireError,
+)
 
 __all__ = ["IdError", "Malformed", "ProtocolError", "TooLarge", "VersionError", "WindowError", "WireError"]

@@ -6,10 +6,11 @@ then. Downward messages are hints and calls; the fleet's database owns what is w
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from omamori.protocol import wire
 from omamori.protocol.capability import CAPABILITY
+from omamori.protocol.errors import Malformed
 from omamori.protocol.ids import BootId, DetectionId, Mac, UnitId
 from omamori.protocol.topics import Down, Up
 from omamori.protocol.version import Version
@@ -297,7 +298,7 @@ class _Key:
 
     def __post_init__(self) -> None:
         if self.sequence < 0:
-            raise wire.Malformed(f"sequence: {self.sequence} is negative")
+            raise Malformed(f"sequence: {self.sequence} is negative")
 
 
 def encode_up(message: Upward) -> bytes:
@@ -320,7 +321,8 @@ def encode_body(body: UpBody) -> bytes:
 
 def decode_body(raw: bytes) -> UpBody:
     """Raises WireError."""
-    return _body(_UP, wire.from_wire(_Envelope, wire.load(raw)))
+    body: UpBody = _body(_UP, wire.from_wire(_Envelope, wire.load(raw)))
+    return body
 
 
 def salvage_up(raw: bytes) -> Upward:
@@ -342,7 +344,8 @@ def encode_down(body: DownBody) -> bytes:
 
 def decode_down(raw: bytes) -> DownBody:
     """Raises WireError."""
-    return _body(_DOWN, wire.from_wire(_Envelope, wire.load(raw)))
+    body: DownBody = _body(_DOWN, wire.from_wire(_Envelope, wire.load(raw)))
+    return body
 
 
 def encode(value: Want | Claim | Activation | Activated) -> bytes:
@@ -357,24 +360,13 @@ def decode(shape: type[Document], raw: bytes) -> Document:
     return wire.from_wire(shape, wire.load(raw))
 
 
-def decode_up_body(kind: str, body: object) -> UpBody:
-    """One line of a spool segment, `{"kind", "body"}`. Raises WireError."""
-    return _body(_UP, wire.from_wire(_Envelope, {"kind": kind, "body": body}))  # type: ignore[no-any-return]
-
-
-def encode_up_body(body: UpBody) -> dict[str, object]:
-    """What `decode_up_body` reads: `{"kind": ..., "body": {...}}`."""
-    wrapped = _wrap(body, CAPABILITY)
-    return {"kind": wrapped["kind"], "body": wrapped["body"]}
-
-
 def _wrap(body: UpBody | DownBody, capability: int) -> dict[str, object]:
     if isinstance(body, Unrecognised):
         return {"kind": body.kind, "body": body.body, "capability": capability}
     return {"kind": _KIND[type(body)], "body": wire.to_wire(body), "capability": capability}
 
 
-def _body(kinds: dict[str, type], envelope: _Envelope):  # type: ignore[no-untyped-def] # noqa: ANN202 - a union by table
+def _body(kinds: dict[str, type], envelope: _Envelope) -> Any:  # noqa: ANN401 - a union chosen by table
     shape = kinds.get(envelope.kind)
     if shape is None:
         return Unrecognised(envelope.kind, envelope.body)

@@ -10,7 +10,9 @@ from typing import Self
 
 from omamori.protocol.errors import VersionError
 
-_GRAMMAR = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-rc\.(0|[1-9]\d{0,5}))?")
+_GRAMMAR = re.compile(
+    r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-rc\.(0|[1-9]\d{0,5}))?", re.ASCII
+)
 
 
 @total_ordering

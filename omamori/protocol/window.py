@@ -61,7 +61,7 @@ def _on(window: RebootWindow, day: date) -> tuple[datetime, datetime] | None:
     start, end = _clock(window.start), _clock(window.end)
     last = day if end > start else day + timedelta(days=1)
     closes = _instant(datetime.combine(last, end), where)
-    openings = (_instant(datetime.combine(day, start, fold=fold), where) for fold in (1, 0))
+    openings = (_instant(datetime.combine(day, start).replace(fold=fold), where) for fold in (1, 0))
     return next(((opens, closes) for opens in openings if opens < closes), None)
 
 
@@ -85,3 +85,6 @@ def _clock(text: str) -> time:
 
 
 _TIME_OF_DAY = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+
+NIGHTLY = RebootWindow("Asia/Tokyo", (1, 2, 3, 4, 5, 6, 7), "02:00", "05:00")
+"""What a unit uses until its customer has chosen."""

@@ -2,31 +2,38 @@
 
 `to_wire`/`from_wire` translate frozen dataclasses by their type hints. Unknown fields are ignored (a newer peer may
 send them); a missing field takes its default or is an error; every other mismatch is `Malformed` and names the field.
+What was read fits any database: text without NUL and lone surrogates, integers of 64 bits, finite numbers.
 Nothing here knows what a message means.
 """
 
 import dataclasses
 import json
+import math
+import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from itertools import accumulate
 from typing import NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from omamori.protocol.errors import Malformed, ProtocolError, TooLarge
+from omamori.protocol.errors import Malformed, ProtocolError, TooLarge, WireError
 from omamori.protocol.version import Version
 
 MESSAGE_CAP = 64 * 1024
 """Bytes of one message in either direction."""
 DEPTH_CAP = 16
 """Brackets nested deeper than this are no message of ours."""
+INTEGERS = range(-(2**63), 2**63)
+"""What every database stores."""
 
 T = TypeVar("T")
 
 
 def load(raw: bytes, *, cap: int = MESSAGE_CAP) -> dict[str, object]:
-    """Parse one capped JSON object. Raises TooLarge, Malformed."""
+    """Parse one capped JSON object; NUL and lone surrogates in its text become U+FFFD. Raises TooLarge, Malformed."""
     if len(raw) > cap:
         raise TooLarge(f"{len(raw):,} bytes where at most {cap:,} are allowed")
     if _depth(raw) > DEPTH_CAP:
@@ -37,13 +44,13 @@ def load(raw: bytes, *, cap: int = MESSAGE_CAP) -> dict[str, object]:
         raise Malformed(f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise Malformed(f"expected a JSON object, not {type(value).__name__}")
-    return value
+    return _storable(value) if b"\\u" in raw else value
 
 
 def dump(value: Mapping[str, object], *, cap: int = MESSAGE_CAP) -> bytes:
-    """Compact UTF-8 JSON with sorted keys. Raises TooLarge."""
+    """Compact UTF-8 JSON with sorted keys; a lone surrogate becomes `?`. Raises TooLarge."""
     raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
-    encoded = raw.encode("utf-8", "surrogatepass")
+    encoded = raw.encode("utf-8", "replace")
     if len(encoded) > cap:
         raise TooLarge(f"{len(encoded):,} bytes where at most {cap:,} are allowed")
     return encoded
@@ -72,16 +79,24 @@ def from_wire(shape: type[T], value: object, *, where: str = "") -> T:
     """A dataclass of type `shape` out of a parsed JSON value. Raises Malformed."""
     if not isinstance(value, dict):
         raise Malformed(f"{where or shape.__name__}: expected an object")
+    found = {
+        field.name: _read(hint, value[field.name], f"{where}.{field.name}".lstrip("."))
+        for field, hint in _fields(shape)  # type: ignore[arg-type] # a class is hashable
+        if field.name in value or _required(field, where)
+    }
+    with _named(where or shape.__name__):
+        return shape(**found)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Turns the vocabulary's own errors into Malformed with the field's name."""
     try:
-        return shape(**{
-            field.name: _read(hint, value[field.name], f"{where}.{field.name}".lstrip("."))
-            for field, hint in _fields(shape)
-            if field.name in value or _required(field, where)
-        })
-    except Malformed:
+        yield
+    except WireError:
         raise
     except ProtocolError as error:
-        raise Malformed(f"{where or shape.__name__}: {error}") from error
+        raise Malformed(f"{where}: {error}") from error
 
 
 def _required(field: "dataclasses.Field[object]", where: str) -> bool:
@@ -100,12 +115,15 @@ def _read(hint: object, value: object, where: str) -> object:
     if isinstance(hint, NewType):
         parse = _PARSERS.get(hint.__name__)
         text = _read(hint.__supertype__, value, where)
-        return parse(str(text)) if parse else text
+        with _named(where):
+            return parse(str(text)) if parse else text
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return None if value is None else _read(_only(hint), value, where)
     if origin is tuple:
-        return tuple(_read(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(_a(list, value, where)))
+        return tuple(
+            _read(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(_a(list, value, where))
+        )
     if origin is dict:
         inner = get_args(hint)[1]
         return {key: _read(inner, item, f"{where}.{key}") for key, item in _a(dict, value, where).items()}
@@ -115,20 +133,35 @@ def _read(hint: object, value: object, where: str) -> object:
 
 
 def _scalar(hint: type, value: object, where: str) -> object:
+    if hint is object:
+        return value
     if issubclass(hint, Enum):
         return _enum(hint, value, where)
     if hint is datetime:
         return _moment(_a(str, value, where), where)
     if hint is Version:
-        return Version.parse(_a(str, value, where))
+        with _named(where):
+            return Version.parse(_a(str, value, where))
     if dataclasses.is_dataclass(hint):
         return from_wire(hint, value, where=where)
     if hint is float:
-        return float(_a((int, float), value, where))
+        return _finite(_a((int, float), value, where), where)
+    if hint is int and _a(int, value, where) not in INTEGERS:
+        raise Malformed(f"{where}: an integer beyond 64 bits")
     return _a(hint, value, where)
 
 
+def _finite(number: float, where: str) -> float:
+    try:
+        if math.isfinite(value := float(number)):
+            return value
+    except OverflowError:
+        pass
+    raise Malformed(f"{where}: not a finite number")
+
+
 def _enum(hint: type[Enum], value: object, where: str) -> Enum:
+    _a(int if issubclass(hint, int) else str, value, where)
     try:
         return hint(value)
     except ValueError as error:
@@ -148,7 +181,9 @@ def _moment(text: str, where: str) -> datetime:
 def _a(kind: type[T] | tuple[type, ...], value: object, where: str) -> T:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise Malformed(f"{where}: expected {' or '.join(k.__name__ for k in kinds)}, not {type(value).__name__}")
+        raise Malformed(
+            f"{where}: expected {' or '.join(k.__name__ for k in kinds)}, not {type(value).__name__}"
+        )
     return value  # type: ignore[return-value] # narrowed by the tuple of kinds above
 
 
@@ -158,15 +193,30 @@ def _only(union: object) -> object:
 
 
 def _depth(raw: bytes) -> int:
-    """An upper bound of the nesting, cheap enough for hostile input: brackets inside strings count too."""
-    deepest = depth = 0
-    for byte in raw:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+    """The nesting of brackets outside strings: an attacker chooses a URL's brackets, and must not hide it so."""
+    if raw.count(b"[") + raw.count(b"{") <= DEPTH_CAP:
+        return 0
+    steps = (
+        1 if token in b"[{" else -1 for token in _TOKENS.findall(raw) if len(token) == 1 and token != b'"'
+    )
+    return max(accumulate(steps), default=0)
+
+
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{}\]]', re.DOTALL)
+"""Strings whole (an unclosed one to the end, so that matching stays linear) and brackets."""
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(value: T) -> T:
+    match value:
+        case str():
+            return _UNSTORABLE.sub("\ufffd", value)  # type: ignore[return-value] # text stays text
+        case list():
+            return [_storable(item) for item in value]  # type: ignore[return-value]
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}  # type: ignore[return-value]
+        case _:
+            return value
 
 
 def _no_constant(name: str) -> object:
