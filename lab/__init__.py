@@ -1,0 +1,1 @@
+"""For engineers, never shipped: namespaces, the QEMU guest, traffic sources, the demo and the measuring commands."""
