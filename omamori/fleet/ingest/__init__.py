@@ -1,0 +1,1 @@
+"""From the link into the database: batches of upward messages, presence, and the hints that are due."""

@@ -1,0 +1,1 @@
+"""Which hosts are behind the units, at which addresses and when, and how the units are wired."""

@@ -1,0 +1,90 @@
+"""Hosts, the addresses they held and when, and the history of each unit's wiring diagnosis.
+
+A host is a device (MAC address) as one unit saw it at one site; addresses come and go.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from omamori.fleet.accounts.models import Site
+from omamori.fleet.units.models import Unit
+
+
+class Host(models.Model):
+    """A device on a LAN."""
+
+    unit = models.ForeignKey(Unit, models.CASCADE, related_name="hosts")
+    site = models.ForeignKey(Site, models.CASCADE, related_name="hosts")
+    mac = models.CharField(max_length=17)
+    side = models.CharField(max_length=8)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    name = models.CharField(max_length=120, default="", blank=True)
+    name_source = models.CharField(max_length=16, default="", blank=True)
+    vendor = models.CharField(max_length=120, default="", blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["unit", "site", "mac"], name="host_once")]
+        indexes: ClassVar = [models.Index(fields=["site", "last_seen"], name="host_by_site")]
+
+    def __str__(self) -> str:
+        return self.name or self.mac
+
+
+class HostAddress(models.Model):
+    """An address and the time a host was seen holding it."""
+
+    host = models.ForeignKey(Host, models.CASCADE, related_name="addresses")
+    address = models.CharField(max_length=45)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "address", "first_seen"], name="held_once"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["address", "first_seen"], name="held_by_address")]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Wiring(models.Model):
+    """One whole diagnosis as reported; `current` marks the newest of a unit."""
+
+    unit = models.ForeignKey(Unit, models.CASCADE, related_name="wirings")
+    site = models.ForeignKey(Site, models.CASCADE, related_name="wirings")
+    boot = models.CharField(max_length=32)
+    sequence = models.BigIntegerField()
+    time = models.DateTimeField()
+    received = models.DateTimeField()
+    current = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["unit", "boot", "sequence"], name="wiring_once"),
+            models.UniqueConstraint(fields=["unit"], condition=Q(current=True), name="wiring_one_current"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["site", "received"], name="wiring_by_site")]
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} at {self.time:%Y-%m-%d %H:%M}"
+
+
+class Finding(models.Model):
+    """One verdict of a diagnosis; rank 0 is the root cause."""
+
+    wiring = models.ForeignKey(Wiring, models.CASCADE, related_name="findings")
+    rank = models.PositiveSmallIntegerField()
+    code = models.CharField(max_length=40)
+    confidence = models.FloatField()
+    since = models.DateTimeField()
+    evidence = models.JSONField(default=list)
+
+    class Meta:
+        ordering: ClassVar = ["rank"]
+
+    def __str__(self) -> str:
+        return self.code

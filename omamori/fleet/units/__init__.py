@@ -1,0 +1,1 @@
+"""Units: registered by the factory, activated once, present or not, as they report themselves, and what is wanted of them."""
