@@ -44,6 +44,8 @@ class FlowFacts:
     to_client_bytes: int = 0
     to_server_packets: int = 0
     to_client_packets: int = 0
+    rule_memory: dict[object, object] = field(default_factory=dict)
+    """What the rule evaluator remembers of this flow (which rule fired for what); nobody else looks inside."""
 
 
 @dataclass(slots=True)
@@ -59,5 +61,11 @@ class Inspection:
     packet: Packet | None
     """The packet that made this moment; None at the end of a flow or on a timer."""
     buffers: Mapping[str, Sequence[bytes]]
+    """PACKET: `payload`. STREAM: `stream`. TRANSACTION: everything known of the transaction in this direction so far
+    (a later part of it brings the earlier buffers again); with `stream`, where the parser still has it."""
     events: frozenset[str] = frozenset()
     """Names of decoder and application-layer events raised since the last moment (`app-layer-event`)."""
+    transaction: int = 0
+    """TRANSACTION: its number within the flow; a rule fires once for each and direction."""
+    fresh: int = 0
+    """STREAM: index in `stream` of the first byte that no earlier moment showed; a match must reach beyond it."""
