@@ -1,0 +1,160 @@
+"""`omamori sign`: the release engineer's commands over `operations`. Prints, or with `--json` one object; never asks."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.version import Version
+from omamori.protocol.wire import to_wire
+from omamori.signing import operations
+from omamori.signing.errors import SigningError
+from omamori.signing.policy import POLICIES
+from omamori.signing.repository import Repository
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Commands(click.Group):
+    """Turns a refusal into an error message and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        try:
+            return super().invoke(ctx)
+        except (SigningError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def default_place() -> Path:
+    """`$OMAMORI_STATE/tuf`."""
+    state = os.environ.get("OMAMORI_STATE") or Path.home() / ".local/state/omamori"
+    return Path(state) / "tuf"
+
+
+@click.group(cls=Commands)
+@click.option(
+    "--dir",
+    "place",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The repository, outside any checkout.  [default: $OMAMORI_STATE/tuf]",
+)
+@click.pass_context
+def group(ctx: click.Context, place: Path | None) -> None:
+    """Sign and publish firmware and signature packs (TUF)."""
+    ctx.obj = Repository(place or default_place())
+
+
+def _changes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that writes."""
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(
+        command
+    )
+    return click.option("--dry-run", "dry", is_flag=True, help="Check and explain; write nothing.")(command)
+
+
+_replace = click.option(
+    "--replace", is_flag=True, help="Development: sign other content under a published version."
+)
+
+
+@group.command()
+@click.option("--policy", type=click.Choice(sorted(POLICIES)), default="development", show_default=True)
+@_changes
+@click.pass_obj
+def init(repository: Repository, policy: str, *, dry: bool, as_json: bool) -> None:
+    """Make keys, the root of trust and an empty repository."""
+    done = operations.init(repository, POLICIES[policy], _now(), dry=dry)
+    _tell(done, as_json=as_json)
+    if not as_json:
+        print(
+            f"root of trust: {repository.metadata / 'root.json'}\nkeys: {repository.keys} (mode 0600; back them up)"
+        )
+
+
+@group.command("add-firmware")
+@click.argument("file", type=FILE)
+@_replace
+@_changes
+@click.pass_obj
+def add_firmware(repository: Repository, file: Path, *, replace: bool, dry: bool, as_json: bool) -> None:
+    """Check a .bundle to the last byte and sign it into `firmware`."""
+    _tell(operations.add_firmware(repository, file, _now(), replace=replace, dry=dry), as_json=as_json)
+
+
+@group.command("add-pack")
+@click.argument("file", type=FILE)
+@click.option("--version", "version", help="The pack's version.  [default: from its manifest.json]")
+@_replace
+@_changes
+@click.pass_obj
+def add_pack(
+    repository: Repository, file: Path, version: str | None, *, replace: bool, dry: bool, as_json: bool
+) -> None:
+    """Sign a signature .pack into `signatures`."""
+    parsed = _version(version) if version else None
+    _tell(operations.add_pack(repository, file, parsed, _now(), replace=replace, dry=dry), as_json=as_json)
+
+
+@group.command()
+@_changes
+@click.pass_obj
+def refresh(repository: Repository, *, dry: bool, as_json: bool) -> None:
+    """Renew snapshot and timestamp before they expire; run it on a timer."""
+    _tell(operations.refresh(repository, _now(), dry=dry), as_json=as_json)
+
+
+@group.command()
+@click.option(
+    "--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The served directory."
+)
+@_changes
+@click.pass_obj
+def publish(repository: Repository, to: Path, *, dry: bool, as_json: bool) -> None:
+    """Copy the repository to a directory of static files; the timestamp appears last."""
+    _tell(operations.publish(repository, to, _now(), dry=dry), as_json=as_json)
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_obj
+def status(repository: Repository, *, as_json: bool) -> None:
+    """Roles with version, expiry and keys, and the signed files."""
+    found = operations.status(repository, _now())
+    if as_json:
+        print(json.dumps(to_wire(found)))
+        return
+    print(f"{'role':<12}{'version':>8}{'expires in':>12}  keys")
+    for role in found.roles:
+        left = f"{role.days:.1f} d" if role.days > 0 else "EXPIRED"
+        print(
+            f"{role.role:<12}{role.version:>8}{left:>12}  {role.threshold} of {role.keys}, {role.keys_here} here"
+        )
+    for target in found.targets:
+        print(f"{target.path}  {target.length:,} bytes  sha256 {target.sha256[:16]}")
+
+
+def _tell(done: operations.Done, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(to_wire(done)))
+        return
+    signed = ", ".join(f"{role} {version}" for role, version in done.roles.items())
+    print(
+        f"{'would be: ' if done.dry else ''}{done.what} {done.target}".rstrip()
+        + (f" ({signed})" if signed else "")
+    )
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version.parse(text)
+    except ProtocolError as error:
+        raise click.BadParameter(str(error), param_hint="--version") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

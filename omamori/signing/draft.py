@@ -1,0 +1,172 @@
+"""New metadata in memory: made from the signed state, signed, checked against its delegators, and not yet written.
+
+A draft renews the roles it changes (next version, new expiry by policy), then `seal` renews snapshot and timestamp and
+returns the files in the order in which they must appear: the timestamp, which makes them current, comes last. A role
+whose threshold the keys at hand cannot meet stops everything with `KeyFileError`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from securesystemslib.signer import Key
+from tuf.api.exceptions import UnsignedMetadataError
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Role,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization.json import JSONSerializer
+
+from omamori.signing.errors import KeyFileError, RepositoryError
+from omamori.signing.keys import Keyring
+from omamori.signing.policy import DELEGATIONS, TOP, Policy, RolePolicy
+
+Signed = Metadata[Any]
+"""Metadata of any role."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFile:
+    """One file of the repository, as published."""
+
+    name: str
+    content: bytes
+
+
+@dataclass
+class Draft:
+    """`roles` holds the newest metadata of each role; `changed` names those not yet on disk."""
+
+    roles: dict[str, Signed]
+    policy: Policy
+    keyring: Keyring
+    now: datetime
+    changed: set[str] = field(default_factory=set)
+
+    def renew(self, role: str) -> Signed:
+        """The role's metadata with the next version number and a new expiry, once a draft."""
+        if role not in self.changed:
+            fresh: Signed = Metadata.from_bytes(self.roles[role].to_bytes())
+            fresh.signed.version += 1
+            fresh.signed.expires = self.expiry(role)
+            fresh.signatures.clear()
+            self.roles[role] = fresh
+            self.changed.add(role)
+        return self.roles[role]
+
+    def add_target(self, role: str, target: TargetFile) -> None:
+        """Name a file in a delegation; one of the same path is replaced."""
+        self.renew(role).signed.targets[target.path] = target
+
+    def seal(self) -> list[MetadataFile]:
+        """Renew snapshot and timestamp, sign all that changed. Raises KeyFileError."""
+        plain = [role for role in ("targets", *DELEGATIONS) if role in self.changed]
+        for role in ("root", *plain):
+            if role in self.changed:
+                self._sign(role)
+        self._seal_snapshot(plain)
+        self._seal_timestamp()
+        ordered = [role for role in ("root", *plain, "snapshot") if role in self.changed]
+        return [
+            *(self._file(role) for role in ordered),
+            MetadataFile("timestamp.json", self._bytes("timestamp")),
+        ]
+
+    def _seal_snapshot(self, renewed: Iterable[str]) -> None:
+        meta = self.renew("snapshot").signed.meta
+        for role in renewed:
+            meta[f"{role}.json"] = MetaFile.from_data(
+                self.roles[role].signed.version, self._bytes(role), ["sha256"]
+            )
+        self._sign("snapshot")
+
+    def _seal_timestamp(self) -> None:
+        version = self.roles["snapshot"].signed.version
+        self.renew("timestamp").signed.snapshot_meta = MetaFile.from_data(
+            version, self._bytes("snapshot"), ["sha256"]
+        )
+        self._sign("timestamp")
+
+    def _sign(self, role: str) -> None:
+        rule = trusted_role(self.roles, role)
+        signers = self.keyring.holding(rule.keyids)
+        if len(signers) < rule.threshold:
+            missing = [keyid[:12] for keyid in rule.keyids if not self.keyring.holding([keyid])]
+            raise KeyFileError(
+                f"role {role} needs {rule.threshold} signatures and {len(signers)} of its keys are here:"
+                f" put the key files with ids {', '.join(missing)} into the keys directory"
+            )
+        for signer in signers:
+            self.roles[role].sign(signer, append=True)
+        verify(self.roles, role)
+
+    def expiry(self, role: str) -> datetime:
+        """Until when a signature made now is good."""
+        return self.now.astimezone(UTC).replace(microsecond=0) + self.policy[role].expires
+
+    def _bytes(self, role: str) -> bytes:
+        return self.roles[role].to_bytes(JSONSerializer(compact=True))
+
+    def _file(self, role: str) -> MetadataFile:
+        return MetadataFile(f"{self.roles[role].signed.version}.{role}.json", self._bytes(role))
+
+
+def first(policy: Policy, public: Mapping[str, list[Key]], keyring: Keyring, now: datetime) -> Draft:
+    """The draft of a new repository: every role at version 1, nothing published in it."""
+    root = Root(consistent_snapshot=True, roles={role: Role([], policy[role].threshold) for role in TOP})
+    for role in TOP:
+        for key in public[role]:
+            root.add_key(key, role)
+    targets = Targets(delegations=_delegations(policy, public))
+    bodies = {
+        "root": root,
+        "targets": targets,
+        "firmware": Targets(),
+        "signatures": Targets(),
+        "snapshot": Snapshot(),
+        "timestamp": Timestamp(),
+    }
+    draft = Draft({role: Metadata(body) for role, body in bodies.items()}, policy, keyring, now, set(bodies))
+    for role, body in bodies.items():
+        body.expires = draft.expiry(role)
+    return draft
+
+
+def trusted_role(roles: Mapping[str, Signed], role: str) -> Role:
+    """Keys and threshold of a role, as its delegator says."""
+    return _delegator(roles, role).get_delegated_role(role)  # type: ignore[no-any-return] # Metadata[Any]
+
+
+def verify(roles: Mapping[str, Signed], role: str) -> None:
+    """Raises RepositoryError where the role's signatures do not meet its threshold."""
+    metadata = roles[role]
+    try:
+        _delegator(roles, role).verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError as error:
+        raise RepositoryError(
+            f"the signatures of {role} do not meet its threshold: restore the metadata"
+        ) from error
+
+
+def _delegator(roles: Mapping[str, Signed], role: str) -> Any:  # noqa: ANN401 - Root or Targets, both delegate
+    return roles["targets" if role in DELEGATIONS else "root"].signed
+
+
+def _delegations(policy: Policy, public: Mapping[str, list[Key]]) -> Delegations:
+    keys = {key.keyid: key for role in DELEGATIONS for key in public[role]}
+    roles = {role: _delegated(role, policy[role], public[role]) for role in DELEGATIONS}
+    return Delegations(keys, roles)
+
+
+def _delegated(role: str, rule: RolePolicy, keys: list[Key]) -> DelegatedRole:
+    """Terminating: what is under its paths is named by this role or by nobody."""
+    return DelegatedRole(role, [key.keyid for key in keys], rule.threshold, True, paths=[DELEGATIONS[role]])

@@ -1,0 +1,94 @@
+"""Private keys in files: made once, mode 0600, never inside a checkout, looked up by key id and not by name.
+
+Which keys count for a role is what the signed metadata says; a file's name only helps people. PKCS#11 comes behind
+the same `Keyring`.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner, Key, Signer
+
+from omamori.signing.errors import KeyFileError, PlaceError
+from omamori.signing.policy import Policy
+
+FILE_CAP = 16 * 1024
+"""Bytes of a key file."""
+
+
+class Keyring:
+    """The private keys at hand, by key id."""
+
+    def __init__(self, signers: Iterable[Signer]) -> None:
+        self._signers = {signer.public_key.keyid: signer for signer in signers}
+
+    def holding(self, keyids: Iterable[str]) -> list[Signer]:
+        """The signers here among `keyids`, in that order."""
+        return [self._signers[keyid] for keyid in keyids if keyid in self._signers]
+
+
+def generate(policy: Policy) -> dict[str, list[CryptoSigner]]:
+    """New Ed25519 keys for each role; nothing is written."""
+    return {
+        role: [CryptoSigner.generate_ed25519() for _ in range(rule.keys)] for role, rule in policy.items()
+    }
+
+
+def public(made: dict[str, list[CryptoSigner]]) -> dict[str, list[Key]]:
+    """The public halves, for the metadata."""
+    return {role: [signer.public_key for signer in signers] for role, signers in made.items()}
+
+
+def write(directory: Path, made: dict[str, list[CryptoSigner]]) -> None:
+    """One PEM file a key, `<role>-<n>.pem`. Raises PlaceError rather than write over one."""
+    outside_checkout(directory)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    for role, signers in made.items():
+        for number, signer in enumerate(signers, 1):
+            _write_secret(directory / f"{role}-{number}.pem", signer.private_bytes)
+
+
+def load(directory: Path) -> Keyring:
+    """Every `*.pem` there; an empty or missing directory is an empty ring. Raises KeyFileError."""
+    return Keyring([_load(path) for path in sorted(directory.glob("*.pem"))])
+
+
+def outside_checkout(directory: Path) -> None:
+    """Raises PlaceError when `directory` lies, or would lie, inside a git working tree."""
+    for folder in (directory.absolute(), *directory.resolve().parents, *directory.absolute().parents):
+        if (folder / ".git").exists():
+            raise PlaceError(
+                f"{directory} is inside the checkout {folder}: keys never live there; choose another --dir"
+            )
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError as error:
+        raise PlaceError(f"{path} exists and is never written over: choose another --dir") from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _load(path: Path) -> Signer:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise KeyFileError(
+            f"{path} can be read by others (mode {mode:o}): `chmod 600` it, and ask who has read it"
+        )
+    try:
+        with path.open("rb") as file:
+            return CryptoSigner(_private(file.read(FILE_CAP)))
+    except (ValueError, TypeError, OSError) as error:
+        raise KeyFileError(f"{path} is no unencrypted PKCS#8 key: {error}") from error
+
+
+def _private(pem: bytes):  # type: ignore[no-untyped-def] # noqa: ANN202 - the union lives in cryptography's internals
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem, None)

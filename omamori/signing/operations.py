@@ -1,0 +1,221 @@
+"""What the release engineer does: each function is one command, and returns what was done as a frozen value.
+
+With `dry=True` everything is checked and signed in memory and nothing is written. All raise SigningError.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tuf.api.metadata import TargetFile
+
+from omamori.protocol import bundle
+from omamori.protocol.version import Version
+from omamori.signing import contents, keys
+from omamori.signing.draft import Draft, Signed, trusted_role
+from omamori.signing.errors import PlaceError, TargetError
+from omamori.signing.policy import DELEGATIONS, ROLES, Policy
+from omamori.signing.repository import Repository, copy_file, describe, prefixed_paths, write_file
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did, or with `dry` would do."""
+
+    what: str
+    roles: dict[str, int]
+    """Role -> the version it has now, for those that were signed."""
+    target: str = ""
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoleStatus:
+    """One role, as it stands."""
+
+    role: str
+    version: int
+    expires: datetime
+    days: float
+    """Until expiry; negative once expired."""
+    threshold: int
+    keys: int
+    keys_here: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One published file."""
+
+    path: str
+    version: str
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A repository in one look."""
+
+    place: str
+    roles: tuple[RoleStatus, ...]
+    targets: tuple[TargetStatus, ...]
+
+
+def init(repository: Repository, rules: Policy, now: datetime, *, dry: bool = False) -> Done:
+    """New keys, new root of trust, an empty repository."""
+    draft, made = repository.draft_new(rules, now)
+    if dry:
+        draft.seal()
+    else:
+        repository.create(draft, made)
+    return Done("repository made", _versions(draft), dry=dry)
+
+
+def add_firmware(repository: Repository, file: Path, now: datetime, *, replace: bool, dry: bool) -> Done:
+    """Name a checked bundle in `firmware`."""
+    manifest = contents.check_bundle(file)
+    path = bundle.target_path(manifest.variant, manifest.version)
+    return _add(repository, "firmware", path, manifest.version, file, now, replace=replace, dry=dry)
+
+
+def add_pack(
+    repository: Repository, file: Path, version: Version | None, now: datetime, *, replace: bool, dry: bool
+) -> Done:
+    """Name a signature pack in `signatures`; its version comes from `version` or from its manifest."""
+    version = version or contents.pack_version(file)
+    path = bundle.pack_path(version)
+    return _add(repository, "signatures", path, version, file, now, replace=replace, dry=dry)
+
+
+def refresh(repository: Repository, now: datetime, *, dry: bool = False) -> Done:
+    """Renew the online roles: snapshot, timestamp, and delegations past half of their life."""
+    with repository.locked():
+        draft = repository.draft(now)
+        for role in _due(draft, DELEGATIONS):
+            draft.renew(role)
+        _seal(repository, draft, dry=dry)
+    return Done("refreshed", _versions(draft), dry=dry)
+
+
+def publish(repository: Repository, to: Path, now: datetime, *, dry: bool = False) -> Done:
+    """Copy the current state into a directory that any web server can serve; what is there stays valid throughout."""
+    keys.outside_checkout(to)
+    if due(repository, now):
+        refresh(repository, now, dry=dry)
+    with repository.locked():
+        roles = repository.load()
+        _not_backwards(roles, to)
+        if not dry:
+            _copy_out(repository, roles, to)
+    return Done(f"published to {to}", {role: roles[role].signed.version for role in ROLES}, dry=dry)
+
+
+def due(repository: Repository, now: datetime) -> list[str]:
+    """Online roles past half of their life."""
+    return _due(repository.draft(now), ROLES)
+
+
+def status(repository: Repository, now: datetime) -> Status:
+    """Roles, expiry and targets of the current state."""
+    draft = repository.draft(now)
+    roles = tuple(_role_status(draft, role) for role in ROLES)
+    targets = tuple(
+        TargetStatus(
+            path, str((target.custom or {}).get("version", "")), target.length, target.hashes["sha256"]
+        )
+        for role in DELEGATIONS
+        for path, target in sorted(draft.roles[role].signed.targets.items())
+    )
+    return Status(str(repository.place), roles, targets)
+
+
+def _add(
+    repository: Repository,
+    role: str,
+    path: str,
+    version: Version,
+    file: Path,
+    now: datetime,
+    *,
+    replace: bool,
+    dry: bool,
+) -> Done:
+    with repository.locked():
+        draft = repository.draft(now)
+        if _same(draft.roles[role].signed.targets.get(path), describe(path, file), replace=replace):
+            return Done("already there", {}, path, dry=dry)
+        target = describe(path, file) if dry else repository.store_target(path, file)
+        target.unrecognized_fields["custom"] = {"version": str(version)}
+        draft.add_target(role, target)
+        _seal(repository, draft, dry=dry)
+    return Done(f"signed {version}", _versions(draft), path, dry=dry)
+
+
+def _same(there: TargetFile | None, new: TargetFile, *, replace: bool) -> bool:
+    if there is None or (replace and there.hashes != new.hashes):
+        return False
+    if there.hashes != new.hashes:
+        raise TargetError(
+            f"{new.path} is published with other content: a version never changes, raise it"
+            " (or, for a repository nobody uses yet, --replace)"
+        )
+    return True
+
+
+def _seal(repository: Repository, draft: Draft, *, dry: bool) -> None:
+    files = draft.seal()
+    if not dry:
+        repository.write(files)
+
+
+def _due(draft: Draft, roles: Iterable[str]) -> list[str]:
+    return [
+        role
+        for role in roles
+        if draft.policy[role].online
+        and draft.roles[role].signed.expires - draft.now < draft.policy[role].expires / 2
+    ]
+
+
+def _versions(draft: Draft) -> dict[str, int]:
+    return {role: draft.roles[role].signed.version for role in ROLES if role in draft.changed}
+
+
+def _role_status(draft: Draft, role: str) -> RoleStatus:
+    signed, rule = draft.roles[role].signed, trusted_role(draft.roles, role)
+    return RoleStatus(
+        role=role,
+        version=signed.version,
+        expires=signed.expires,
+        days=round((signed.expires - draft.now) / timedelta(days=1), 1),
+        threshold=rule.threshold,
+        keys=len(rule.keyids),
+        keys_here=len(draft.keyring.holding(rule.keyids)),
+    )
+
+
+def _not_backwards(roles: dict[str, Signed], to: Path) -> None:
+    """Units refuse an older timestamp, so a mirror that went back would cut them off from updates."""
+    published = Repository(to)
+    if not published.exists():
+        return
+    there = published.load()
+    if there["root"].signed.keys.keys() != roles["root"].signed.keys.keys() and (
+        there["root"].signed.version >= roles["root"].signed.version
+    ):
+        raise PlaceError(f"{to} holds another repository: publish to an empty directory")
+    if there["timestamp"].signed.version > roles["timestamp"].signed.version:
+        raise PlaceError(
+            f"{to} holds a newer state than {roles['timestamp'].signed.version}: publish from where it was made"
+        )
+
+
+def _copy_out(repository: Repository, roles: dict[str, Signed], to: Path) -> None:
+    for name in prefixed_paths(roles):
+        if not (to / "targets" / name).exists():
+            copy_file(repository.targets / name, to / "targets" / name)
+    names = [path.name for path in repository.metadata.glob("[0-9]*.json")]
+    for name in [*sorted(names), "root.json", "timestamp.json"]:
+        write_file(to / "metadata" / name, (repository.metadata / name).read_bytes())
