@@ -1,0 +1,156 @@
+"""Every message ever shipped still decodes to what it meant. One file a kind and capability; a shipped file never changes."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from omamori.protocol import messages as m
+from omamori.protocol.capability import CAPABILITY
+from omamori.protocol.ids import boot_id, detection_id, mac, unit_id
+from omamori.protocol.version import Version
+from omamori.protocol.vocabulary import (
+    Action,
+    ApplyWhen,
+    Direction,
+    Guard,
+    Severity,
+    Side,
+    UpdatePhase,
+    WiringCode,
+)
+from omamori.protocol.window import RebootWindow
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "messages"
+UNIT, BOOT = unit_id("om-0001-osaka"), boot_id("0123456789abcdef0123456789abcdef")
+MAC = mac("52:54:00:12:34:56")
+FIRST, LATER = datetime(2026, 5, 1, 1, 2, 3, 456000, UTC), datetime(2026, 5, 2, tzinfo=UTC)
+
+UP: dict[str, m.UpBody] = {
+    "state": m.State(
+        time=LATER,
+        firmware=Version(1, 2, 3),
+        slot="a",
+        pack=Version(2026, 5, 1),
+        generation=7,
+        update=m.UpdateState(UpdatePhase.STAGED, Version(1, 3, 0, 2), "", FIRST),
+        bridge=m.BridgeState(2, 12345, 6, 1, 0, 0),
+        uptime=86400.5,
+        booted_healthy=True,
+        reboot_at=LATER,
+    ),
+    "detection": m.Detection(
+        id=detection_id("1586334621-1652"),
+        time=FIRST,
+        guard=Guard.IPS,
+        direction=Direction.OUTBOUND,
+        severity=Severity.THREE,
+        signature_id="9000012",
+        signature="JSIG-RAT GHOST-Activity-9",
+        action=Action.BLOCKED,
+        reason="rule 9000012 matched in the direction of the server",
+        protocol="tcp",
+        source=m.Endpoint("192.168.1.23", 49152),
+        destination=m.Endpoint("203.0.113.7", 8080),
+        category="trojan-activity",
+        detail="会計.example/gate.php",
+        host=MAC,
+        host_name="経理のパソコン",
+    ),
+    "hosts": m.Hosts(
+        LATER,
+        (
+            m.Host(
+                MAC,
+                Side.BEHIND,
+                FIRST,
+                LATER,
+                (m.HostAddress("192.168.1.23", FIRST, LATER),),
+                "keiri-pc",
+                "dhcp",
+                "Acme",
+            ),
+        ),
+    ),
+    "wiring": m.Wiring(
+        LATER,
+        (m.Finding(WiringCode.PPPOE_UPSTREAM, 0.95, FIRST, ("12 PPPoE session frames in 10 s",)),),
+    ),
+    "log": m.Log(LATER, "update", "error", "bundle refused: wrong signature"),
+}
+DOWN: dict[str, m.DownBody] = {"want": m.WantHint(8), "ack": m.Acknowledge(BOOT, (1, 2, 5))}
+DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
+    "document-want": m.Want(
+        8,
+        Version(1, 3, 0),
+        Version(2026, 5, 2),
+        RebootWindow("Asia/Tokyo", (1, 7), "23:30", "04:00"),
+        ApplyWhen.NOW,
+    ),
+    "document-claim": m.Claim(UNIT, "not-a-real-secret", "https://fleet.example:8443", "PEM"),
+    "document-activation": m.Activation(UNIT, "not-a-real-secret", "PEM"),
+    "document-activated": m.Activated("PEM", "mqtt.example", 8883),
+}
+
+
+def golden(name: str, capability: int = CAPABILITY) -> Path:
+    return GOLDEN / f"{name}-{capability}.json"
+
+
+@pytest.mark.parametrize("kind", UP)
+def test_upward_messages_decode_to_what_they_meant(kind: str) -> None:
+    read = m.decode_up(golden(kind, 1).read_bytes())
+    assert read == m.Upward(UNIT, BOOT, 42, UP[kind], 1)
+
+
+@pytest.mark.parametrize("kind", DOWN)
+def test_downward_messages_decode_to_what_they_meant(kind: str) -> None:
+    assert m.decode_down(golden(kind, 1).read_bytes()) == DOWN[kind]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_decode_to_what_they_meant(name: str) -> None:
+    assert m.decode(type(DOCUMENTS[name]), golden(name, 1).read_bytes()) == DOCUMENTS[name]
+
+
+def written(name: str) -> bytes:
+    if name in UP:
+        return m.encode_up(m.Upward(UNIT, BOOT, 42, UP[name]))
+    return m.encode_down(DOWN[name]) if name in DOWN else m.encode(DOCUMENTS[name])
+
+
+@pytest.mark.parametrize("name", [*UP, *DOWN, *DOCUMENTS])
+def test_what_is_written_today_is_the_golden_file_of_todays_capability(name: str) -> None:
+    assert json.loads(written(name)) == json.loads(golden(name).read_bytes())
+
+
+def test_every_kind_has_its_golden_file_and_nothing_else_lies_there() -> None:
+    for kinds, samples in ((m._UP, UP), (m._DOWN, DOWN)):
+        assert set(kinds) == set(samples)
+    names = {
+        golden(name, number).name for name in [*UP, *DOWN, *DOCUMENTS] for number in range(1, CAPABILITY + 1)
+    }
+    assert {path.name for path in GOLDEN.iterdir()} == names
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_a_newer_peers_fields_are_ignored(path: Path) -> None:
+    value = json.loads(path.read_bytes())
+    wider = _widened(value)
+    assert wider != value
+    assert _decoder(path)(json.dumps(wider).encode()) == _decoder(path)(path.read_bytes())
+
+
+def _widened(value: object) -> object:
+    if isinstance(value, dict):
+        return {**{key: _widened(inner) for key, inner in value.items()}, "a field of 2031": [{"x": True}]}
+    return [_widened(item) for item in value] if isinstance(value, list) else value
+
+
+def _decoder(path: Path) -> Callable[[bytes], object]:
+    name = path.stem.rsplit("-", 1)[0]
+    if name in DOCUMENTS:
+        return lambda raw: m.decode(type(DOCUMENTS[name]), raw)
+    return m.decode_up if name in UP else m.decode_down
