@@ -1,0 +1,56 @@
+"""What bounds and steers the engine: plain data, safe defaults."""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+class Mode(Enum):
+    """What is done about a match."""
+
+    PREVENT = auto()
+    """Every alert, drop and reject rule blocks, listed sites are blocked, malware is overwritten."""
+    OBSERVE = auto()
+    """Everything is only told; no verdict ever stops or changes a packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds without a packet after which a flow is forgotten."""
+
+    tcp: float = 600.0
+    closing: float = 15.0
+    other: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes are bytes, each way of each flow unless said otherwise."""
+
+    mode: Mode = Mode.PREVENT
+    repeat: bool = False
+    """Tell a rule's match again in each packet and transaction (as a replay does), not once in a flow."""
+    logged_rules: frozenset[int] = frozenset()
+    """Rule ids (sid) that are told but do not block."""
+    blocked_categories: frozenset[str] = frozenset()
+    """Categories of UF and APG that this customer wants blocked; all others are told only."""
+    flows: int = 100_000
+    """In the table, all together; the longest idle one is forgotten for a new one."""
+    stream_depth: int = 1 << 20
+    """A flow of an unknown protocol is decided after so much."""
+    window: int = 64 << 10
+    """How many earlier bytes a stream rule sees before the new ones, at most."""
+    datagrams: int = 64
+    """A UDP or ICMP exchange that no protocol claims is decided after so many packets."""
+    pending: int = 256 << 10
+    """Out-of-order bytes kept, each way of each flow; beyond it a hole is skipped."""
+    pending_total: int = 64 << 20
+    """The same over all flows."""
+    head_limit: int = 64 << 10
+    """An HTTP head longer than this is given up on."""
+    body_window: int = 128 << 10
+    """How much of an HTTP body rules see."""
+    file_limit: int = 50 << 20
+    """How much of a file the antivirus scans, after decompression."""
+    detections: int = 10_000
+    """Waiting to be taken out; beyond it the oldest are dropped and counted."""
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -1,0 +1,63 @@
+"""What the engine looks for, as one frozen object that can be exchanged while flows live.
+
+The engine owns these shapes; the compiler and the pack fill them. A flow keeps no reference to signatures, apart from an
+antivirus scan that has begun, which ends with the patterns it began with.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from omamori.firmware.engine.antivirus import NO_ANTIVIRUS, Antivirus
+from omamori.firmware.engine.domains import DomainTable
+from omamori.firmware.engine.inspection import Inspection
+from omamori.protocol.vocabulary import Guard
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHit:
+    """A rule that matched and wants to be told about: rules with `noalert` set flowbits and are never returned."""
+
+    sid: int
+    gid: int
+    rev: int
+    message: str
+    classtype: str = ""
+    priority: int = 3
+    """Suricata's severity: 1 is the worst."""
+    action: str = "alert"
+    """`alert`, `drop`, `reject` or `pass`, as the rule says; what is done is the engine's settings' choice."""
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+
+
+class Rules(Protocol):
+    """A compiled rule set."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names of the buffers that some rule looks at (`payload`, `stream`, `http.uri`, ...); others are not built."""
+        ...
+
+    def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:
+        """The rules that match at this moment. May change `inspection.flow.flowbits` and `flowints`, nothing else."""
+        ...
+
+
+class NoRules:
+    """An empty rule set."""
+
+    needs: frozenset[str] = frozenset()
+
+    def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:  # noqa: ARG002 - the interface's
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """Everything that can match. The default matches nothing."""
+
+    rules: Rules = field(default_factory=NoRules)
+    domains: Mapping[Guard, DomainTable] = field(default_factory=dict)
+    """For WG, UF and APG: domain -> category (or application)."""
+    antivirus: Antivirus = NO_ANTIVIRUS
+    version: str = ""
