@@ -26,7 +26,9 @@ print("\\n".join(sorted(ours) + sorted(others)))
 def imports(process: str) -> str:
     """What `python -m omamori.firmware.<process>` has loaded before it does anything, a module a line."""
     code = _LIST_MODULES.format(process=process)
-    done = subprocess.run([sys.executable, "-S", "-c", f"{_PATH}{code}"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"{_PATH}{code}"], check=True, capture_output=True, text=True
+    )
     return done.stdout
 
 
@@ -42,7 +44,9 @@ def command_line(name: str, command: click.Command) -> str:
     return "\n".join(pages)
 
 
-def _walk(path: str, command: click.Command, parent: click.Context | None) -> Iterator[tuple[str, click.Command]]:
+def _walk(
+    path: str, command: click.Command, parent: click.Context | None
+) -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=path, parent=parent)
