@@ -123,13 +123,15 @@ class Antivirus:
 class FileScan:
     """One file being scanned. `close` it."""
 
-    __slots__ = ("_hit", "_patterns", "_stream")
+    __slots__ = ("_hits", "_patterns", "_stream")
 
     def __init__(self, patterns: tuple[Pattern, ...], database: "hyperscan.Database | None") -> None:
         self._patterns = patterns
-        self._hit: tuple[int, int] | None = None
-        self._stream = database.stream(match_event_handler=self._matched) if database else None
-        if self._stream is not None:
+        self._hits: list[tuple[int, int]] = []
+        self._stream = None
+        if database is not None:
+            # The stream borrows both objects: the handler must be one that stays, the list lives as long as this.
+            self._stream = database.stream(match_event_handler=_matched, context=self._hits)
             self._stream.__enter__()
 
     def feed(self, data: bytes) -> Found | None:
@@ -137,9 +139,10 @@ class FileScan:
         if self._stream is None:
             return None
         self._stream.scan(data)
-        if self._hit is None:
+        if not self._hits:
             return None
-        (number, end), self._hit = self._hit, None
+        number, end = self._hits[0]
+        self._hits.clear()
         pattern = self._patterns[number]
         return Found(pattern, None if pattern.width is None else end - pattern.width, end)
 
@@ -149,10 +152,10 @@ class FileScan:
             self._stream.__exit__(None, None, None)
             self._stream = None
 
-    def _matched(self, number: int, _begin: int, end: int, _flags: int, _context: object) -> bool:
-        if self._hit is None:
-            self._hit = (number, end)
-        return False
+
+def _matched(number: int, _begin: int, end: int, _flags: int, hits: list[tuple[int, int]]) -> bool:
+    hits.append((number, end))
+    return False
 
 
 def _compile(patterns: tuple[Pattern, ...]) -> "hyperscan.Database":

@@ -31,7 +31,7 @@ class DomainTable:
 
     __slots__ = ("_hashes", "_numbers", "categories")
 
-    def __init__(self, hashes: array[int], numbers: array[int], categories: tuple[str, ...]) -> None:
+    def __init__(self, hashes: "array[int]", numbers: "array[int]", categories: tuple[str, ...]) -> None:
         self._hashes, self._numbers, self.categories = hashes, numbers, categories
 
     def __len__(self) -> int:
