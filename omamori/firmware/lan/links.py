@@ -1,0 +1,90 @@
+"""The kernel's view by netlink (pyroute2): ports, the bridge's forwarding table, the unit's own addresses and gateway."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from omamori.firmware.lan.errors import PortMissing
+from omamori.protocol.ids import Mac
+
+_MOST_ENTRIES: Final = 4_000
+_LOCAL: Final = 0x80 | 0x40
+"""NUD_PERMANENT and NUD_NOARP: the bridge's own and static entries."""
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_IPV4: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One network interface as it is now."""
+
+    name: str
+    index: int
+    mac: Mac
+    up: bool
+    changes: int
+    """How often the carrier changed: a cable pulled and put back between two looks shows here."""
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A station the bridge learned, and how many seconds ago it was last heard."""
+
+    mac: Mac
+    port: int
+    """The interface's index."""
+    age: float
+
+
+class Links:
+    """One netlink socket. Close it, or use it in a `with`."""
+
+    def __init__(self) -> None:
+        self._netlink: Any = IPRoute()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._netlink.close()
+
+    def interface(self, name: str) -> Interface:
+        """Raises PortMissing."""
+        try:
+            (link,) = self._netlink.link("get", ifname=name)
+        except (NetlinkError, OSError, ValueError) as error:
+            raise PortMissing(f"no interface {name}: {error}") from error
+        counters = link.get_attr("IFLA_STATS64") or {}
+        return Interface(
+            name=name,
+            index=link["index"],
+            mac=Mac(link.get_attr("IFLA_ADDRESS") or ""),
+            up=bool(link.get_attr("IFLA_CARRIER")),
+            changes=link.get_attr("IFLA_CARRIER_CHANGES") or 0,
+            received=counters.get("rx_packets", 0),
+            sent=counters.get("tx_packets", 0),
+        )
+
+    def learned(self, bridge: Interface) -> Iterator[Entry]:
+        """The forwarding table, at most 4,000 entries. Raises OSError."""
+        for count, entry in enumerate(self._netlink.fdb("dump", master=bridge.index)):
+            if count >= _MOST_ENTRIES:
+                return
+            address, cache = entry.get_attr("NDA_LLADDR"), entry.get_attr("NDA_CACHEINFO")
+            if address and cache and not entry["state"] & _LOCAL:
+                yield Entry(Mac(address), entry["ifindex"], cache["ndm_updated"] / _TICKS)
+
+    def gateways(self, bridge: Interface) -> tuple[str, ...]:
+        """The unit's own default gateways by the bridge. Raises OSError."""
+        routes = self._netlink.get_default_routes(family=_IPV4)
+        found = (r.get_attr("RTA_GATEWAY") for r in routes if r.get_attr("RTA_OIF") == bridge.index)
+        return tuple(gateway for gateway in found if gateway)

@@ -1,0 +1,99 @@
+"""Hosts and wiring together: facts in, and out come the two whole pictures and the messages worth sending. Pure.
+
+This is the process without its sockets: a capture or a simulation drives it the same way.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from omamori.firmware.lan.diagnosis import PATIENCE, Patience, diagnose
+from omamori.firmware.lan.inventory import Inventory
+from omamori.firmware.lan.sighting import Sighting
+from omamori.firmware.lan.vendors import Vendors
+from omamori.firmware.lan.wire import Wire
+from omamori.protocol.messages import Finding, Hosts, Wiring
+
+MOST_TOLD: Final = 30
+"""Hosts of one message: thirty of the largest stay under the wire's cap."""
+TELL_EVERY: Final = timedelta(seconds=5)
+"""At most one `hosts` message in this time."""
+_CONFIDENCE_STEP: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is worth sending now."""
+
+    hosts: Hosts | None = None
+    wiring: Wiring | None = None
+
+
+class Picture:
+    """Feeds sightings to the wire and the inventory, and remembers what was told."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        inventory: Inventory,
+        *,
+        vendors: Vendors,
+        began: datetime,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self.wire, self.inventory = wire, inventory
+        self._vendors, self._began, self._patience = vendors, began, patience
+        self._hosts_told: datetime | None = None
+        self._wiring_told: tuple[Finding, ...] = ()
+
+    def note(self, sighting: Sighting) -> None:
+        """Take one fact in."""
+        self.wire.note(sighting)
+        if sighting.source not in self.wire.own:
+            self.inventory.note(sighting)
+
+    def hosts(self, now: datetime) -> Hosts:
+        """Every host known."""
+        return Hosts(now, self.inventory.hosts(vendors=self._vendors, besides=self.wire.no_hosts()))
+
+    def wiring(self, now: datetime) -> Wiring:
+        """The present diagnosis."""
+        remembered = self.inventory.behind(besides=self.wire.no_hosts())
+        return Wiring(
+            now, diagnose(self.wire.observations(now, remembered=remembered), patience=self._patience)
+        )
+
+    def news(self, wiring: Wiring) -> News:
+        """Changes since the last call; hosts at most every few seconds, wiring only where a verdict changed."""
+        return News(self._host_news(wiring.time), self._wiring_news(wiring))
+
+    def shift(self, by: timedelta, *, until: datetime) -> None:
+        """The clock was set: move every time that was noted in this run, up to `until`."""
+        self.wire.shift(by)
+        self.inventory.shift(by, since=self._began, until=until)
+        self._began += by
+        self._hosts_told = self._hosts_told + by if self._hosts_told else None
+
+    def _host_news(self, now: datetime) -> Hosts | None:
+        if self._hosts_told and now - self._hosts_told < TELL_EVERY:
+            return None
+        changed = self.inventory.take_changes(
+            vendors=self._vendors, besides=self.wire.no_hosts(), most=MOST_TOLD
+        )
+        if not changed:
+            return None
+        self._hosts_told = now
+        return Hosts(now, changed)
+
+    def _wiring_news(self, wiring: Wiring) -> Wiring | None:
+        if not _differs(self._wiring_told, wiring.findings):
+            return None
+        self._wiring_told = wiring.findings
+        return wiring
+
+
+def _differs(told: tuple[Finding, ...], found: tuple[Finding, ...]) -> bool:
+    if [finding.code for finding in told] != [finding.code for finding in found]:
+        return True
+    pairs = zip(told, found, strict=True)
+    return any(abs(old.confidence - new.confidence) >= _CONFIDENCE_STEP for old, new in pairs)

@@ -1,0 +1,229 @@
+"""The process: two packet sockets and netlink in, two files and a spool out. It listens only.
+
+Once a second it looks at the links and the forwarding table, and writes what changed. A disk that is full or a port that is
+gone for a while is logged once and tried again; frames beyond the budget wait in the kernel's buffer and are dropped there.
+"""
+
+import logging
+import selectors
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from omamori.firmware.host import files, system
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.spool import SpoolWriter
+from omamori.firmware.lan import store, vendors
+from omamori.firmware.lan.capture import Capture
+from omamori.firmware.lan.clock import SteadyClock
+from omamori.firmware.lan.errors import BadFrame, BadInventory, PortMissing
+from omamori.firmware.lan.ethernet import is_station
+from omamori.firmware.lan.inventory import Inventory
+from omamori.firmware.lan.links import Interface, Links
+from omamori.firmware.lan.observations import Link
+from omamori.firmware.lan.picture import Picture
+from omamori.firmware.lan.sighting import Learned, Port, Sighting, dissect
+from omamori.firmware.lan.wire import Wire
+from omamori.protocol import wire as wire_form
+from omamori.protocol.messages import Hosts, Log, Wiring
+
+LOOK_EVERY: Final = 1.0
+"""Seconds."""
+SAVE_EVERY: Final = timedelta(minutes=1)
+FRAMES_A_LOOK: Final = 2_000
+"""More than a LAN of a thousand hosts sends; the rest of a storm is dropped in the kernel."""
+FRESH: Final = 2.0
+"""Seconds: a forwarding entry heard within this time is a sighting."""
+
+_log = logging.getLogger("omamori.lan")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The interfaces."""
+
+    wan: str
+    lan: str
+    bridge: str
+
+    def of(self, port: Port) -> str:
+        return self.wan if port is Port.WAN else self.lan
+
+
+@dataclass(slots=True)
+class Watch:
+    """How one port's link was at the last look."""
+
+    interface: Interface
+    since: datetime
+
+    def look(self, interface: Interface, now: datetime) -> Link:
+        """The link now; `since` moves when the carrier changed, even there and back."""
+        if interface.changes != self.interface.changes or interface.up != self.interface.up:
+            self.since = now
+        self.interface = interface
+        return Link(interface.name, interface.up, self.since, interface.received, interface.sent)
+
+
+@dataclass(slots=True)
+class Once:
+    """Logs a trouble when it begins and when it ends, not every second of it."""
+
+    spool: SpoolWriter
+    clock: SteadyClock
+    present: set[str] = field(default_factory=set)
+
+    def trouble(self, what: str, error: Exception) -> None:
+        if what not in self.present:
+            self.present.add(what)
+            self._tell("warning", f"{what}: {error}")
+
+    def over(self, what: str) -> None:
+        if what in self.present:
+            self.present.discard(what)
+            self._tell("info", f"{what}: over")
+
+    def _tell(self, level: str, text: str) -> None:
+        _log.log(logging.WARNING if level == "warning" else logging.INFO, text)
+        self.spool.put(Log(self.clock.now(), "lan", level, text))
+
+
+class Process:
+    """One run. `run` returns when `stopping` says so."""
+
+    def __init__(self, names: Names, paths: Paths, *, clock: SteadyClock, spool: SpoolWriter) -> None:
+        self._names, self._paths, self._clock, self._spool = names, paths, clock, spool
+        self._once = Once(spool, clock)
+        self._written: dict[str, bytes] = {}
+        self._saved = clock.now()
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Raises PortMissing when a port is not there at the start."""
+        with ExitStack() as stack:
+            links = stack.enter_context(Links())
+            picture, watches = self._begin(links)
+            selector = stack.enter_context(selectors.DefaultSelector())
+            for port in Port:
+                capture = stack.enter_context(Capture(self._names.of(port)))
+                selector.register(capture, selectors.EVENT_READ, (port, capture))
+            system.notify("READY=1")
+            while not stopping():
+                self._listen(selector, picture)
+                self._look(links, picture, watches)
+            self._end(picture)
+
+    # --- in ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, links: Links) -> tuple[Picture, dict[Port, Watch]]:
+        now = self._clock.now()
+        interfaces = {port: links.interface(self._names.of(port)) for port in Port}
+        watches = {port: Watch(interface, now) for port, interface in interfaces.items()}
+        own = frozenset({links.interface(self._names.bridge).mac, *(i.mac for i in interfaces.values())})
+        wire = Wire(
+            own=own, links={port: watch.look(watch.interface, now) for port, watch in watches.items()}
+        )
+        registry = vendors.load(self._paths.root / vendors.REGISTRY)
+        return Picture(wire, self._stored(), vendors=registry, began=now), watches
+
+    def _stored(self) -> Inventory:
+        try:
+            return store.load(self._paths.state / "lan/hosts.json")
+        except BadInventory as error:
+            self._once.trouble("stored hosts", error)
+            return Inventory()
+
+    def _listen(self, selector: selectors.BaseSelector, picture: Picture) -> None:
+        """Read frames for one look's time, never more than the budget."""
+        until, budget = time.monotonic() + LOOK_EVERY, FRAMES_A_LOOK
+        while (left := until - time.monotonic()) > 0:
+            if budget <= 0:
+                time.sleep(left)
+                return
+            for key, _ in selector.select(left):
+                port, capture = key.data
+                for sighting in self._sightings(port, capture, most=min(budget, 200)):
+                    budget -= 1
+                    if sighting:
+                        picture.note(sighting)
+
+    def _sightings(self, port: Port, capture: Capture, *, most: int) -> Iterator[Sighting | None]:
+        now = self._clock.now()
+        for captured in capture.frames(most=most):
+            try:
+                yield dissect(captured.data, port=port, time=now, tag=captured.tag)
+            except BadFrame as error:
+                _log.debug("skipped a frame on %s: %s", port, error)
+                yield None
+
+    def _look(self, links: Links, picture: Picture, watches: dict[Port, Watch]) -> None:
+        before = self._clock.now()
+        if jump := self._clock.step():
+            picture.shift(jump, until=before)
+            for watch in watches.values():
+                watch.since += jump
+        try:
+            self._look_at_kernel(links, picture, watches)
+            self._once.over("ports")
+        except (PortMissing, OSError) as error:
+            self._once.trouble("ports", error)
+        self._tell(picture)
+        system.notify("WATCHDOG=1")
+
+    def _look_at_kernel(self, links: Links, picture: Picture, watches: dict[Port, Watch]) -> None:
+        now, ports = self._clock.now(), {}
+        for port, watch in watches.items():
+            picture.wire.link(port, watch.look(links.interface(self._names.of(port)), now))
+            ports[watch.interface.index] = port
+        bridge = links.interface(self._names.bridge)
+        for entry in links.learned(bridge):
+            heard = now - timedelta(seconds=entry.age)
+            fresh = entry.age < FRESH and entry.port in ports and heard >= watches[ports[entry.port]].since
+            if fresh and is_station(entry.mac):
+                picture.note(Sighting(heard, ports[entry.port], entry.mac, Learned()))
+        for gateway in links.gateways(bridge):
+            picture.wire.gateway(gateway)
+
+    # --- out --------------------------------------------------------------------------------------------------
+
+    def _tell(self, picture: Picture) -> None:
+        now = self._clock.now()
+        wiring = picture.wiring(now)
+        news = picture.news(wiring)
+        for message in (news.hosts, news.wiring):
+            if message:
+                self._spool.put(message)
+        self._spool.tick()
+        try:
+            self._write("hosts.json", picture.hosts(now))
+            self._write("wiring.json", wiring)
+            if now - self._saved >= SAVE_EVERY:
+                self._save(picture, now)
+            self._once.over("disk")
+        except OSError as error:
+            self._once.trouble("disk", error)
+
+    def _write(self, name: str, message: Hosts | Wiring) -> None:
+        """Replace the file where anything but its time has changed. Raises OSError."""
+        body = wire_form.to_wire(message)
+        assert isinstance(body, dict)  # noqa: S101 - a dataclass always is
+        essence = wire_form.dump({**body, "time": ""}, cap=store.CAP)
+        if self._written.get(name) != essence:
+            files.write_atomic(
+                self._paths.run / "lan" / name, wire_form.dump(body, cap=store.CAP), mode=0o644
+            )
+            self._written[name] = essence
+
+    def _save(self, picture: Picture, now: datetime) -> None:
+        self._saved = now
+        store.save(self._paths.state / "lan/hosts.json", picture.inventory)
+
+    def _end(self, picture: Picture) -> None:
+        system.notify("STOPPING=1")
+        try:
+            self._save(picture, self._clock.now())
+        except OSError as error:
+            _log.warning("the hosts could not be stored: %s", error)
+        self._spool.close()
