@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,7 +174,7 @@ def wait_until(holds: Callable[[], object], *, seconds: float, what: str, step: 
 
 
 def ip(*arguments: str) -> None:
-    """ip(8), raising CalledProcessError with its text."""
+    """The ip command of iproute2. Raises CalledProcessError with its text."""
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
