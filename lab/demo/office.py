@@ -7,6 +7,7 @@ gets it wrong. Names end in `.example`, addresses are those reserved for documen
 """
 
 import contextlib
+import itertools
 import json
 import re
 import subprocess
@@ -258,5 +259,5 @@ class Pinger:
         self._process.terminate()
         output, _ = self._process.communicate(timeout=10)
         times = [float(found) for found in re.findall(r"^\[([0-9.]+)\].*bytes from", output, re.MULTILINE)]
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         return len(times), max(gaps, default=0.0)
