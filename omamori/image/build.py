@@ -1,0 +1,166 @@
+"""The plan of a build: which stages there are, in order, and the directory of finished files at the end.
+
+`build` runs it, `plan` only says what would be made. The same inputs give the same keys, so a warm build only looks.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omamori.image import budgets
+from omamori.image.bundle import bundle_stage, name_of
+from omamori.image.disk import disk_stage
+from omamori.image.errors import BuildHostError
+from omamori.image.layers import Release, firmware_stage, system_stage, wheels_stage
+from omamori.image.programs import run
+from omamori.image.rootfs import base_stage, tools_stage
+from omamori.image.seal import initrd_stage, root_stage, slots_stage
+from omamori.image.stages import Cache, hash_of
+from omamori.image.state import State
+
+_NEEDED_GIB = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A finished image: `directory` holds what the fields name, and `manifest.json`."""
+
+    directory: Path
+    disk: Path
+    bundle: Path
+    kernel: Path
+    initrd: Path
+    command_line: str
+    report: dict[str, Any]
+
+    @classmethod
+    def open(cls, directory: Path) -> "Image":
+        """Raises BuildHostError when nothing was built there."""
+        try:
+            report = json.loads((directory / "manifest.json").read_text())
+        except OSError as error:
+            raise BuildHostError(f"no image in {directory}: omamori image build makes one") from error
+        names = report["files"]
+        return cls(
+            directory=directory,
+            disk=directory / names["disk"],
+            bundle=directory / names["bundle"],
+            kernel=directory / names["kernel"],
+            initrd=directory / names["initrd"],
+            command_line=report["command_line"],
+            report=report,
+        )
+
+
+def build(release: Release, state: State, cache: Cache) -> Image:
+    """Make what is missing. Raises ImageError."""
+    check_host(state)
+    recipe = release.recipe
+    tools = cache.get(tools_stage(recipe))
+    base = cache.get(base_stage(recipe))
+    initrd = cache.get(initrd_stage(base, recipe))
+    layers = (
+        cache.get(wheels_stage(base)),
+        cache.get(firmware_stage(base, release)),
+        cache.get(system_stage(base, release)),
+    )
+    root = cache.get(root_stage(base, layers, recipe, tools))
+    slots = cache.get(slots_stage(base, root, initrd, release, tools))
+    disk = cache.get(disk_stage(root, slots, release, tools))
+    bundle = cache.get(bundle_stage(root, slots, release))
+    report = _report(release, base=base, root=root, slots=slots, bundle=bundle)
+    directory = state.image(recipe.variant, release.version, broken=release.broken)
+    sources = {
+        "disk": disk / "disk.raw",
+        "bundle": bundle / name_of(release),
+        "kernel": slots / "kernel",
+        "initrd": slots / "initrd",
+    }
+    _collect(directory, sources, report)
+    return Image.open(directory)
+
+
+def check_host(state: State) -> None:
+    """Root (package installation, chroots) and room on the disk. Raises BuildHostError saying what to do."""
+    if os.geteuid() != 0:
+        raise BuildHostError("building an image needs root: run it with sudo, or in a container")
+    state.root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(state.root).free / 2**30
+    if free < _NEEDED_GIB:
+        raise BuildHostError(
+            f"{state.root} has {free:.1f} GiB free, a build needs {_NEEDED_GIB}; set OMAMORI_STATE elsewhere"
+        )
+
+
+def development_keys(state: State) -> Path:
+    """SSH keys of the test image, made once on this machine and never kept in the project."""
+    folder = state.secrets
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in ("id_ed25519", "host_ed25519"):
+        if not (folder / name).exists():
+            run(
+                [
+                    "ssh-keygen",
+                    "-q",
+                    "-t",
+                    "ed25519",
+                    "-N",
+                    "",
+                    "-C",
+                    f"omamori test image {name}",
+                    "-f",
+                    folder / name,
+                ]
+            )
+    return folder
+
+
+def _report(release: Release, *, base: Path, root: Path, slots: Path, bundle: Path) -> dict[str, Any]:
+    packages = json.loads((base / "packages.json").read_text())
+    mib = 2**20
+    figures = {
+        "squashfs_mib": round((root / "root.squashfs").stat().st_size / mib, 1),
+        "uki_mib": round((slots / "slot-a.efi").stat().st_size / mib, 1),
+        "bundle_mib": round((bundle / name_of(release)).stat().st_size / mib, 1),
+        "packages": len(packages),
+    }
+    return {
+        "variant": release.recipe.variant,
+        "version": str(release.version),
+        "broken": release.broken,
+        "roothash": (root / "roothash").read_text(),
+        "command_line": (slots / "slot-a.cmdline").read_text(),
+        "figures": figures,
+        "budgets": budgets.check(release.recipe.variant, figures),
+        "packages": packages,
+    }
+
+
+def _collect(directory: Path, sources: dict[str, Path], report: dict[str, Any]) -> None:
+    """Hard links into the cache: a finished image costs no copy. The manifest comes last."""
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = {}
+    for kind, source in sources.items():
+        target = directory / source.name
+        wanted[kind] = target.name
+        if not (target.exists() and target.samefile(source)):
+            fresh = target.with_name(target.name + ".new")
+            fresh.unlink(missing_ok=True)
+            fresh.hardlink_to(source)
+            fresh.rename(target)
+    text = json.dumps({**report, "files": wanted}, indent=1) + "\n"
+    (directory / "manifest.json").write_text(text)
+
+
+def trust_of(state: State) -> Path | None:
+    """The root of trust of the development TUF repository, when there is one."""
+    found = state.root / "tuf/metadata/1.root.json"
+    return found if found.exists() else None
+
+
+def inputs_of(release: Release) -> dict[str, str]:
+    """The outside files a release takes in, with their hashes: for the log of a build."""
+    return {str(path): hash_of(path) for path in (release.trust, release.pack) if path}

@@ -1,0 +1,141 @@
+"""`omamori image`: build the sealed appliance image, and show what a finished one consists of."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from omamori.image import build as building
+from omamori.image import recipe as recipes
+from omamori.image.errors import ImageError
+from omamori.image.layers import Release
+from omamori.image.stages import Cache
+from omamori.image.state import State
+from omamori.protocol.errors import VersionError
+from omamori.protocol.version import Version
+
+
+class Lines:
+    """Progress as lines on stderr: elapsed time, stage, and whether anything had to be made."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def started(self, name: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{self._elapsed()}  {name} ...", err=True, nl=False)
+
+    def ended(self, name: str, seconds: float, *, reused: bool) -> None:
+        start = "\r" if sys.stderr.isatty() else ""
+        done = "reused" if reused else f"made in {seconds:.1f} s"
+        click.echo(f"{start}{self._elapsed()}  {name:<9} {done}", err=True)
+
+    def _elapsed(self) -> str:
+        return f"{time.monotonic() - self._began:7.1f} s"
+
+
+@click.group()
+def group() -> None:
+    """Build, inspect and boot the sealed appliance image."""
+
+
+@group.command()
+@click.option("--variant", default="test", show_default=True, help="Which recipe to build.")
+@click.option(
+    "--version",
+    "version_text",
+    default="1.0.0",
+    show_default=True,
+    help="Firmware version, as 1.2.3 or 1.2.3-rc.4.",
+)
+@click.option(
+    "--break",
+    "broken",
+    metavar="HOW",
+    help="Make deliberately broken firmware (engine, panic), to show the way back.",
+)
+@click.option(
+    "--trust",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TUF root metadata the unit will trust.",
+)
+@click.option(
+    "--pack",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Signature pack the unit starts with.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the image's manifest as JSON.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say which stages there are and whether the recipe is in order."
+)
+def build(
+    *,
+    variant: str,
+    version_text: str,
+    broken: str | None,
+    trust: Path | None,
+    pack: Path | None,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Build an image: disk, update bundle, kernel and initrd, under $OMAMORI_STATE/images."""
+    state = State.of(os.environ)
+    try:
+        release = _release(variant, version_text, broken, trust, pack, state)
+        if dry_run:
+            click.echo(
+                f"{variant} {release.version}: {release.recipe.description}; into {_place(state, release)}"
+            )
+            return
+        image = building.build(release, state, Cache(state.cache, Lines()))
+    except (ImageError, VersionError) as error:
+        raise click.ClickException(str(error)) from error
+    _show(image, as_json=as_json)
+
+
+@group.command()
+@click.option("--variant", default="test", show_default=True)
+@click.option("--version", "version_text", default="1.0.0", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def show(*, variant: str, version_text: str, as_json: bool) -> None:
+    """Show a finished image: files, sizes, budgets, packages."""
+    try:
+        image = building.Image.open(State.of(os.environ).image(variant, Version.parse(version_text)))
+    except (ImageError, VersionError) as error:
+        raise click.ClickException(str(error)) from error
+    _show(image, as_json=as_json)
+
+
+@group.command("variants")
+def list_variants() -> None:
+    """List the recipes."""
+    for name in recipes.variants():
+        click.echo(f"{name:<10} {recipes.load(name).description}")
+
+
+def _release(
+    variant: str, version_text: str, broken: str | None, trust: Path | None, pack: Path | None, state: State
+) -> Release:
+    recipe = recipes.load(variant)
+    if broken is not None and broken not in recipe.broken:
+        raise click.UsageError(f"--break {broken}: there are {', '.join(sorted(recipe.broken))}")
+    version = Version.parse(version_text)
+    secrets = building.development_keys(state) if "test" in recipe.templates else None
+    return Release(recipe, version, broken, trust or building.trust_of(state), pack, secrets)
+
+
+def _place(state: State, release: Release) -> Path:
+    return state.image(release.recipe.variant, release.version, broken=release.broken)
+
+
+def _show(image: building.Image, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"directory": str(image.directory), **image.report}))
+        return
+    for name, value in image.report["figures"].items():
+        limit = image.report["budgets"].get(name)
+        click.echo(f"{name:<13} {value:>8g}" + (f"  (budget {limit:g})" if limit else ""))
+    click.echo(f"disk    {image.disk}\nbundle  {image.bundle}")

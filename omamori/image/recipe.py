@@ -1,0 +1,108 @@
+"""Recipes: what an image consists of, as data.
+
+`recipes/<variant>.toml` extends `recipes/common.toml`: lists are joined, tables merged, single values replaced.
+Read once into a frozen `Recipe`; unknown or missing keys are refused here, so the builders never look into loose dicts.
+"""
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from omamori.image.errors import RecipeError
+
+RECIPES = Path(__file__).parent / "recipes"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Deliberately broken firmware: what is changed, and why it cannot become healthy."""
+
+    why: str
+    files: dict[str, str]
+    command_line: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One variant. Sizes are systemd-repart's texts (`512M`), paths are relative to the root."""
+
+    variant: str
+    description: str
+    suite: str
+    components: list[str]
+    architecture: str
+    epoch: int
+    kernel: str
+    packages: list[str]
+    path_exclude: list[str]
+    path_include: list[str]
+    squash_exclude: list[str]
+    block_size: str
+    compression: int
+    templates: list[str]
+    enable: list[str]
+    mask: list[str]
+    directories: list[str]
+    links: dict[str, str]
+    initrd: dict[str, list[str]]
+    boot: dict[str, Any]
+    ports: dict[str, list[str]]
+    disk: dict[str, str]
+    broken: dict[str, Broken]
+
+    @classmethod
+    def parse(cls, variant: str, table: dict[str, Any]) -> Self:
+        """Raises RecipeError naming the key."""
+        known = {field.name for field in fields(cls)} - {"variant"}
+        if wrong := set(table) ^ known:
+            verb = "unknown" if wrong & set(table) else "missing"
+            raise RecipeError(f"recipe {variant}: {verb} {', '.join(sorted(wrong))}")
+        broken = {name: Broken(**entry) for name, entry in table["broken"].items()}
+        return cls(variant=variant, **{**table, "broken": broken})
+
+    @property
+    def command_line(self) -> list[str]:
+        """The kernel command line without what names a slot."""
+        return [str(word) for word in self.boot["command_line"]]
+
+    @property
+    def tries(self) -> int:
+        """How often a new slot may try to start before the old one is taken again."""
+        return int(self.boot["tries"])
+
+
+def variants(folder: Path = RECIPES) -> list[str]:
+    """The recipes there are."""
+    return sorted(path.stem for path in folder.glob("*.toml") if path.stem != "common")
+
+
+def load(variant: str, folder: Path = RECIPES) -> Recipe:
+    """Raises RecipeError when there is no such recipe or it cannot be read."""
+    if variant not in variants(folder):
+        raise RecipeError(f"no recipe {variant!r}; there are: {', '.join(variants(folder))}")
+    return Recipe.parse(variant, _read(variant, folder))
+
+
+def _read(name: str, folder: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads((folder / f"{name}.toml").read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"recipe {name}: {error}") from error
+    parent = table.pop("extends", None)
+    return table if parent is None else merged(_read(parent, folder), table)
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` over `below`: lists join (without repeats), tables merge, other values replace."""
+    result = dict(below)
+    for key, value in above.items():
+        old = below.get(key)
+        if isinstance(old, list) and isinstance(value, list):
+            result[key] = [*old, *(entry for entry in value if entry not in old)]
+        elif isinstance(old, dict) and isinstance(value, dict):
+            result[key] = merged(old, value)
+        else:
+            result[key] = value
+    return result

@@ -1,0 +1,157 @@
+"""Sealing: the root becomes a squashfs under dm-verity, and each slot gets a UKI that knows the root hash.
+
+The root hash is on the kernel command line inside the UKI, so whatever verifies the UKI verifies every byte of the root.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from omamori.image.errors import ToolFailed
+from omamori.image.layers import Release
+from omamori.image.programs import Chroot, Overlay
+from omamori.image.recipe import Recipe
+from omamori.image.rootfs import kernel_of
+from omamori.image.stages import Stage
+
+SLOTS = ("a", "b")
+_OUT = "/run/out"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The outputs of the sealing stages that a disk and a bundle are made of."""
+
+    root: Path
+    slots: Path
+    initrd: Path
+    kernel: Path
+
+
+def initrd_stage(base: Path, recipe: Recipe) -> Stage:
+    """A small systemd initrd, the same for every machine: only what opens the sealed root."""
+
+    def make(place: Path) -> None:
+        release, _ = kernel_of(base)
+        upper = _made(place / "upper")
+        Chroot(Overlay(base / "root", upper=upper), binds={_OUT: place}).run(
+            [
+                "dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible", "--quiet", "--zstd",
+                "--tmpdir", "/tmp", "--kver", release, "--modules", " ".join(recipe.initrd["modules"]),
+                "--drivers", " ".join(recipe.initrd["drivers"]), f"{_OUT}/initrd",
+            ],
+            environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
+        )  # fmt: skip
+        _drop(upper)
+
+    return Stage("initrd", {"base": base.name, "initrd": recipe.initrd, "format": 1}, make)
+
+
+def root_stage(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path) -> Stage:
+    """`root.squashfs`, `root.verity` and `roothash` from the base and the layers over it."""
+    inputs = {
+        "layers": [f"{layer.parent.name}/{layer.name}" for layer in (base, *layers)],
+        "options": [recipe.compression, recipe.block_size, recipe.squash_exclude, recipe.epoch],
+        "tools": tools.name,
+        "format": 1,
+    }
+
+    def make(place: Path) -> None:
+        _squash(base, layers, recipe, tools, place)
+        hashed = _verity(json.dumps(inputs), tools, place)
+        (place / "roothash").write_text(hashed)
+
+    return Stage("root", inputs, make)
+
+
+def _squash(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path, place: Path) -> None:
+    upper = _made(place / "upper")
+    merged = Overlay(base / "root", tuple(layer / "layer" for layer in layers), upper)
+    Chroot(tools / "root", binds={_OUT: place}, overlays={"/mnt": merged}).run(
+        [
+            "mksquashfs", "/mnt", f"{_OUT}/root.squashfs", "-noappend", "-no-progress", "-quiet",
+            "-comp", "zstd", "-Xcompression-level", str(recipe.compression), "-b", recipe.block_size,
+            "-no-exports", "-wildcards", "-e", *recipe.squash_exclude,
+        ],
+        environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
+    )  # fmt: skip
+    _drop(upper)
+
+
+def _verity(seed: str, tools: Path, place: Path) -> str:
+    """Salt and UUID come from the stage's inputs: the same inputs give the same hash tree."""
+    digest = hashlib.sha256(seed.encode()).hexdigest()
+    printed = Chroot(tools / "root", binds={_OUT: place}).run(
+        [
+            "veritysetup", "format", f"--salt={digest}", f"--uuid={uuid.UUID(digest[:32])}",
+            f"{_OUT}/root.squashfs", f"{_OUT}/root.verity",
+        ]
+    )  # fmt: skip
+    found = re.search(r"^Root hash:\s*([0-9a-f]{64})$", printed, re.MULTILINE)
+    if not found:
+        raise ToolFailed(f"veritysetup printed no root hash: {printed[-300:]}")
+    return found.group(1)
+
+
+def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: Path) -> Stage:
+    """`slot-a.efi` and `slot-b.efi`, and the command line of each as text (for a direct kernel boot)."""
+    lines = {slot: command_line(release, (root / "roothash").read_text(), slot) for slot in SLOTS}
+    inputs = {
+        "lines": lines,
+        "base": base.name,
+        "initrd": initrd.name,
+        "version": str(release.version),
+        "tools": tools.name,
+    }
+    inputs["variant"] = release.recipe.variant
+
+    def make(place: Path) -> None:
+        shutil.copyfile(kernel_of(base)[1], place / "kernel")
+        shutil.copyfile(initrd / "initrd", place / "initrd")
+        (place / "os-release").write_text(_os_release(release))
+        for slot, line in lines.items():
+            (place / f"slot-{slot}.cmdline").write_text(line)
+            Chroot(tools / "root", binds={_OUT: place}).run(
+                [
+                    "ukify", "build", f"--linux={_OUT}/kernel", f"--initrd={_OUT}/initrd", f"--uname={kernel_of(base)[0]}",
+                    f"--cmdline=@{_OUT}/slot-{slot}.cmdline", f"--os-release=@{_OUT}/os-release",
+                    "--stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub", f"--output={_OUT}/slot-{slot}.efi",
+                ],
+                environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},
+            )  # fmt: skip
+
+    return Stage("slots", inputs, make)
+
+
+def command_line(release: Release, roothash: str, slot: str) -> str:
+    """The kernel command line of one slot."""
+    words = [
+        f"roothash={roothash}",
+        f"systemd.verity_root_data=PARTLABEL=root-{slot}",
+        f"systemd.verity_root_hash=PARTLABEL=hash-{slot}",
+        *release.recipe.command_line,
+        *(release.damage.command_line if release.damage else []),
+    ]
+    return " ".join(words)
+
+
+def _os_release(release: Release) -> str:
+    """What systemd-boot shows and sorts by; the newest IMAGE_VERSION is started first."""
+    return (
+        f'NAME="Omamori"\nPRETTY_NAME="Omamori {release.version}"\nID=omamori\nVERSION_ID="{release.version}"\n'
+        f"IMAGE_ID=omamori\nIMAGE_VERSION={release.version}\nVARIANT_ID={release.recipe.variant}\n"
+    )
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def _drop(upper: Path) -> None:
+    shutil.rmtree(upper)
+    shutil.rmtree(upper.with_name(upper.name + ".work"))

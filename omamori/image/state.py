@@ -1,0 +1,39 @@
+"""Where builds, keys and caches of engineers live: outside the checkout, under one directory.
+
+`$OMAMORI_STATE`, default `~/.local/state/omamori`. Nothing here is precious but `sign/keys`; all else can be made again.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from omamori.protocol.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The directory tree of one engineer."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        chosen = environment.get("OMAMORI_STATE")
+        return cls(Path(chosen).resolve() if chosen else Path.home() / ".local/state/omamori")
+
+    @property
+    def cache(self) -> Path:
+        """Stages, `<stage>/<key>/`."""
+        return self.root / "cache"
+
+    @property
+    def secrets(self) -> Path:
+        """Development keys of the test image (SSH), readable by the owner only."""
+        return self.root / "image-keys"
+
+    def image(self, variant: str, version: Version, *, broken: str | None = None) -> Path:
+        """The directory of one finished image."""
+        suffix = f"-broken-{broken}" if broken else ""
+        return self.root / "images" / f"{variant}-{version}{suffix}"
