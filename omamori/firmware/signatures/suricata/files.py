@@ -1,0 +1,58 @@
+"""Rule files: every rule that loads, and every one that does not with line, column and reason. Never raises for content."""
+
+from dataclasses import dataclass, field
+
+from omamori.firmware.engine.ips.rule import Rule
+from omamori.firmware.signatures.suricata.errors import RuleError, Unsupported
+from omamori.firmware.signatures.suricata.lexer import RuleText, logical_lines
+from omamori.firmware.signatures.suricata.parser import parse_rule
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule that was not taken."""
+
+    file: str
+    line: int
+    column: int
+    reason: str
+    keyword: str = ""
+    """Of an unsupported option; empty where the text is wrong."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.reason}"
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What came of some files; `texts` is the source of each rule, in the same order."""
+
+    rules: list[Rule] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    disabled: int = 0
+    """Rules that are commented out; they count as nothing else."""
+
+
+def parse_rules(
+    content: bytes, *, file: str = "<rules>", with_disabled: bool = False, into: Parsed | None = None
+) -> Parsed:
+    """`with_disabled` also reads rules that are commented out."""
+    parsed = Parsed() if into is None else into
+    for found in logical_lines(content.decode("latin-1")):
+        if found.disabled and not with_disabled:
+            parsed.disabled += 1
+        else:
+            _take(parsed, found, file)
+    return parsed
+
+
+def _take(parsed: Parsed, found: RuleText, file: str) -> None:
+    try:
+        rule = parse_rule(found.text)
+    except RuleError as error:
+        keyword = error.what if isinstance(error, Unsupported) else ""
+        parsed.refused.append(Refusal(file, found.line, error.column, error.reason, keyword))
+    else:
+        parsed.rules.append(rule)
+        parsed.texts.append(found.text)
