@@ -96,7 +96,7 @@ class FleetState:
         written = self._written()
         unknown = set(written) - {option.key for option in OPTIONS}
         if unknown:
-            raise FleetConfigurationError(f"{self.toml}: unknown setting {sorted(unknown)[0]!r}")
+            raise FleetConfigurationError(f"{self.toml}: unknown setting {min(unknown)!r}")
         return {option.key: _value(option, written, environment, self.toml) for option in OPTIONS}
 
     def secret(self, name: str) -> str:

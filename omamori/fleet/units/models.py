@@ -24,6 +24,7 @@ class Unit(models.Model):
     claim_digest = models.CharField(max_length=64)
     activated = models.DateTimeField(null=True)
     serial = models.CharField(max_length=40, default="", blank=True)
+    certificate = models.TextField(default="", blank=True)
     certificate_until = models.DateTimeField(null=True)
 
     online = models.BooleanField(default=False)

@@ -1,0 +1,89 @@
+"""Hosts and wiring as units report them; called by ingest inside its transaction."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from omamori.fleet.ingest.fitting import clamp, fitted
+from omamori.fleet.lan.models import Finding, Host, HostAddress, Wiring
+from omamori.fleet.units.models import Unit
+from omamori.fleet.units.reports import comes_after
+from omamori.protocol import messages
+
+ADDRESSES_CAP = 200
+"""Addresses kept of one host: the newest."""
+FINDINGS_CAP = 20
+EVIDENCE_CAP = 20
+
+
+def remember(unit: Unit, hosts: Iterable[messages.Host]) -> None:
+    """Make or refresh hosts; sighting times only ever widen, so a report may come twice or late."""
+    for reported in hosts:
+        host = _host(unit, reported)
+        for lease in reported.addresses[-ADDRESSES_CAP:]:
+            _hold(host, lease)
+
+
+def _host(unit: Unit, reported: messages.Host) -> Host:
+    host, made = Host.objects.get_or_create(
+        unit=unit,
+        site_id=unit.site_id,
+        mac=reported.mac,
+        defaults={
+            "side": reported.side.value,
+            "first_seen": reported.first_seen,
+            "last_seen": reported.last_seen,
+        },
+    )
+    newer = made or reported.last_seen >= host.last_seen
+    host.first_seen = min(host.first_seen, reported.first_seen)
+    host.last_seen = max(host.last_seen, reported.last_seen)
+    if newer:
+        host.side = reported.side.value
+        host.name, host.name_source = fitted(reported.name, 120), fitted(reported.name_source, 16)
+        host.vendor = fitted(reported.vendor, 120)
+    host.save()
+    return host
+
+
+def _hold(host: Host, lease: messages.HostAddress) -> None:
+    held, made = HostAddress.objects.get_or_create(
+        host=host,
+        address=fitted(lease.address, 45),
+        first_seen=lease.first_seen,
+        defaults={"last_seen": lease.last_seen},
+    )
+    if not made and lease.last_seen > held.last_seen:
+        held.last_seen = lease.last_seen
+        held.save(update_fields=["last_seen"])
+
+
+def diagnose(unit: Unit, boot: str, sequence: int, report: messages.Wiring, *, received: datetime) -> None:
+    """Keep a diagnosis once; it is the unit's present one unless a newer one was kept before."""
+    present = Wiring.objects.filter(unit=unit, current=True).first()
+    wiring, made = Wiring.objects.get_or_create(
+        unit=unit,
+        boot=boot,
+        sequence=sequence,
+        defaults={"site_id": unit.site_id, "time": report.time, "received": received},
+    )
+    if not made:
+        return
+    Finding.objects.bulk_create(
+        _finding(wiring, *ranked) for ranked in enumerate(report.findings[:FINDINGS_CAP])
+    )
+    if present is None or comes_after(unit, (boot, sequence), (present.boot, present.sequence)):
+        Wiring.objects.filter(unit=unit, current=True).update(current=False)
+        Wiring.objects.filter(pk=wiring.pk).update(current=True)
+
+
+def _finding(wiring: Wiring, rank: int, found: messages.Finding) -> Finding:
+    evidence = [fitted(fact, 300) for fact in found.evidence[:EVIDENCE_CAP]]
+    confidence = clamp(found.confidence, 0.0, 1.0)
+    return Finding(
+        wiring=wiring,
+        rank=rank,
+        code=found.code.value,
+        confidence=confidence,
+        since=found.since,
+        evidence=evidence,
+    )

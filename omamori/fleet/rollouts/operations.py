@@ -1,0 +1,140 @@
+"""Releases, rollouts, and the outcome of each member.
+
+A rollout raises wants; after that its members change only by `reported`, out of what their unit says.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from omamori.fleet.accounts.actor import Actor, must_operate
+from omamori.fleet.accounts.operations import record
+from omamori.fleet.accounts.queries import operator_of
+from omamori.fleet.errors import Conflict, Invalid
+from omamori.fleet.rollouts import queries
+from omamori.fleet.rollouts.models import FINAL, Kind, Member, Outcome, Release, Rollout
+from omamori.fleet.rollouts.progress import outcome
+from omamori.fleet.units.models import Unit
+from omamori.fleet.units.operations import want_versions
+from omamori.fleet.units.queries import units as visible_units
+from omamori.protocol import VersionError
+from omamori.protocol.messages import State
+from omamori.protocol.version import Version
+
+
+@transaction.atomic
+def add_release(
+    actor: Actor, kind: str, version: str, *, notes: str = "", targets: Iterable[str] = ()
+) -> Release:
+    """Announce a version that the TUF repository has. Raises Invalid, Conflict."""
+    must_operate(actor)
+    if kind not in Kind.values:
+        raise Invalid(f"kind must be one of {', '.join(Kind.values)}, not {kind[:20]!r}")
+    try:
+        parsed = Version.parse(version)
+    except VersionError as error:
+        raise Invalid(str(error)) from error
+    if Release.objects.filter(kind=kind, version=str(parsed)).exists():
+        raise Conflict(f"{kind} {parsed} is released already")
+    record(actor, "release.add", f"{kind} {parsed}")
+    return Release.objects.create(
+        kind=kind, version=str(parsed), notes=notes[:10_000], targets=sorted(targets), added=timezone.now()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Which units a rollout is for: those named, those at these sites, or everything the operator has."""
+
+    units: tuple[str, ...] = ()
+    sites: tuple[int, ...] = ()
+    everything: bool = False
+
+
+@transaction.atomic
+def create(
+    actor: Actor, release: Release, audience: Audience, *, first_wave: int = 0, note: str = ""
+) -> Rollout:
+    """Want this release of the audience; with `first_wave` of that many units at first, of the rest by `advance`.
+
+    Raises NotAllowed, Invalid where the audience is empty or names a unit the actor does not see.
+    """
+    must_operate(actor)
+    chosen = _chosen(actor, audience)
+    if first_wave < 0:
+        raise Invalid("the first wave cannot have fewer than one unit")
+    now = timezone.now()
+    rollout = Rollout.objects.create(
+        release=release,
+        operator=operator_of(actor),
+        created=now,
+        created_by=str(actor)[:160],
+        note=note[:400],
+    )
+    Member.objects.bulk_create(
+        Member(rollout=rollout, unit_id=key, wave=2 if first_wave and place >= first_wave else 1, changed=now)
+        for place, key in enumerate(chosen)
+    )
+    record(actor, "rollout.create", rollout.pk, details={"release": str(release), "units": len(chosen)})
+    _want(rollout)
+    return rollout
+
+
+@transaction.atomic
+def advance(actor: Actor, rollout: Rollout) -> Rollout:
+    """Open the next wave. Raises Conflict where there is none."""
+    must_operate(actor)
+    rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
+    if not rollout.members.filter(outcome=Outcome.PLANNED).exists():
+        raise Conflict(f"{rollout} has no further wave")
+    rollout.wave += 1
+    rollout.save(update_fields=["wave"])
+    record(actor, "rollout.advance", rollout.pk, details={"wave": rollout.wave})
+    _want(rollout)
+    return rollout
+
+
+def reported(unit: Unit, state: State) -> None:
+    """Move the unit's open memberships on by what it just reported; call it in the transaction that stores that."""
+    now = timezone.now()
+    for member in (
+        Member.objects.filter(unit=unit).exclude(outcome__in=FINAL).select_related("rollout__release")
+    ):
+        found = outcome(member.outcome, member.rollout.release, member.generation, state)
+        if (found.outcome, found.reason) != (member.outcome, member.reason):
+            member.outcome, member.reason, member.changed = found.outcome, found.reason[:400], now
+            member.save(update_fields=["outcome", "reason", "changed"])
+
+
+def _want(rollout: Rollout) -> None:
+    """Raise the wants of the wave that is open now; what other rollouts of this kind still wanted is superseded."""
+    due = rollout.members.filter(wave__lte=rollout.wave, outcome=Outcome.PLANNED)
+    keys = list(due.values_list("unit_id", flat=True))
+    now = timezone.now()
+    older = Member.objects.filter(
+        unit__in=keys, rollout__release__kind=rollout.release.kind, rollout__lt=rollout.pk
+    )
+    older.exclude(outcome__in=FINAL).update(outcome=Outcome.SUPERSEDED, changed=now)
+    version = Version.parse(rollout.release.version)
+    firmware = rollout.release.kind == Kind.FIRMWARE
+    raised = want_versions(keys, firmware=version if firmware else None, pack=None if firmware else version)
+    members = list(due)
+    for member in members:
+        member.outcome, member.generation, member.changed = Outcome.WANTED, raised[member.unit_id], now
+    Member.objects.bulk_update(members, ["outcome", "generation", "changed"], batch_size=300)
+
+
+def _chosen(actor: Actor, audience: Audience) -> list[str]:
+    seen = visible_units(actor)
+    if audience.everything:
+        chosen = set(seen.values_list("pk", flat=True))
+    else:
+        chosen = set(seen.filter(pk__in=audience.units).values_list("pk", flat=True))
+        if missing := set(audience.units) - chosen:
+            raise Invalid(f"no unit {min(missing)[:60]!r}")
+        chosen |= set(seen.filter(site__in=audience.sites).values_list("pk", flat=True))
+    if not chosen:
+        raise Invalid("a rollout needs at least one unit")
+    return sorted(chosen)

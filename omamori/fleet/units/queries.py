@@ -1,0 +1,47 @@
+"""Units and what is wanted of them, as far as the actor may see."""
+
+from django.db.models import QuerySet
+
+from omamori.fleet.accounts.actor import Actor
+from omamori.fleet.accounts.queries import within
+from omamori.fleet.errors import NotFound
+from omamori.fleet.units.models import Unit
+from omamori.fleet.units.models import Want as WantRow
+from omamori.protocol.ids import UnitId
+from omamori.protocol.messages import Want
+from omamori.protocol.version import Version
+from omamori.protocol.vocabulary import ApplyWhen
+
+
+def units(actor: Actor) -> QuerySet[Unit]:
+    """The units the actor may see, with site, customer, reseller and want, by id."""
+    return (
+        Unit.objects.filter(within(actor)).select_related("site__customer__reseller", "want").order_by("id")
+    )
+
+
+def unit(actor: Actor, key: str) -> Unit:
+    """Raises NotFound."""
+    found = units(actor).filter(pk=key).first()
+    if found is None:
+        raise NotFound(f"no unit {key[:60]!r}")
+    return found
+
+
+def holder(key: str, serial: str) -> Unit | None:
+    """The activated unit whose present certificate has this serial number (hex); None for any other certificate."""
+    return Unit.objects.filter(pk=key, serial=serial, activated__isnull=False).exclude(serial="").first()
+
+
+def want(key: UnitId) -> Want:
+    """The document a unit fetches. Raises NotFound."""
+    row = WantRow.objects.filter(pk=key).first()
+    if row is None:
+        raise NotFound(f"nothing is wanted of {key!r}")
+    return Want(
+        generation=row.generation,
+        firmware=Version.parse(row.firmware) if row.firmware else None,
+        pack=Version.parse(row.pack) if row.pack else None,
+        window=row.window,
+        apply=ApplyWhen(row.apply),
+    )
