@@ -2,7 +2,7 @@
 
 Adapters observe (`capture`, `links`); everything between a frame and a verdict is pure: parsers (`ethernet`, `arp`,
 `dhcp`, `pppoe`), `sighting`, `inventory` (hosts), `wire` (what each port has shown) and `diagnosis`.
-The process only listens and tells; it never changes traffic, and traffic never waits for it.
+The process listens, asks gently by ARP (`sweep`) and tells; it never changes traffic, and traffic never waits for it.
 
     LanError
     ├── BadFrame         bytes that are not the frame they claim to be: skipped and counted

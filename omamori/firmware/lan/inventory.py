@@ -135,6 +135,13 @@ class Inventory:
         ]
         return Remembered(len(times), max(times, default=None))
 
+    def newest_addresses(self) -> list[str]:
+        """The address each host held last, hosts behind the unit first."""
+        ordered = sorted(
+            self._records.values(), key=lambda r: (r.side is not Side.BEHIND, -r.seen.last.timestamp())
+        )
+        return [max(r.addresses, key=lambda held: r.addresses[held].last) for r in ordered if r.addresses]
+
     def records(self) -> tuple[Record, ...]:
         """For storing."""
         return tuple(self._records.values())

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from typing import Any, Final, Self
 
 from pyroute2 import IPRoute
@@ -82,6 +83,12 @@ class Links:
             address, cache = entry.get_attr("NDA_LLADDR"), entry.get_attr("NDA_CACHEINFO")
             if address and cache and not entry["state"] & _LOCAL:
                 yield Entry(Mac(address), entry["ifindex"], cache["ndm_updated"] / _TICKS)
+
+    def address(self, bridge: Interface) -> IPv4Interface | None:
+        """The unit's own IPv4 address, the first where there are several. Raises OSError."""
+        for held in self._netlink.get_addr(family=_IPV4, index=bridge.index):
+            return IPv4Interface((held.get_attr("IFA_ADDRESS"), held["prefixlen"]))
+        return None
 
     def gateways(self, bridge: Interface) -> tuple[str, ...]:
         """The unit's own default gateways by the bridge. Raises OSError."""

@@ -1,4 +1,4 @@
-"""The process: two packet sockets and netlink in, two files and a spool out. It listens only.
+"""The process: two packet sockets and netlink in, two files and a spool out. It listens, and asks by ARP now and then.
 
 Once a second it looks at the links and the forwarding table, and writes what changed. A disk that is full or a port that is
 gone for a while is logged once and tried again; frames beyond the budget wait in the kernel's buffer and are dropped there.
@@ -26,6 +26,7 @@ from omamori.firmware.lan.links import Interface, Links
 from omamori.firmware.lan.observations import Link
 from omamori.firmware.lan.picture import Picture
 from omamori.firmware.lan.sighting import Learned, Port, Sighting, dissect
+from omamori.firmware.lan.sweep import Asker, Sweep, request, targets
 from omamori.firmware.lan.wire import Wire
 from omamori.protocol import wire as wire_form
 from omamori.protocol.messages import Hosts, Log, Wiring
@@ -99,12 +100,15 @@ class Process:
         self._once = Once(spool, clock)
         self._written: dict[str, bytes] = {}
         self._saved = clock.now()
+        self._sweep = Sweep(self._saved)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Raises PortMissing when a port is not there at the start."""
         with ExitStack() as stack:
             links = stack.enter_context(Links())
             picture, watches = self._begin(links)
+            self._sweep = Sweep(watches[Port.LAN].since)
+            asker = stack.enter_context(Asker(self._names.bridge))
             selector = stack.enter_context(selectors.DefaultSelector())
             for port in Port:
                 capture = stack.enter_context(Capture(self._names.of(port)))
@@ -113,6 +117,7 @@ class Process:
             while not stopping():
                 self._listen(selector, picture)
                 self._look(links, picture, watches)
+                self._ask(links, picture, watches[Port.LAN], asker)
             self._end(picture)
 
     # --- in ---------------------------------------------------------------------------------------------------
@@ -164,6 +169,7 @@ class Process:
             picture.shift(jump, until=before)
             for watch in watches.values():
                 watch.since += jump
+            self._sweep.shift(jump)
         try:
             self._look_at_kernel(links, picture, watches)
             self._once.over("ports")
@@ -185,6 +191,19 @@ class Process:
                 picture.note(Sighting(heard, ports[entry.port], entry.mac, Learned()))
         for gateway in links.gateways(bridge):
             picture.wire.gateway(gateway)
+
+    def _ask(self, links: Links, picture: Picture, lan: Watch, asker: Asker) -> None:
+        """Go on with the sweep, or begin one that is due."""
+        try:
+            bridge = links.interface(self._names.bridge)
+            own = links.address(bridge)
+            if lan.interface.up and self._sweep.due(self._clock.now(), link_since=lan.since):
+                self._sweep.begin(targets(own, picture.inventory.newest_addresses()))
+            for target in self._sweep.take(LOOK_EVERY):
+                asker.ask(request(bridge.mac, own, target))
+            self._once.over("sweep")
+        except (PortMissing, OSError) as error:
+            self._once.trouble("sweep", error)
 
     # --- out --------------------------------------------------------------------------------------------------
 

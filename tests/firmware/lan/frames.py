@@ -1,0 +1,95 @@
+"""Frames for the tests of this room, built by dpkt and struct, never by the code under test."""
+
+import socket
+import struct
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+
+import dpkt
+
+START = datetime(2026, 4, 6, 0, 0, tzinfo=UTC)
+ROUTER, SERVER, PC, PHONE, UNIT = (f"00:16:3e:00:00:{n:02x}" for n in (1, 2, 0x10, 0x11, 0xEE))
+EVERYBODY = "ff:ff:ff:ff:ff:ff"
+NOBODY = str(IPv4Address(0))
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def octets(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def ethernet(
+    source: str, kind: int, payload: bytes, *, target: str = EVERYBODY, vlans: tuple[int, ...] = ()
+) -> bytes:
+    tags = b"".join(struct.pack("!HH", 0x8100, vlan) for vlan in vlans)
+    return octets(target) + octets(source) + tags + struct.pack("!H", kind) + payload
+
+
+def arp(source: str, address: str, target: str, *, reply_to: str = "", **rest) -> bytes:
+    packet = dpkt.arp.ARP(
+        op=dpkt.arp.ARP_OP_REPLY if reply_to else dpkt.arp.ARP_OP_REQUEST,
+        sha=octets(source),
+        spa=socket.inet_aton(address),
+        tha=octets(reply_to) if reply_to else bytes(6),
+        tpa=socket.inet_aton(target),
+    )
+    return ethernet(source, 0x0806, bytes(packet), **rest)
+
+
+def dhcp_client(
+    source: str,
+    kind: int,
+    *,
+    name: str = "",
+    options: bytes = b"",
+    client: str = "",
+    relay: str = NOBODY,
+    **rest,
+) -> bytes:
+    extra = b"\x0c" + bytes([len(name.encode())]) + name.encode() if name else b""
+    body = _bootp(1, client or source, NOBODY, relay) + bytes([53, 1, kind]) + extra + options + b"\xff"
+    return ethernet(source, 0x0800, _udp(NOBODY, 68, "255.255.255.255", 67, body), **rest)
+
+
+def dhcp_server(
+    source: str,
+    kind: int,
+    *,
+    client: str,
+    offered: str,
+    server: str,
+    routers: tuple[str, ...] = (),
+    relay: str = NOBODY,
+    **rest,
+) -> bytes:
+    gateways = b"".join(map(socket.inet_aton, routers))
+    options = bytes([53, 1, kind, 54, 4]) + socket.inet_aton(server)
+    options += bytes([3, len(gateways)]) + gateways if gateways else b""
+    body = _bootp(2, client, offered, relay) + options + b"\xff"
+    return ethernet(source, 0x0800, _udp(server, 67, "255.255.255.255", 68, body), **rest)
+
+
+def pppoe(
+    source: str, code: int, *, session: int = 0, tags: bytes = b"", target: str = EVERYBODY, **rest
+) -> bytes:
+    kind = 0x8863 if code else 0x8864
+    payload = tags if code else b"\xc0\x21\x09\x01\x00\x08\x12\x34\x56\x78"
+    return ethernet(
+        source, kind, struct.pack("!BBHH", 0x11, code, session, len(payload)) + payload, target=target, **rest
+    )
+
+
+def _bootp(operation: int, client: str, offered: str, relay: str) -> bytes:
+    fixed = struct.pack("!BBBBIHH", operation, 1, 6, 0, 0x3903F326, 0, 0x8000)
+    addresses = bytes(4) + socket.inet_aton(offered) + bytes(4) + socket.inet_aton(relay)
+    return fixed + addresses + octets(client) + bytes(10) + bytes(64) + bytes(128) + b"\x63\x82\x53\x63"
+
+
+def _udp(source: str, source_port: int, target: str, target_port: int, body: bytes) -> bytes:
+    datagram = dpkt.udp.UDP(sport=source_port, dport=target_port, data=body, ulen=8 + len(body))
+    packet = dpkt.ip.IP(src=socket.inet_aton(source), dst=socket.inet_aton(target), p=17, data=datagram)
+    packet.len = 28 + len(body)
+    return bytes(packet)
