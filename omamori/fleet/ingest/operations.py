@@ -5,7 +5,7 @@ committed, however often it came. No message that decodes can make it fail.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, assert_never
@@ -74,23 +74,16 @@ def _store(unit: Unit, messages: list[Upward], now: datetime) -> None:
     LogLine.objects.bulk_create(log, ignore_conflicts=True, batch_size=500)
 
 
-def presence(unit: UnitId, *, online: bool, at: datetime) -> None:
-    """A birth or a will arrived."""
-    with transaction.atomic():
-        reports.present(unit, online=online, at=at)
-
-
-def raised(limit: int = 500) -> list[tuple[UnitId, int]]:
-    """Units whose want has a generation they were not hinted of, oldest change first."""
-    due = Want.objects.filter(generation__gt=F("hinted")).order_by("changed")
-    return [(UnitId(key), generation) for key, generation in due.values_list("unit_id", "generation")[:limit]]
-
-
 @transaction.atomic
-def hinted(hints: Iterable[tuple[UnitId, int]]) -> None:
-    """These hints were handed to the broker; a generation raised since is due again."""
-    for key, generation in hints:
-        Want.objects.filter(pk=key, hinted__lt=generation).update(hinted=generation)
+def presence(unit: UnitId, *, online: bool, time: datetime) -> None:
+    """A birth or a will arrived."""
+    reports.present(unit, online=online, at=time)
+
+
+def raised() -> list[tuple[UnitId, int]]:
+    """Activated units whose want has a generation they have not reported to have taken in, oldest change first."""
+    due = Want.objects.filter(generation__gt=F("taken"), unit__activated__isnull=False).order_by("changed")
+    return [(UnitId(key), generation) for key, generation in due.values_list("unit_id", "generation")]
 
 
 def prune(*, now: datetime) -> dict[str, int]:

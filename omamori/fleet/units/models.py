@@ -83,11 +83,11 @@ def _nightly_weekdays() -> list[int]:
 
 
 class Want(models.Model):
-    """What the fleet wants of a unit. Every change raises `generation`; a hint is due while it is over `hinted`."""
+    """What the fleet wants of a unit. Every change raises `generation`; `taken` is what the unit has."""
 
     unit = models.OneToOneField(Unit, models.CASCADE, primary_key=True, related_name="want")
     generation = models.BigIntegerField(default=1)
-    hinted = models.BigIntegerField(default=1)
+    taken = models.BigIntegerField(default=0)
     changed = models.DateTimeField()
     firmware = models.CharField(max_length=40, default="", blank=True)
     pack = models.CharField(max_length=40, default="", blank=True)
@@ -99,7 +99,7 @@ class Want(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["changed"], name="want_hint_due", condition=Q(generation__gt=F("hinted"))),
+            models.Index(fields=["changed"], name="want_hint_due", condition=Q(generation__gt=F("taken"))),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from omamori.fleet.ingest.fitting import INTEGER_CAP, clamp, counted, fitted
-from omamori.fleet.units.models import Boot, Unit
+from omamori.fleet.units.models import Boot, Unit, Want
 from omamori.protocol.messages import State
 
 _YEAR = 366 * 86400.0
@@ -45,6 +45,7 @@ def take_state(unit: Unit, boot: str, sequence: int, state: State) -> bool:
     for counter in COUNTERS:
         setattr(unit, counter, counted(getattr(state.bridge, counter)))
     unit.save(update_fields=REPORTED)
+    Want.objects.filter(pk=unit.pk).update(taken=unit.generation)
     return True
 
 
