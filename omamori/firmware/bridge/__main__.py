@@ -1,0 +1,42 @@
+"""`python3 -m omamori.firmware.bridge`: the entry point of the data path."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from omamori.firmware.bridge.inspection import load
+from omamori.firmware.bridge.supervisor import Supervisor, Wiring
+from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
+from omamori.firmware.host.paths import Paths
+
+
+@click.command()
+@click.option(
+    "--root", type=click.Path(path_type=Path), envvar="OMAMORI_ROOT", default=Path("/"), show_default=True
+)
+@click.option("--bridge", default="br0", show_default=True)
+@click.option("--wan", default="wan0", show_default=True, help="Bridge port on the router's side.")
+@click.option("--lan", default="lan0", show_default=True, help="Bridge port on the hub's side.")
+@click.option("--first-queue", default=0, show_default=True, help="First of the four queue numbers to use.")
+def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int) -> None:
+    """Inspect what crosses the bridge, until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        wiring = Wiring(bridge, wan, lan, socket.if_nametoindex(lan), first_queue)
+        prepare_bridge()
+        supervisor = Supervisor(Paths(root), wiring, load, choose())
+    except (OSError, FirewallError) as error:
+        logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
+        sys.exit(os.EX_OSERR)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop())
+    supervisor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""Which forwarded packets the kernel shows to the inspection queues: one plan, two backends.
+
+`inet omamori` through nft is the product. Kernels without `nft queue` get the same chain through iptables' NFQUEUE
+target; `choose` finds out by a dry run. The chain sees only packets the bridge forwards between its two ports, every
+queue rule has bypass, and a plan replaces the one before it in one transaction for each address family.
+
+Marks, on packets and connections: the low byte says what is known of a flow (1 decided, 2 suspect, 3 blocked); bits 8 to
+11 of the connection mark name the queue pair that inspects it, so that a flow stays with its worker while that one drains.
+"""
+
+import contextlib
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Final, Protocol
+
+_KNOWN: Final = 0xFF
+_OWNER: Final = 0xF00
+_ALL: Final = 0xFFFFFFFF
+_CHAIN: Final = "OMAMORI"
+
+
+class Mark(IntEnum):
+    """What is known of a flow."""
+
+    DECIDED = 1
+    SUSPECT = 2
+    BLOCKED = 3
+
+
+class FirewallError(Exception):
+    """The kernel refused the rules; the ones before stay in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePair:
+    """The two queues of one generation of the worker. `owner` is 1 to 15."""
+
+    owner: int
+    scan: int
+    suspect: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who inspects what crosses the bridge."""
+
+    bridge: str
+    ports: tuple[str, str]
+    current: QueuePair | None = None
+    """None: nothing is queued, but what was blocked stays blocked."""
+    draining: QueuePair | None = None
+    """Keeps the flows it already owns; new flows go to `current`."""
+
+
+class Firewall(Protocol):
+    """A backend. Both methods raise FirewallError and then have changed nothing that stops traffic."""
+
+    def apply(self, plan: Plan) -> None: ...
+
+    def remove(self) -> None: ...
+
+
+Run = Callable[[Sequence[str], str], None]
+
+
+def choose(run: Run | None = None) -> Firewall:
+    """The product's backend where the kernel has it, else iptables. Raises FirewallError where neither works."""
+    execute = run or _execute
+    probe = Plan("br0", ("wan0", "lan0"), QueuePair(1, 0, 1))
+    try:
+        execute(["nft", "--check", "--file", "-"], nft_rules(probe))
+    except FirewallError as refused:
+        try:
+            execute(["iptables-restore", "--test", "--noflush"], iptables_rules(probe, ipv6=False))
+        except FirewallError as error:
+            raise FirewallError(f"neither nft queue ({refused}) nor iptables ({error}) works") from error
+        return Iptables(execute)
+    return Nft(execute)
+
+
+def prepare_bridge(proc: Path = Path("/proc")) -> None:
+    """Let IP rules see bridged packets in this namespace. Raises OSError."""
+    for name in ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables"):
+        switch = proc / "sys/net/bridge" / name
+        if switch.read_text().strip() != "1":
+            switch.write_text("1")
+
+
+class Nft:
+    """Table `inet omamori`, replaced as a whole."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def apply(self, plan: Plan) -> None:
+        self._run(["nft", "--file", "-"], nft_rules(plan))
+
+    def remove(self) -> None:
+        self._run(["nft", "--file", "-"], "table inet omamori\ndelete table inet omamori\n")
+
+
+class Iptables:
+    """Chain OMAMORI in the mangle table of both families."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def apply(self, plan: Plan) -> None:
+        for family in ("iptables", "ip6tables"):
+            self._run([f"{family}-restore", "--noflush"], iptables_rules(plan, ipv6=family == "ip6tables"))
+            self._hook(family, plan)
+
+    def remove(self) -> None:
+        for family in ("iptables", "ip6tables"):
+            with contextlib.suppress(FirewallError):
+                self._run([f"{family}-restore", "--noflush"], f"*mangle\n:{_CHAIN} - [0:0]\nCOMMIT\n")
+
+    def _hook(self, family: str, plan: Plan) -> None:
+        for rule in _hooks(plan):
+            try:
+                self._run([family, "--table", "mangle", "--check", "FORWARD", *rule], "")
+            except FirewallError:
+                self._run([family, "--table", "mangle", "--append", "FORWARD", *rule], "")
+
+
+def _hooks(plan: Plan) -> list[list[str]]:
+    one, other = plan.ports
+    match = ["--match", "physdev", "--physdev-is-bridged", "--physdev-in"]
+    return [[*match, a, "--physdev-out", b, "--jump", _CHAIN] for a, b in ((one, other), (other, one))]
+
+
+# --- nft -------------------------------------------------------------------------------------------------------------
+
+
+def nft_rules(plan: Plan) -> str:
+    """The whole table. The first two lines make its replacement one transaction, whether or not it was there."""
+    return "\n".join(
+        [
+            "table inet omamori",
+            "delete table inet omamori",
+            "table inet omamori {",
+            "  chain forward {",
+            "    type filter hook forward priority mangle; policy accept;",
+            f'    iifname "{plan.bridge}" oifname "{plan.bridge}" jump inspect',
+            "  }",
+            "  chain inspect {",
+            *(f"    {line}" for line in _nft_chain(plan)),
+            "  }",
+            "}",
+            "",
+        ]
+    )
+
+
+def _nft_chain(plan: Plan) -> list[str]:
+    ipv4 = ", ".join(f"{ihl} . {off} . {4 * (ihl + off)}" for ihl in range(5, 16) for off in range(5, 16))
+    ipv6 = ", ".join(f"{off} . {4 * off}" for off in range(5, 16))
+    return [
+        *(f"meta mark {mark:d} ct mark set ct mark & {_ALL ^ _KNOWN:#x} | {mark:#x}" for mark in Mark),
+        f"meta mark {Mark.DECIDED:d} accept",
+        f"meta mark {Mark.BLOCKED:d} drop",
+        f"ct mark & {_KNOWN:#x} {Mark.DECIDED:d} accept",
+        f"ct mark & {_KNOWN:#x} {Mark.BLOCKED:d} drop",
+        f"meta nfproto ipv4 meta l4proto tcp ip hdrlength . tcp doff . ip length {{ {ipv4} }} accept",
+        f"meta nfproto ipv6 ip6 nexthdr tcp tcp doff . ip6 length {{ {ipv6} }} accept",
+        *(_nft_draining(plan.draining) if plan.draining else []),
+        *(_nft_current(plan.current) if plan.current else []),
+    ]
+
+
+def _nft_draining(pair: QueuePair) -> list[str]:
+    owner = pair.owner << 8
+    return [
+        f"ct mark & {_OWNER | _KNOWN:#x} {owner | Mark.SUSPECT:#x} queue flags bypass to {pair.suspect}",
+        f"ct mark & {_OWNER:#x} {owner:#x} queue flags bypass to {pair.scan}",
+    ]
+
+
+def _nft_current(pair: QueuePair) -> list[str]:
+    """The last rule has no condition: a packet that connection tracking does not know is inspected too."""
+    return [
+        f"ct mark set ct mark & {_ALL ^ _OWNER:#x} | {pair.owner << 8:#x}",
+        f"ct mark & {_KNOWN:#x} {Mark.SUSPECT:d} queue flags bypass to {pair.suspect}",
+        f"meta mark {Mark.SUSPECT:d} queue flags bypass to {pair.suspect}",
+        f"queue flags bypass to {pair.scan}",
+    ]
+
+
+# --- iptables ----------------------------------------------------------------------------------------------------
+
+
+def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
+    """Input of iptables-restore --noflush: the chain's whole new content."""
+    rules = [
+        *(f"-m mark --mark {mark:d} -j CONNMARK --set-xmark {mark:#x}/{_KNOWN:#x}" for mark in Mark),
+        f"-m mark --mark {Mark.DECIDED:d} -j ACCEPT",
+        f"-m mark --mark {Mark.BLOCKED:d} -j DROP",
+        f"-m connmark --mark {Mark.DECIDED:#x}/{_KNOWN:#x} -j ACCEPT",
+        f"-m connmark --mark {Mark.BLOCKED:#x}/{_KNOWN:#x} -j DROP",
+        f"-p tcp -m bpf --bytecode {_bare_segment(_IPV6_BARE if ipv6 else _IPV4_BARE)} -j ACCEPT",
+        *(_iptables_draining(plan.draining) if plan.draining else []),
+        *(_iptables_current(plan.current) if plan.current else []),
+    ]
+    return "\n".join(
+        ["*mangle", f":{_CHAIN} - [0:0]", *(f"-A {_CHAIN} {rule}" for rule in rules), "COMMIT", ""]
+    )
+
+
+def _iptables_draining(pair: QueuePair) -> list[str]:
+    owner = pair.owner << 8
+    return [
+        f"-m connmark --mark {owner | Mark.SUSPECT:#x}/{_OWNER | _KNOWN:#x} {_to(pair.suspect)}",
+        f"-m connmark --mark {owner:#x}/{_OWNER:#x} {_to(pair.scan)}",
+    ]
+
+
+def _iptables_current(pair: QueuePair) -> list[str]:
+    return [
+        f"-j CONNMARK --set-xmark {pair.owner << 8:#x}/{_OWNER:#x}",
+        f"-m connmark --mark {Mark.SUSPECT:#x}/{_KNOWN:#x} {_to(pair.suspect)}",
+        f"-m mark --mark {Mark.SUSPECT:d} {_to(pair.suspect)}",
+        f"{_to(pair.scan)}",
+    ]
+
+
+def _to(queue: int) -> str:
+    return f"-j NFQUEUE --queue-num {queue} --queue-bypass"
+
+
+# Classic BPF, one (code, jt, jf, k) each: X = header bytes; accept where the packet's length is nothing but headers.
+_IPV4_BARE: Final = (
+    (0xB1, 0, 0, 0),  # ldx 4*([0]&0xf)      IP header
+    (0x50, 0, 0, 12),  # ldb [x+12]          TCP data offset, high nibble
+    (0x54, 0, 0, 0xF0),  # and 0xf0
+    (0x74, 0, 0, 2),  # rsh 2
+    (0x0C, 0, 0, 0),  # add x
+    (0x07, 0, 0, 0),  # tax
+    (0x28, 0, 0, 2),  # ldh [2]              total length
+    (0x1C, 0, 0, 0),  # sub x
+    (0x15, 0, 1, 0),  # jeq 0
+    (0x06, 0, 0, 1),  # ret 1
+    (0x06, 0, 0, 0),  # ret 0
+)
+_IPV6_BARE: Final = (
+    (0x30, 0, 0, 6),  # ldb [6]              next header is TCP itself
+    (0x15, 0, 8, 6),  # jeq 6
+    (0x30, 0, 0, 52),  # ldb [52]            TCP data offset
+    (0x54, 0, 0, 0xF0),
+    (0x74, 0, 0, 2),
+    (0x07, 0, 0, 0),  # tax
+    (0x28, 0, 0, 4),  # ldh [4]              payload length
+    (0x1C, 0, 0, 0),  # sub x
+    (0x15, 0, 1, 0),
+    (0x06, 0, 0, 1),
+    (0x06, 0, 0, 0),
+)
+
+
+def _bare_segment(program: tuple[tuple[int, int, int, int], ...]) -> str:
+    return f'"{len(program)},' + ",".join(f"{code} {jt} {jf} {k}" for code, jt, jf, k in program) + '"'
+
+
+def _execute(command: Sequence[str], text: str) -> None:
+    """Raises FirewallError with what the tool said."""
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FirewallError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise FirewallError(f"{command[0]}: {said[0] if said else f'exit {done.returncode}'}")

@@ -1,0 +1,210 @@
+"""One kernel packet queue over a raw netlink socket, with `struct` only.
+
+A `PacketQueue` hands out packets in the order of their ids and sends verdicts back. It never blocks, and no bytes from
+the socket make it raise: a message that is not a whole packet is counted and skipped. It refuses to decide anything.
+Source: linux/netfilter/nfnetlink_queue.h and net/netfilter/nfnetlink_queue.c.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple, Self
+
+_NETLINK_NETFILTER: Final = 12
+_SOL_NETLINK: Final = 270
+_NO_ENOBUFS: Final = 5
+_SO_RCVBUFFORCE: Final = 33
+
+_REQUEST, _ACK = 0x1, 0x4
+_ERROR: Final = 2
+_PACKET, _VERDICT, _CONFIG, _VERDICT_BATCH = (0x0300 | kind for kind in range(4))
+_BIND: Final = 1
+_CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = range(1, 6)
+_FAIL_OPEN, _CONNTRACK, _GSO = 1, 2, 4
+_COPY_PACKET: Final = 2
+_HDR, _VERDICT_HDR, _MARK, _PHYSIN, _HWADDR, _PAYLOAD = 1, 2, 3, 6, 9, 10
+_CAP_LEN: Final = 13
+
+_RECEIVE: Final = 128 * 1024
+"""Bytes; the kernel copies at most 65,531 of a packet into one message."""
+_MESSAGE = struct.Struct("=IHHII")
+_GENERIC = struct.Struct(">BBH")
+_ATTRIBUTE = struct.Struct("=HH")
+_VERDICT_HEAD = struct.Struct(">II")
+_BATCH = struct.Struct("=IHHIIBBHHHII")
+
+
+class Answer(IntEnum):
+    """What the kernel is told to do with a packet."""
+
+    DROP = 0
+    ACCEPT = 1
+    REPEAT = 4
+    """Go through the chain again, with the new mark."""
+
+
+class QueueError(OSError):
+    """A queue cannot be opened: no permission, taken by another process, or not in this kernel."""
+
+
+class QueuedPacket(NamedTuple):
+    """One packet the kernel waits about. `data` is an IP packet, with GSO as long as 64 KiB."""
+
+    id: int
+    data: bytes
+    mark: int = 0
+    in_port: int = 0
+    """Interface index of the bridge port it came in by; 0 where it was not bridged."""
+    hardware_source: bytes = b""
+    whole: bool = True
+    """False where the kernel had to cut the copy."""
+
+
+class PacketQueue:
+    """A bound queue. Verdicts are sent at once; whoever holds back an ACCEPT sends it with `accept_up_to`."""
+
+    def __init__(
+        self, number: int, *, gso: bool, longest: int = 4096, buffer: int = 64 * 1024 * 1024
+    ) -> None:
+        """Bind queue `number` with fail-open. Raises QueueError."""
+        self.number = number
+        self.skipped = 0
+        """Messages that were no packet: errors about packets the kernel gave up, or garbage."""
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
+        )
+        self._room = bytearray(_RECEIVE)
+        self._view = memoryview(self._room)
+        try:
+            self._configure(gso=gso, longest=longest, buffer=buffer)
+        except OSError as error:
+            self._socket.close()
+            raise QueueError(error.errno, f"queue {number}: {os.strerror(error.errno or 0)}") from error
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> QueuedPacket | None:
+        """The next packet, or None when nothing waits."""
+        while True:
+            try:
+                size = self._socket.recv_into(self._room)
+            except (BlockingIOError, InterruptedError):
+                return None
+            except OSError:
+                self.skipped += 1
+                return None
+            packet = parse_packet(self._view[:size])
+            if packet is not None:
+                return packet
+            self.skipped += 1
+
+    def verdict(
+        self, packet: int, answer: Answer, *, mark: int | None = None, payload: bytes | None = None
+    ) -> None:
+        """Answer one packet. A packet the kernel gave up meanwhile is no error."""
+        parts = [_attribute(_VERDICT_HDR, _VERDICT_HEAD.pack(answer, packet))]
+        if mark is not None:
+            parts.append(_attribute(_MARK, struct.pack(">I", mark)))
+        if payload is not None:
+            parts.append(_attribute(_PAYLOAD, payload))
+        self._send(_message(_VERDICT, self.number, b"".join(parts)))
+
+    def accept_up_to(self, packet: int) -> None:
+        """Accept every packet not yet answered whose id is at most this one."""
+        self._send(_BATCH.pack(32, _VERDICT_BATCH, _REQUEST, 0, 0, 0, 0, socket.htons(self.number), 12, _VERDICT_HDR,
+                               socket.htonl(Answer.ACCEPT), socket.htonl(packet)))  # fmt: skip
+
+    def close(self) -> None:
+        """Unbind. What the kernel still held is dropped; new packets pass by the rules' bypass."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, message: bytes) -> None:
+        """A verdict that cannot be sent leaves the packet to the kernel's own fail-open."""
+        with contextlib.suppress(OSError):
+            self._socket.send(message)
+
+    def _configure(self, *, gso: bool, longest: int, buffer: int) -> None:
+        self._socket.bind((0, 0))
+        self._socket.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
+        with contextlib.suppress(PermissionError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
+        self._ask(_attribute(_CFG_CMD, struct.pack(">BBH", _BIND, 0, 0)))
+        self._ask(_attribute(_CFG_PARAMS, struct.pack(">IB", 0xFFFF, _COPY_PACKET)))
+        self._ask(_attribute(_CFG_MAXLEN, struct.pack(">I", longest)))
+        flags = _FAIL_OPEN | (_GSO if gso else 0)
+        self._ask(_attribute(_CFG_FLAGS, struct.pack(">I", flags))
+                  + _attribute(_CFG_MASK, struct.pack(">I", _FAIL_OPEN | _GSO)))  # fmt: skip
+        self._socket.setblocking(False)
+
+    def _ask(self, attributes: bytes) -> None:
+        """One configuration request; packets that arrive in between fail open after the socket is closed or read."""
+        self._socket.send(_message(_CONFIG, self.number, attributes, flags=_REQUEST | _ACK))
+        while True:
+            reply = self._socket.recv(_RECEIVE)
+            if len(reply) < 20 or _MESSAGE.unpack_from(reply)[1] != _ERROR:
+                continue
+            (code,) = struct.unpack_from("=i", reply, 16)
+            if code:
+                raise OSError(-code, os.strerror(-code))
+            return
+
+
+def parse_packet(message: memoryview) -> QueuedPacket | None:
+    """A packet out of one netlink message; None for anything else, whatever its bytes are."""
+    if len(message) < 20:
+        return None
+    length, kind = _MESSAGE.unpack_from(message)[:2]
+    if kind != _PACKET or not 20 <= length <= len(message):
+        return None
+    found = _attributes(message, 20, length)
+    header, payload = found.get(_HDR), found.get(_PAYLOAD)
+    if header is None or payload is None or len(header) < 4:
+        return None
+    return QueuedPacket(
+        int.from_bytes(header[:4], "big"),
+        bytes(payload),
+        _number(found.get(_MARK)),
+        _number(found.get(_PHYSIN)),
+        _hardware(found.get(_HWADDR)),
+        _CAP_LEN not in found,
+    )
+
+
+def _attributes(message: memoryview, at: int, end: int) -> dict[int, memoryview]:
+    """Attributes by type; stops at the first one whose length cannot be."""
+    found = {}
+    while at + 4 <= end:
+        size, kind = _ATTRIBUTE.unpack_from(message, at)
+        if size < 4 or at + size > end:
+            break
+        found[kind & 0x3FFF] = message[at + 4 : at + size]
+        at += (size + 3) & ~3
+    return found
+
+
+def _number(value: memoryview | None) -> int:
+    return int.from_bytes(value, "big") if value is not None and len(value) == 4 else 0
+
+
+def _hardware(value: memoryview | None) -> bytes:
+    if value is None or len(value) < 4:
+        return b""
+    return bytes(value[4 : 4 + min(8, int.from_bytes(value[:2], "big"))])
+
+
+def _message(kind: int, queue: int, attributes: bytes, *, flags: int = _REQUEST) -> bytes:
+    body = _GENERIC.pack(0, 0, queue) + attributes
+    return _MESSAGE.pack(_MESSAGE.size + len(body), kind, flags, 0, 0) + body
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(4 + len(value), kind) + value + b"\0" * (-len(value) % 4)

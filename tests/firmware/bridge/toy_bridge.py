@@ -1,0 +1,83 @@
+"""The real supervisor, workers, queues and kernel rules around a toy inspector, so that the data path is tested alone.
+
+Run as a program. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
+overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `die`, and `broken` (loading raises).
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from omamori.firmware.bridge.generation import Loaded
+from omamori.firmware.bridge.supervisor import Supervisor, Timing, Wiring
+from omamori.firmware.engine import checksum, packet, verdict
+from omamori.firmware.host.firewall import choose, prepare_bridge
+from omamori.firmware.host.paths import Paths
+from omamori.protocol.messages import Log, encode_body
+
+
+class Toy:
+    def __init__(self, pack):
+        self.pack = {name: value.encode() for name, value in pack.items() if isinstance(value, str)}
+        self.messages = []
+
+    def packet(self, data, *, from_inside, rewriting, **_):
+        def has(name):
+            return name in self.pack and self.pack[name] in data
+
+        if has("fail"):
+            raise ValueError("the toy was told to fail")
+        if has("hang"):
+            time.sleep(3600)
+        if has("die"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if has("block"):
+            self.tell(f"blocked, from inside: {from_inside}")
+            return verdict.Block("toy")
+        if has("overwrite"):
+            return self.overwrite(data) if rewriting else verdict.SUSPECT
+        if has("decide"):
+            return verdict.DECIDED
+        return verdict.PASS
+
+    def overwrite(self, data):
+        self.tell("overwritten")
+        whole = packet.parse(data)
+        bad = self.pack["overwrite"]
+        return verdict.Rewrite(
+            checksum.with_payload(whole, bytes(whole.payload).replace(bad, b"#" * len(bad)))
+        )
+
+    def tell(self, text):
+        self.messages.append(encode_body(Log(datetime.now(UTC), "toy", "info", text)))
+
+    def tick(self, _now):
+        pass
+
+    def take_messages(self):
+        taken, self.messages = self.messages, []
+        return taken
+
+
+def load(path, _first_number):
+    pack = json.loads(path.read_text())
+    if pack.get("broken"):
+        raise ValueError("this pack is broken")
+    time.sleep(pack.get("slow", 0))
+    return Loaded(Toy(pack), pack["version"])
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(levelname)s %(message)s")
+    prepare_bridge()
+    wiring = Wiring("br0", "wan0", "lan0", socket.if_nametoindex("lan0"))
+    timing = Timing(silence=1.5, drain=20, quiet=2, status=0.2)
+    supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, choose(), timing)
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    supervisor.run()
