@@ -12,6 +12,8 @@ from omamori.image.stages import Stage
 
 _OUT = "/run/out"
 _LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+# Their own partition types: the data partition, made at first boot, is found by being the only plain Linux one.
+_TYPES = {"root": "root-x86-64", "hash": "root-x86-64-verity"}
 _SEED = "6f6d616d-6f72-4969-8000-000000000001"
 
 
@@ -23,7 +25,7 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         "disk": release.recipe.disk,
         "version": str(release.version),
         "tools": tools.name,
-        "format": 1,
+        "format": 2,
     }
 
     def make(place: Path) -> None:
@@ -59,7 +61,7 @@ def _partitions(release: Release) -> list[str]:
         for label, name in (("root", "root.squashfs"), ("hash", "root.verity")):
             copied = f"CopyBlocks=/run/root/{name}\n" if filled else ""
             texts.append(
-                f"[Partition]\nType=linux-generic\nLabel={label}-{slot}\n{_sized(disk[label])}{copied}"
+                f"[Partition]\nType={_TYPES[label]}\nLabel={label}-{slot}\n{_sized(disk[label])}{copied}"
             )
     return texts
 

@@ -1,0 +1,359 @@
+"""The appliance image in QEMU: started, waited for, pressed, unplugged, stopped; the built disk is never changed.
+
+A `Guest` has a scratch directory with an overlay over the disk, so it can be switched off and on again with its data.
+Ports are taps inside namespaces (or nothing); SSH goes over a third, unbridged card through QEMU's user network.
+Every wait has a deadline, and a failure shows the end of the console.
+
+The activation button is F12 on the guest's keyboard (`BUTTON`), pressed through QMP.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lab.namespaces import Namespace, end
+from lab.qemu import Qemu
+from lab.qmp import Qmp
+from lab.tap import open_tap
+from omamori.image.build import Image
+from omamori.image.state import State
+
+BUTTON = "f12"
+_SLOTS = {"wan0": 4, "lan0": 5, "mgmt0": 6}
+_MACS = {"wan0": "02:0a:0a:00:00:04", "lan0": "02:0a:0a:00:00:05", "mgmt0": "02:0a:0a:00:00:06"}
+
+
+class GuestError(Exception):
+    """The guest did not do what was waited for; the message ends with its console."""
+
+
+class Boot(Enum):
+    """How the machine starts: through its firmware and boot loader (A/B), or straight into slot A's kernel (fast)."""
+
+    FIRMWARE = "firmware"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """A tap of this name in a namespace, the other end of a guest's port."""
+
+    namespace: Namespace
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory."""
+
+    boot: Boot = Boot.FIRMWARE
+    ports: Mapping[str, Plug] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    memory_mib: int = 1024
+    accelerator: str = "tcg,thread=multi"
+    uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
+
+
+class Guest:
+    """One virtual machine, a context manager: starts on entry, is gone on exit."""
+
+    def __init__(
+        self, image: Image, scratch: Path, machine: Machine | None = None, *, state: State | None = None
+    ) -> None:
+        self._image = image
+        self._scratch = scratch
+        self._machine = machine or Machine()
+        self._state = state or State.of()
+        self._qemu = Qemu.find(self._state)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._qmp: Qmp | None = None
+        self.ssh_port = 0
+        self.console = scratch / "console.log"
+
+    def __enter__(self) -> Self:
+        self._prepare()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Power on, with the data of before."""
+        self.ssh_port = _free_port()
+        control = self._scratch / "qmp"
+        control.unlink(missing_ok=True)
+        with contextlib.ExitStack() as taps:
+            files = {name: _inherited(taps, plug) for name, plug in self._machine.ports.items()}
+            with (self._scratch / "qemu.log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    self._command(files, control),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=list(files.values()),
+                    start_new_session=True,
+                )
+        self.wait(control.exists, seconds=30, what="QEMU's control socket")
+        self._qmp = Qmp(control)
+
+    def stop(self) -> None:
+        """Pull the plug. Safe to call twice."""
+        if self._qmp:
+            self._qmp.__exit__(None, None, None)
+            self._qmp = None
+        if self._process:
+            end(self._process)
+            self._process = None
+
+    def power_cycle(self) -> None:
+        """Pull the plug and put it in again: what a customer does."""
+        self.stop()
+        self.start()
+
+    def press(self, key: str = BUTTON, *, milliseconds: int = 200) -> None:
+        """Press and let go a key: the activation button by default."""
+        self._control().execute(
+            "send-key", keys=[{"type": "qcode", "data": key}], **{"hold-time": milliseconds}
+        )
+
+    def set_link(self, port: str, *, up: bool) -> None:
+        """Pull a port's cable or put it in."""
+        self._control().execute("set_link", name=port, up=up)
+
+    def ssh(self, command: str, *, timeout: float = 60, check: bool = True) -> str:
+        """Run a shell line as root and return stdout. Raises GuestError when it fails (unless `check` is off)."""
+        try:
+            done = subprocess.run(
+                [*self.ssh_command(), command], capture_output=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise self._failure(f"ssh {command!r}: not done in {timeout} s") from error
+        if check and done.returncode:
+            text = (done.stdout + done.stderr).decode(errors="replace").strip()
+            raise GuestError(f"ssh {command!r}: exit {done.returncode}\n{text[-3000:]}")
+        return done.stdout.decode(errors="replace")
+
+    def ssh_command(self) -> list[str]:
+        """The words to put before a remote command, also for `scp`-like tools and testinfra."""
+        return ["ssh", "-p", str(self.ssh_port), *self.ssh_options(), "root@127.0.0.1"]
+
+    def ssh_options(self) -> list[str]:
+        options = {
+            "IdentityFile": self._state.secrets / "id_ed25519",
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+            "GlobalKnownHostsFile": "/dev/null",
+            "LogLevel": "ERROR",
+            "ConnectTimeout": "10",
+            "ServerAliveInterval": "5",
+            "ServerAliveCountMax": "6",
+        }
+        return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+    def put(self, source: Path, target: str) -> None:
+        """Copy a file into the guest."""
+        with source.open("rb") as opened:
+            done = subprocess.run(
+                [*self.ssh_command(), f"cat > '{target}'"],
+                stdin=opened,
+                capture_output=True,
+                timeout=300,
+                check=False,
+            )
+        if done.returncode:
+            raise GuestError(f"copying {source} failed: {done.stderr.decode(errors='replace')[-500:]}")
+
+    def wait_for_ssh(self, *, seconds: float = 180) -> float:
+        """Until a command can be run; returns how long that took."""
+        began = time.monotonic()
+        self.wait(self._answers, seconds=seconds, what="SSH", pause=0.5)
+        return time.monotonic() - began
+
+    def boot_id(self) -> str:
+        return self.ssh("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def wait_for_reboot(self, since: str, *, seconds: float = 300) -> None:
+        """Until SSH answers from another boot than `since` (a `boot_id`)."""
+        self.wait(lambda: self._boot() not in {None, since}, seconds=seconds, what="another boot", pause=1)
+
+    def wait_for_text(self, text: str, *, seconds: float = 180, after: int = 0) -> None:
+        """Until the console says it (`after` bytes in)."""
+        wanted = text.encode()
+        self.wait(lambda: wanted in self.console.read_bytes()[after:], seconds=seconds, what=repr(text))
+
+    def wait(self, condition: Callable[[], object], *, seconds: float, what: str, pause: float = 0.2) -> None:
+        """Raises GuestError with the console when it does not come true in time, or QEMU ends."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self._process and self._process.poll() is not None:
+                raise self._failure(f"QEMU ended ({self._process.returncode}) while waiting for {what}")
+            if time.monotonic() > deadline:
+                raise self._failure(f"waited {seconds:.0f} s for {what}")
+            time.sleep(pause)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    def tail(self, lines: int = 40) -> str:
+        """The end of the console."""
+        text = self.console.read_text(errors="replace") if self.console.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _control(self) -> Qmp:
+        if not self._qmp:
+            raise GuestError("the guest is switched off")
+        return self._qmp
+
+    def _failure(self, what: str) -> GuestError:
+        log = self._scratch / "qemu.log"
+        said = log.read_text(errors="replace")[-1000:] if log.exists() else ""
+        return GuestError(f"{what}\n--- QEMU\n{said}\n--- console\n{self.tail()}")
+
+    def _answers(self) -> bool:
+        return self._boot() is not None
+
+    def _boot(self) -> str | None:
+        with contextlib.suppress(GuestError):
+            return self.ssh("cat /proc/sys/kernel/random/boot_id", timeout=20).strip() or None
+        return None
+
+    def _prepare(self) -> None:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        if not self._disk().exists():
+            subprocess.run(
+                [
+                    *self._qemu.image_tool,
+                    "create",
+                    "-q",
+                    "-f",
+                    "qcow2",
+                    "-F",
+                    "raw",
+                    "-b",
+                    self._image.disk,
+                    self._disk(),
+                ],
+                check=True,
+                capture_output=True,
+            )
+            shutil.copyfile(self._qemu.variables, self._scratch / "variables.fd")
+
+    def _disk(self) -> Path:
+        return self._scratch / "disk.qcow2"
+
+    def _command(self, taps: Mapping[str, int], control: Path) -> list[str]:
+        machine = self._machine
+        return [
+            *self._qemu.system,
+            *("-machine", "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
+            *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
+            *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
+            *("-qmp", f"unix:{control},server=on,wait=off"),
+            *("-device", "virtio-rng-pci,addr=0x8"),
+            *("-drive", f"if=none,id=disk,format=qcow2,file={self._disk()},cache=unsafe"),
+            *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
+            *self._start(),
+            *self._smbios(),
+            *self._network(taps),
+        ]  # fmt: skip
+
+    def _start(self) -> list[str]:
+        if self._machine.boot is Boot.DIRECT:
+            return [
+                "-kernel",
+                str(self._image.kernel),
+                "-initrd",
+                str(self._image.initrd),
+                "-append",
+                self._image.command_line,
+            ]
+        return [
+            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={self._qemu.firmware}"),
+            *("-drive", f"if=pflash,format=raw,unit=1,file={self._scratch / 'variables.fd'}"),
+        ]
+
+    def _smbios(self) -> list[str]:
+        words = []
+        for name, text in self._machine.credentials.items():
+            coded = base64.b64encode(text.encode()).decode()
+            words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={coded}"]
+        return words
+
+    def _network(self, taps: Mapping[str, int]) -> list[str]:
+        """A port without a plug is a card without a peer: link up, nobody there."""
+        words = []
+        for port, slot in _SLOTS.items():
+            card = f"virtio-net-pci,id={port},mac={_MACS[port]},addr={slot:#x},romfile="
+            if port in taps:
+                words += ["-netdev", f"tap,fd={taps[port]},id={port}-net"]
+            elif port == "mgmt0":
+                forward = f"hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"
+                words += ["-netdev", f"user,id={port}-net,restrict=on,{forward}"]
+            peer = f",netdev={port}-net" if port in taps or port == "mgmt0" else ""
+            words += ["-device", card + peer]
+        return words
+
+
+def _inherited(stack: contextlib.ExitStack, plug: Plug) -> int:
+    file = open_tap(plug.namespace, plug.name)
+    stack.callback(os.close, file)
+    return file
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def kvm_works(image: Image, scratch: Path, state: State) -> bool:
+    """Whether this image really boots under KVM here; found out once per kernel and boot of this machine."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    known = state.root / "kvm.json"
+    key = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {image.kernel.stat().st_size}"
+    with contextlib.suppress(OSError, ValueError):
+        answers = json.loads(known.read_text())
+        if key in answers:
+            return bool(answers[key])
+    works = _boots_under_kvm(image, scratch, state)
+    known.write_text(json.dumps({key: works}))
+    return works
+
+
+def _boots_under_kvm(image: Image, scratch: Path, state: State) -> bool:
+    machine = Machine(boot=Boot.DIRECT, accelerator="kvm")
+    try:
+        with Guest(image, scratch / "kvm-probe", machine, state=state) as guest:
+            guest.wait_for_ssh(seconds=45)
+    except GuestError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def booted(image: Image, scratch: Path, machine: Machine) -> Iterator[Guest]:
+    """A guest that answers."""
+    with Guest(image, scratch, machine) as guest:
+        guest.wait_for_ssh()
+        yield guest

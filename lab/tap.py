@@ -1,0 +1,46 @@
+"""A tap device inside a network namespace, without ever appearing in the machine's own.
+
+The device lives as long as somebody holds its file: QEMU inherits it.
+"""
+
+import ctypes
+import fcntl
+import os
+import struct
+import threading
+from pathlib import Path
+
+from lab.namespaces import Namespace
+
+# <linux/if_tun.h>, <linux/sched.h>
+_TUNSETIFF = 0x400454CA
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+_CLONE_NEWNET = 0x40000000
+
+
+def open_tap(inside: Namespace, name: str) -> int:
+    """A file of a new tap `name` (up) in a namespace. Raises OSError."""
+    opened: list[int | OSError] = []
+    thread = threading.Thread(target=_open, args=(inside, name, opened))
+    thread.start()
+    thread.join()
+    result = opened[0]
+    if isinstance(result, OSError):
+        raise result
+    inside.run("ip", "link", "set", name, "up")
+    return result
+
+
+def _open(inside: Namespace, name: str, opened: list[int | OSError]) -> None:
+    """In a thread of its own: the namespace is a thread's, and this one ends."""
+    try:
+        with Path(f"/run/netns/{inside.name}").open("rb") as there:
+            if ctypes.CDLL(None, use_errno=True).setns(there.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"cannot enter namespace {inside.name}")
+        file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        fcntl.ioctl(
+            file, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
+        )
+        opened.append(file)
+    except OSError as error:
+        opened.append(error)
