@@ -1,0 +1,64 @@
+"""`python3 -m omamori.firmware.update {run,apply,health,committed}`: exit code 0 done, 1 failed (reason in the log)."""
+
+import argparse
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from omamori.firmware.host import system
+from omamori.firmware.host.paths import Paths, from_environment
+from omamori.firmware.update.connection import connect
+from omamori.firmware.update.errors import UpdateError
+from omamori.firmware.update.slots import SlotDisk
+from omamori.firmware.update.updater import Updater, World
+from omamori.protocol.errors import ProtocolError
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    paths = Paths(options.root) if options.root else from_environment()
+    try:
+        updater = Updater(real_world(paths))
+        done = {
+            "run": updater.run,
+            "apply": updater.apply,
+            "health": updater.health,
+            "committed": updater.committed,
+        }[options.command]()
+    except (UpdateError, OSError, ProtocolError) as error:
+        print(f"omamori update {options.command}: {error}", file=sys.stderr)
+        return 1
+    return 0 if done else 1
+
+
+def real_world(paths: Paths) -> World:
+    """The unit itself. Raises OSError."""
+    return World(
+        paths=paths,
+        disk=SlotDisk(paths, system.running_slot(paths)),
+        trust=lambda: connect(paths),
+        now=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        reboot=_reboot,
+    )
+
+
+def _reboot() -> None:
+    """Raises OSError."""
+    try:
+        subprocess.run(["systemctl", "--no-block", "reboot"], check=True, timeout=60)
+    except subprocess.SubprocessError as error:
+        raise OSError(f"systemctl reboot: {error}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m omamori.firmware.update", description=__doc__)
+    parser.add_argument("command", choices=("run", "apply", "health", "committed"))
+    parser.add_argument("--root", type=Path, help="the unit's root directory (default: $OMAMORI_ROOT or /)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Signature packs in force: a link that moves at once, and back when the bridge does not take the pack.
+
+`current.pack` always names a complete, verified file or does not exist (then the factory's pack is in force). The bridge
+says in its status which version it has loaded; that answer, and nothing else, makes a pack applied.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from omamori.firmware.host import files
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.update.gate import FRESH, BridgeSeen
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.version import Version
+
+
+def current(paths: Paths) -> Version | None:
+    """The version the link names; None for the factory's."""
+    try:
+        return Version.parse(paths.current_pack.readlink().name.removesuffix(".pack"))
+    except (OSError, ProtocolError):
+        return None
+
+
+def put(paths: Paths, version: Version, verified: Path) -> None:
+    """Move a verified download in and link it. Raises OSError."""
+    paths.packs.mkdir(parents=True, exist_ok=True)
+    verified.chmod(0o640)
+    with verified.open("rb") as file:
+        os.fsync(file.fileno())
+    verified.replace(paths.pack(version))
+    link(paths, version)
+
+
+def link(paths: Paths, version: Version | None) -> None:
+    """Put a pack that is there in force; None goes back to the factory's. Raises OSError."""
+    if version is None:
+        paths.current_pack.unlink(missing_ok=True)
+    else:
+        temporary = files.temporary_name(paths.current_pack)
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(f"{version}.pack")
+        temporary.replace(paths.current_pack)
+    files.sync_directory(paths.packs)
+
+
+def prune(paths: Paths, keep: set[Version]) -> None:
+    """Remove packs not in `keep`, and leftovers."""
+    names = {paths.pack(version).name for version in keep} | {paths.current_pack.name}
+    with contextlib.suppress(FileNotFoundError):
+        for path in paths.packs.iterdir():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+
+
+def taken(
+    version: Version,
+    look: Callable[[], BridgeSeen | None],
+    sleep: Callable[[float], None],
+    *,
+    patience: float,
+) -> bool | None:
+    """Whether the bridge loads the pack within `patience` seconds; None while no bridge speaks at all."""
+    heard = False
+    for _ in range(max(1, int(patience))):
+        seen = look()
+        if seen is not None and seen.age <= FRESH:
+            heard = True
+            if seen.pack == version:
+                return True
+        sleep(1.0)
+    return False if heard else None

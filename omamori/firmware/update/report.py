@@ -1,0 +1,108 @@
+"""The updater's memory and its voice: the journal, `state.json` for the agent, log lines for the operator, one lock.
+
+All files are whole or absent after a power cut. A journal that cannot be read counts as a new one: the facts of the
+boot settle it.
+"""
+
+import contextlib
+import fcntl
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from omamori.firmware.host import files
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.spool import SpoolWriter
+from omamori.firmware.update.errors import Busy
+from omamori.firmware.update.machine import Journal
+from omamori.protocol import wire
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.ids import BootId
+from omamori.protocol.messages import Log, UpdateState
+from omamori.protocol.version import Version
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the health gate found in one boot; `reason` is empty when healthy."""
+
+    boot: BootId
+    version: Version
+    reason: str
+    time: datetime
+
+
+class Memory:
+    """Reads and writes what the updater keeps under its directory."""
+
+    def __init__(self, paths: Paths, now: Callable[[], datetime]) -> None:
+        self._paths, self._now = paths, now
+        self._journal = paths.update / "journal.json"
+        self._verdict = paths.update / "verdict.json"
+
+    def journal(self) -> Journal:
+        """The journal, or a new one."""
+        return _read(Journal, self._journal) or Journal()
+
+    def keep(self, journal: Journal) -> None:
+        """Make it survive a power cut. Raises OSError."""
+        _write(self._journal, journal, durable=True)
+
+    def verdict(self) -> Verdict | None:
+        """What the last health gate said."""
+        return _read(Verdict, self._verdict)
+
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """Raises OSError."""
+        _write(self._verdict, verdict, durable=True)
+
+    def show(self, update: UpdateState, *, pack: Version | None, slot: str, healthy: bool) -> None:
+        """Write what the agent reports. Raises OSError."""
+        value = {"update": wire.to_wire(update), "pack": wire.to_wire(pack), "slot": slot, "healthy": healthy}
+        files.write_atomic(self._paths.update_state, wire.dump(value))
+
+    def say(self, level: str, text: str) -> None:
+        """To the journal of the system and to the operator. Never raises OSError."""
+        print(f"{level}: {text}", file=sys.stderr)
+        spool = SpoolWriter(self._paths.spool("update"))
+        spool.put(Log(self._now(), "update", level, text))
+        spool.close()
+
+    @contextlib.contextmanager
+    def locked(self, *, patience: float = 60.0) -> Iterator[None]:
+        """One updater at a time. Raises Busy, OSError."""
+        self._paths.update.mkdir(parents=True, exist_ok=True)
+        with (self._paths.update / ".lock").open("w") as lock:
+            deadline = time.monotonic() + patience
+            while not _take(lock.fileno()):
+                if time.monotonic() >= deadline:
+                    raise Busy("another run of the updater has not ended")
+                time.sleep(0.2)
+            yield
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(shape: type[T], path: Path) -> T | None:
+    try:
+        return wire.from_wire(shape, wire.load(files.read_capped(path)))
+    except (OSError, ProtocolError):
+        return None
+
+
+def _write(path: Path, value: object, *, durable: bool) -> None:
+    content = wire.to_wire(value)
+    assert isinstance(content, Mapping)  # noqa: S101 - a dataclass always is
+    files.write_atomic(path, wire.dump(content), durable=durable)

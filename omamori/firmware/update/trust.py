@@ -1,0 +1,198 @@
+"""The TUF client: what the root of trust in the image says may be installed, and the files themselves.
+
+Trust decisions are python-tuf's (`tuf.ngclient`); this module bounds them, keeps the verified metadata on the data
+partition, downloads targets so that they can be resumed, and gives each way to fail one name (errors.py).
+A damaged cache is fetched again; the root of trust never comes from the cache alone, but from the sealed image.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import urllib3
+from tuf.api import exceptions as tuf
+from tuf.api.metadata import TargetFile
+from tuf.api.serialization import DeserializationError
+from tuf.ngclient import Updater, UpdaterConfig
+
+from omamori.firmware.update.errors import (
+    BadHash,
+    BadSignature,
+    DiskFull,
+    Endless,
+    Expired,
+    Rollback,
+    Slow,
+    Unpublished,
+    Unreachable,
+    UpdateError,
+)
+from omamori.firmware.update.fetch import Fetcher
+
+RESERVE = 8 * 1024 * 1024
+"""Bytes a download leaves free for the other processes of the unit."""
+ATTEMPTS = 3
+"""Connections a single target may take in one run."""
+
+CONFIG = UpdaterConfig(
+    max_root_rotations=128,
+    max_delegations=8,
+    root_max_length=64 * 1024,
+    timestamp_max_length=16 * 1024,
+    snapshot_max_length=64 * 1024,
+    targets_max_length=1024 * 1024,
+)
+
+
+class Trust:
+    """The fleet's repository, seen through the root of trust."""
+
+    def __init__(self, *, url: str, root: bytes, directory: Path, fetcher: Fetcher) -> None:
+        """`directory` is ours alone. Raises BadSignature for a root that is none, OSError."""
+        self._fetcher, self._url = fetcher, url.rstrip("/")
+        self._downloads = directory / "downloads"
+        metadata = directory / "metadata"
+        for folder in (metadata, self._downloads):
+            folder.mkdir(parents=True, exist_ok=True)
+        with translated("root of trust"):
+            self._updater = Updater(
+                str(metadata), f"{self._url}/tuf/metadata/", fetcher=fetcher, config=CONFIG, bootstrap=root
+            )
+
+    def refresh(self) -> None:
+        """Fetch and verify the metadata, once. Raises UpdateError."""
+        with translated("metadata"):
+            self._updater.refresh()
+
+    def fetch(self, path: str) -> Path:
+        """The verified target file in the download directory; the caller moves or removes it. Raises UpdateError."""
+        with translated(path):
+            target = self._updater.get_targetinfo(path)
+        if target is None:
+            raise Unpublished(f"{path} is not in the repository")
+        return self._target(target)
+
+    def forget_downloads(self, *, but: Path | None = None) -> None:
+        """Remove finished and partial downloads of other files."""
+        for path in self._downloads.iterdir():
+            if path != but:
+                path.unlink(missing_ok=True)
+
+    def _target(self, target: TargetFile) -> Path:
+        part = self._downloads / f"{target.hashes['sha256']}.part"
+        self.forget_downloads(but=part)
+        with translated(target.path):
+            for attempt in range(ATTEMPTS):
+                if _size(part) >= target.length:
+                    break
+                self._receive(target, part, last=attempt == ATTEMPTS - 1)
+            _verify(target, part)
+        return part
+
+    def _receive(self, target: TargetFile, part: Path, *, last: bool) -> None:
+        """Add to the partial file until it is complete or the connection ends."""
+        _require_room(part, target.length - _size(part))
+        url = f"{self._url}/tuf/targets/{target.get_prefixed_paths()[0]}"
+        try:
+            start, chunks = self._fetcher.open(url, _size(part))
+            _append(part, start, chunks, target.length)
+        except (urllib3.exceptions.ProtocolError, ConnectionError):
+            if last:
+                raise
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                part.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Every way a transfer or a verification fails, by its name here."""
+    try:
+        yield
+    except UpdateError:
+        raise
+    except (tuf.RepositoryError, tuf.DownloadError, DeserializationError) as error:
+        raise _named(what, error) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise Unreachable(f"{what}: {_cause(error)}") from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(f"{what}: no room on the data partition") from error
+        raise Unreachable(f"{what}: {error}") from error
+
+
+def _named(what: str, error: Exception) -> UpdateError:
+    match error:
+        case tuf.ExpiredMetadataError():
+            return Expired(f"{what}: {error}")
+        case tuf.BadVersionNumberError():
+            return Rollback(f"{what}: {error}")
+        case tuf.LengthOrHashMismatchError():
+            return BadHash(f"{what}: {error}")
+        case tuf.RepositoryError() | DeserializationError():
+            return BadSignature(f"{what}: {error}")
+        case tuf.SlowRetrievalError():
+            return Slow(f"{what}: {error or 'no answer in time'}")
+        case tuf.DownloadLengthMismatchError():
+            return Endless(f"{what}: {error}")
+        case tuf.DownloadHTTPError(status_code=404):
+            return Unpublished(f"{what}: the server does not have it")
+        case _:
+            return _named_cause(what, error)
+
+
+def _named_cause(what: str, error: Exception) -> UpdateError:
+    """python-tuf wraps what is not its own: a full disk and a lost network look alike until the cause is read."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(f"{what}: no room on the data partition")
+    return Unreachable(f"{what}: {_cause(cause or error)}")
+
+
+def _cause(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    return f"{reason or error}"[:300]
+
+
+def _append(part: Path, start: int, chunks: Iterator[bytes], length: int) -> None:
+    """Raises DownloadLengthMismatchError at the first byte beyond `length`; the file then does not stay."""
+    with part.open("r+b" if part.exists() else "wb") as file:
+        file.truncate(start)
+        file.seek(start)
+        for chunk in chunks:
+            if file.tell() + len(chunk) > length:
+                part.unlink()
+                raise tuf.DownloadLengthMismatchError(f"more than the {length:,} bytes that were signed")
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _verify(target: TargetFile, part: Path) -> None:
+    """Raises LengthOrHashMismatchError. A short file stays, to be resumed; a wrong one does not."""
+    if not part.exists():
+        raise tuf.DownloadError("nothing was sent")
+    try:
+        with part.open("rb") as file:
+            target.verify_length_and_hashes(file)
+    except tuf.LengthOrHashMismatchError:
+        if _size(part) >= target.length:
+            part.unlink()
+        raise
+
+
+def _require_room(part: Path, needed: int) -> None:
+    facts = os.statvfs(part.parent)
+    free = facts.f_bavail * facts.f_frsize
+    if needed + RESERVE > free:
+        raise DiskFull(f"{needed:,} bytes to fetch, {free:,} free, {RESERVE:,} are kept for others")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

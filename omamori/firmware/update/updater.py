@@ -1,0 +1,357 @@
+"""The four things the update process does: `run`, `apply`, `health`, `committed`. Everything it touches is passed in.
+
+Each begins by settling the journal with the facts of this boot, so any of them may be the first after a power cut.
+Nothing raises UpdateError to the caller: failures are recorded, shown to the agent and logged once.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from omamori.firmware.host import files, system
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.update import gate, packs, staging, uki
+from omamori.firmware.update.errors import (
+    ClockWrong,
+    PackRefused,
+    PackUnconfirmed,
+    Refused,
+    SlotProblem,
+    Unsuitable,
+    UpdateError,
+)
+from omamori.firmware.update.machine import (
+    Boot,
+    FetchPack,
+    FirmwareStep,
+    Journal,
+    Nothing,
+    Refuse,
+    Stage,
+    Withdraw,
+    clock_wrong,
+    failed,
+    firmware_step,
+    pack_step,
+    settle,
+)
+from omamori.firmware.update.report import Memory, Verdict
+from omamori.firmware.update.slots import Disk, Entry
+from omamori.firmware.update.trust import Trust, translated
+from omamori.protocol import bundle, wire
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.messages import UpdateState, Want
+from omamori.protocol.version import Version
+from omamori.protocol.vocabulary import UpdatePhase
+
+CLOCK_SLACK = timedelta(minutes=10)
+"""A clock may be set back this far without being called wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait for others."""
+
+    gate: float = 180.0
+    """For a trial boot to become healthy."""
+    look: float = 60.0
+    """For an ordinary boot to be called healthy."""
+    pack: float = 30.0
+    """For the bridge to load a pack."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is outside: all of it can be a fake."""
+
+    paths: Paths
+    disk: Disk
+    trust: Callable[[], Trust]
+    """Opened only when something is to be fetched. Raises UpdateError."""
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    reboot: Callable[[], None]
+    """Raises OSError."""
+    patience: Patience = Patience()
+
+
+class Updater:
+    """One invocation. Raises OSError, IdError or VersionError only where the system's own facts cannot be read."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._paths = world, world.paths
+        self._memory = Memory(world.paths, world.now)
+        self._variant = system.image_variant(world.paths)
+        self._slot = system.running_slot(world.paths)
+        self._version = system.firmware_version(world.paths)
+        self._boot_id = system.running_boot(world.paths)
+        self._opened: Trust | None = None
+
+    # --- the four commands ----------------------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Do what the fleet wants, as far as it can be done now. False where something failed. Raises Busy."""
+        with self._memory.locked():
+            self._settle()
+            want = self._want()
+            if want is not None:
+                self._pack(want.pack)
+                self._firmware(want.firmware)
+            journal = self._settle()
+        return not (journal.error or journal.pack_error)
+
+    def apply(self) -> bool:
+        """Restart into the staged firmware, if there is one. False where that could not be ordered. Raises Busy."""
+        self._paths.reboot.unlink(missing_ok=True)
+        with self._memory.locked():
+            journal = self._settle()
+            if journal.phase is not UpdatePhase.STAGED or self._entry(journal.version) is None:
+                self._memory.say("info", "nothing is staged: no restart")
+                return True
+            self._memory.say("info", f"restarting into {journal.version}")
+            self._change(phase=UpdatePhase.TRIAL, boot=self._boot_id, error="")
+            return self._order_reboot()
+
+    def health(self) -> bool:
+        """The gate before boot-complete.target. A trial that fails has no tries left afterwards."""
+        journal = self._memory.journal()
+        trial = journal.version == self._version and not self._blessed()
+        wrong = self._judge(self._world.patience.gate, fleet_required=trial and journal.fleet_reached)
+        if wrong and trial:
+            self._give_up()
+        return not wrong
+
+    def committed(self) -> bool:
+        """After the boot was blessed, or not: say how the last update ended, and whether what runs is healthy."""
+        with self._memory.locked():
+            self._settle()
+        verdict = self._memory.verdict()
+        if verdict is None or verdict.boot != self._boot_id:
+            self._judge(self._world.patience.look, fleet_required=False)
+        with self._memory.locked():
+            self._settle()
+        return True
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    def _boot(self) -> Boot:
+        return Boot(self._boot_id, self._version, self._slot, self._blessed())
+
+    def _blessed(self) -> bool:
+        """Without a readable boot partition nothing is ever called committed."""
+        entry = self._entry(self._version)
+        return entry is not None and entry.tries is None
+
+    def _entry(self, version: Version | None) -> Entry | None:
+        with suppress(SlotProblem):
+            return next((entry for entry in self._world.disk.entries() if entry.version == version), None)
+        return None
+
+    def _want(self) -> Want | None:
+        try:
+            return wire.from_wire(Want, wire.load(files.read_capped(self._paths.want)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ProtocolError) as error:
+            self._memory.say("error", f"cannot read what is wanted: {error}")
+            return None
+
+    # --- the journal ----------------------------------------------------------------------------------------------
+
+    def _settle(self) -> Journal:
+        """Bring the journal up to this boot's facts, and show it to the agent."""
+        journal, verdict = self._memory.journal(), self._memory.verdict()
+        entry = self._entry(journal.version)
+        reason = verdict.reason if verdict and verdict.version == journal.version else ""
+        tries = entry.tries if entry else None
+        settled = settle(journal, self._boot(), self._world.now(), tries=tries, verdict=reason)
+        if settled != journal:
+            self._memory.keep(settled)
+            self._memory.say(
+                "error" if settled.error else "info", f"{settled.version}: {settled.phase} {settled.error}"
+            )
+        if settled.phase is UpdatePhase.FAILED and entry and entry.slot != self._slot:
+            self._attempt(lambda: self._world.disk.remove(entry))
+        self._show(settled)
+        return settled
+
+    def _change(self, **fields: object) -> Journal:
+        """Set fields of the journal, and keep and show it when that changed anything but the time."""
+        old = self._memory.journal()
+        new: Journal = replace(old, **fields)  # type: ignore[arg-type] # the names are the dataclass's own
+        if new != old:
+            if (new.phase, new.version, new.error) != (old.phase, old.version, old.error):
+                new = replace(new, changed=self._world.now())
+            self._memory.keep(new)
+            self._show(new)
+        return new
+
+    def _show(self, journal: Journal) -> None:
+        state = UpdateState(
+            journal.phase, journal.version, journal.error or journal.pack_error, journal.changed
+        )
+        verdict = self._memory.verdict()
+        healthy = verdict is not None and verdict.boot == self._boot_id and not verdict.reason
+        self._memory.show(state, pack=packs.current(self._paths), slot=self._slot, healthy=healthy)
+
+    # --- firmware -----------------------------------------------------------------------------------------------
+
+    def _firmware(self, want: Version | None) -> None:
+        journal = self._memory.journal()
+        present = self._entry(journal.version) is not None
+        step = firmware_step(want, self._boot(), journal, entry_present=present)
+        try:
+            self._take(step)
+        except Refused as error:
+            self._memory.say("error", f"{want}: {error}")
+            self._memory.keep(
+                failed(replace(self._memory.journal(), version=want), str(error), self._world.now())
+            )
+        except UpdateError as error:
+            self._note(str(error), journal.error)
+            self._change(error=str(error))
+
+    def _take(self, step: FirmwareStep) -> None:
+        match step:
+            case Nothing():
+                pass
+            case Stage():
+                self._stage(step)
+            case Withdraw():
+                self._withdraw(step)
+            case Refuse(lasting=True):
+                raise Unsuitable(step.why)
+            case Refuse():
+                raise SlotProblem(step.why)
+            case unhandled:
+                assert_never(unhandled)
+
+    def _stage(self, step: Stage) -> None:
+        journal = self._memory.journal()
+        error = journal.error if journal.version == step.version else ""
+        self._change(phase=UpdatePhase.DOWNLOADING, version=step.version, error=error)
+        path = self._trust().fetch(bundle.target_path(self._variant, step.version))
+        with translated(path.name), staging.Bundle(path) as opened:
+            staging.check_suitable(opened.manifest, self._variant, step.version)
+            staging.stage(opened, step.slot, self._world.disk)
+        agent = gate.read_agent(self._paths)
+        reached = agent is not None and agent.connected
+        self._change(phase=UpdatePhase.STAGED, error="", boot=None, fleet_reached=reached)
+        self._memory.say("info", f"{step.version} is staged in slot {step.slot}")
+        path.unlink(missing_ok=True)
+
+    def _withdraw(self, step: Withdraw) -> None:
+        for entry in self._world.disk.entries():
+            if entry.slot == step.slot:
+                self._world.disk.remove(entry)
+        self._memory.say("info", "the staged firmware is no longer wanted")
+        self._change(phase=UpdatePhase.IDLE, version=None, error="", boot=None)
+
+    def _order_reboot(self) -> bool:
+        try:
+            self._world.reboot()
+        except OSError as error:
+            self._memory.say("error", f"cannot restart: {error}")
+            self._change(phase=UpdatePhase.STAGED, boot=None, error=f"slot: cannot restart: {error}")
+            return False
+        return True
+
+    # --- packs --------------------------------------------------------------------------------------------------
+
+    def _pack(self, want: Version | None) -> None:
+        before = self._memory.journal().pack_error
+        try:
+            self._confirm_pack()
+            step = pack_step(want, packs.current(self._paths), self._memory.journal())
+            if isinstance(step, FetchPack):
+                self._fetch_pack(step.version)
+                self._confirm_pack()
+            if want != self._memory.journal().pack_rejected:
+                self._change(pack_error="")
+        except UpdateError as error:
+            self._note(str(error), before)
+            self._change(pack_error=str(error))
+
+    def _fetch_pack(self, version: Version) -> None:
+        verified = self._trust().fetch(bundle.pack_path(version))
+        self._change(pack_pending=version, pack_previous=packs.current(self._paths))
+        with translated(verified.name):
+            packs.put(self._paths, version, verified)
+
+    def _confirm_pack(self) -> None:
+        """Wait for the bridge to take the pending pack. Raises PackRefused once it is rolled back."""
+        journal = self._memory.journal()
+        pending = journal.pack_pending
+        if pending is None or packs.current(self._paths) != pending:
+            self._change(pack_pending=None)
+            return
+        taken = packs.taken(pending, self._bridge, self._world.sleep, patience=self._world.patience.pack)
+        if taken is None:
+            raise PackUnconfirmed(f"{pending} waits for the bridge, which says nothing")
+        if taken:
+            self._change(pack_pending=None, pack_rejected=None)
+            packs.prune(self._paths, {pending, journal.pack_previous or pending})
+            self._memory.say("info", f"pack {pending} is in force")
+            return
+        self._roll_back(pending, journal.pack_previous)
+
+    def _roll_back(self, pending: Version, previous: Version | None) -> None:
+        there = previous is not None and self._paths.pack(previous).exists()
+        with translated("pack"):
+            packs.link(self._paths, previous if there else None)
+        self._change(pack_pending=None, pack_rejected=pending)
+        raise PackRefused(f"the bridge did not take {pending}: back to {previous or 'the factory pack'}")
+
+    def _bridge(self) -> gate.BridgeSeen | None:
+        return gate.read_bridge(self._paths, self._world.now())
+
+    # --- the rest -----------------------------------------------------------------------------------------------
+
+    def _trust(self) -> Trust:
+        """The repository, refreshed, once for a run. Raises UpdateError."""
+        if self._opened is None:
+            now, journal = self._world.now(), self._memory.journal()
+            if wrong := clock_wrong(now, (journal.time_floor, _image_time(self._paths)), CLOCK_SLACK):
+                raise ClockWrong(wrong)
+            trust = self._world.trust()
+            trust.refresh()
+            self._opened = trust
+            self._change(time_floor=max(now, journal.time_floor or now))
+        return self._opened
+
+    def _judge(self, patience: float, *, fleet_required: bool) -> str:
+        wrong = gate.wait(
+            lambda: gate.look(self._paths, self._world.now()),
+            self._world.sleep,
+            fleet_required=fleet_required,
+            patience=patience,
+        )
+        self._memory.keep_verdict(Verdict(self._boot_id, self._version, wrong, self._world.now()))
+        self._memory.say("error" if wrong else "info", f"{self._version}: {wrong or 'healthy'}")
+        return wrong
+
+    def _give_up(self) -> None:
+        """Leave the trial's entry no tries: the next start takes the old slot at once, sparing the network two outages."""
+        entry = self._entry(self._version)
+        if entry is not None and entry.slot == self._slot:
+            self._attempt(lambda: self._world.disk.rename(entry, uki.exhausted(entry.name)))
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except UpdateError as error:
+            self._memory.say("error", str(error))
+
+    def _note(self, error: str, before: str) -> None:
+        """Say an error once, not every quarter of an hour."""
+        if error != before:
+            self._memory.say("error", error)
+
+
+def _image_time(paths: Paths) -> datetime | None:
+    """When the image was made, as far as it says."""
+    with suppress(OSError):
+        return datetime.fromtimestamp(paths.os_release.stat().st_mtime, UTC)
+    return None
