@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,7 @@ OPTIONS = (
         "portal_url", str, "http://127.0.0.1:8000", "how people reach the portal; https makes cookies secure"
     ),
     Option("mqtt_bind", str, "0.0.0.0:8883", "where the embedded broker listens (TLS)"),
+    Option("link_host", str, "", "the broker as the link worker sees it; empty means this machine"),
     Option("mqtt_host", str, "", "the broker as units see it; empty means units_name"),
     Option("language", str, "ja", "language of the portal where a browser asks for none we have"),
     Option("time_zone", str, "Asia/Tokyo", "time zone that pages and the CLI show times in"),
@@ -93,7 +94,7 @@ class FleetState:
 
     def settings(self, environment: Mapping[str, str] = os.environ) -> dict[str, str | int]:
         """Every option's value: environment, then fleet.toml, then default. Raises FleetConfigurationError."""
-        written = self._written()
+        written = self.written()
         unknown = set(written) - {option.key for option in OPTIONS}
         if unknown:
             raise FleetConfigurationError(f"{self.toml}: unknown setting {min(unknown)!r}")
@@ -120,13 +121,32 @@ class FleetState:
             file.flush()
             os.fsync(file.fileno())
 
-    def _written(self) -> dict[str, object]:
+    def written(self) -> dict[str, object]:
+        """What fleet.toml says. Raises FleetConfigurationError."""
         try:
             return tomllib.loads(self.toml.read_text("utf-8"))
         except FileNotFoundError:
             return {}
         except (ValueError, OSError) as error:
             raise FleetConfigurationError(f"{self.toml} cannot be read: {error}") from error
+
+
+def write_settings(state: FleetState, given: Sequence[str]) -> None:
+    """Add `key=value` pairs to fleet.toml. Raises FleetConfigurationError for an unknown key or a wrong value."""
+    options = {option.key: option for option in OPTIONS}
+    values = state.written()
+    for pair in given:
+        key, equals, text = pair.partition("=")
+        if key not in options or not equals:
+            raise FleetConfigurationError(f"not a setting: {pair[:60]!r} (see `omamori fleet settings`)")
+        values[key] = _parsed(options[key], text, key)
+    if given:
+        lines = [
+            f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in sorted(values.items())
+        ]
+        fresh = state.toml.with_suffix(".new")
+        fresh.write_text("".join(lines), "utf-8")
+        fresh.replace(state.toml)
 
 
 def _value(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from omamori.fleet.errors import Invalid
 from omamori.fleet.state import FleetState
@@ -40,6 +41,15 @@ def units_url(settings: Settings) -> str:
     if settings["units_url"]:
         return str(settings["units_url"]).rstrip("/")
     return f"https://{Address(str(settings['units_name']), parse(str(settings['units_bind'])).port)}"
+
+
+def server_names(settings: Settings) -> tuple[str, ...]:
+    """Every name and address that units and the link worker reach this server by: what its certificate must say."""
+    binds = [parse(str(settings[key])).host for key in ("units_bind", "mqtt_bind")]
+    bound = [host for host in binds if host not in {"0.0.0.0", "::"}]  # noqa: S104 - a wildcard is no name
+    url = urlsplit(units_url(settings)).hostname or ""
+    named = [str(settings["units_name"]), url, broker(settings).host, str(settings["link_host"]), *bound]
+    return tuple(dict.fromkeys(filter(None, [*named, "localhost", "127.0.0.1", "::1"])))
 
 
 def repository(settings: Settings, state: FleetState) -> Path:

@@ -1,0 +1,120 @@
+"""`omamori fleet`: run and operate the fleet server, directly on its database.
+
+A command's module is imported when it is called, and Django is set up before those that need the database, so
+`omamori fleet --help` loads neither. What the fleet refuses becomes one line on stderr and exit code 1.
+"""
+
+import contextlib
+import importlib
+import os
+import sqlite3
+from dataclasses import dataclass
+
+import click
+
+from omamori.fleet.errors import FleetError
+from omamori.fleet.state import FleetConfigurationError, FleetState
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command lives."""
+
+    module: str
+    help: str
+    database: bool = True
+    """Needs an initialised fleet and Django."""
+
+
+COMMANDS = {
+    "init": Entry(
+        "serving", "Make or bring up to date: database, secrets, authority, first operator.", database=False
+    ),
+    "serve": Entry("serving", "Run everything: broker, unit surface, portal, link worker.", database=False),
+    "serve-units": Entry("serving", "Run the unit surface alone.", database=False),
+    "serve-portal": Entry("serving", "Run portal and operators' API alone.", database=False),
+    "broker": Entry("serving", "Run the embedded broker alone.", database=False),
+    "link": Entry("serving", "Run the link worker alone.", database=False),
+    "settings": Entry("serving", "Show every setting with its value.", database=False),
+    "sites": Entry("people", "List and add sites with their customers and resellers."),
+    "users": Entry("people", "List and add people who sign in."),
+    "tokens": Entry("people", "List, add and remove keys of the operators' API."),
+    "audit": Entry("people", "Show who changed what."),
+    "units": Entry("units", "List, show, register, move units; renew claims."),
+    "window": Entry("units", "Show and set a unit's reboot window."),
+    "apply-now": Entry("units", "Let a staged firmware reboot a unit now."),
+    "detections": Entry("listings", "List and export detections."),
+    "hosts": Entry("listings", "List hosts behind the units."),
+    "wiring": Entry("listings", "List wiring diagnoses."),
+    "log": Entry("listings", "List what units logged."),
+    "prune": Entry("listings", "Drop what is older than three months."),
+    "releases": Entry("rollouts", "List and add releases of the TUF repository."),
+    "rollouts": Entry("rollouts", "Create, list, show and advance rollouts."),
+}
+
+
+class FleetGroup(click.Group):
+    """The table above as a click group."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if entry.database:
+            _open()
+        module = importlib.import_module(f"omamori.fleet.commands.{entry.module}")
+        command = getattr(module, cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101 - the table names commands
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (FleetError, FleetConfigurationError, ChildProcessError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _open() -> None:
+    """Set Django up on an initialised fleet. Raises ClickException."""
+    state = FleetState.from_environment()
+    try:
+        initialised = bool(state.secret("django")) and _has_tables(
+            str(state.settings()["database"] or state.database)
+        )
+    except FleetConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    if not initialised:
+        raise click.ClickException(f"no fleet in {state.root}: run `omamori fleet init` first")
+    set_up()
+
+
+def _has_tables(database: str) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT 1 FROM django_migrations LIMIT 1")
+    except sqlite3.Error:
+        return False
+    return True
+
+
+def set_up() -> None:
+    """Django, on the state directory the environment names."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omamori.fleet.settings")
+    django.setup()
+
+
+@click.group(cls=FleetGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def group() -> None:
+    """Run and operate the fleet server.
+
+    State lives in $OMAMORI_STATE/fleet (default ~/.local/state/omamori/fleet).
+    """
