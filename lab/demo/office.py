@@ -12,10 +12,10 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from lab.namespaces import PYTHON, Namespace, address, bridge, cable, ip, namespace, wait_until
+from lab.namespaces import PYTHON, Namespace, address, bridge, cable, namespace, wait_until
 from lab.services.web import digest
 
 WEB, FLEET, ATTACKER = "203.0.113.10", "203.0.113.20", "198.51.100.7"
@@ -49,7 +49,8 @@ class Office:
     taps: tuple[str, str]
     """The unit's cables: router side, hub side."""
     directory: Path
-    plugged: dict[str, Namespace | None] = field(default_factory=dict)
+    plugged: dict[str, Namespace]
+    """Where each cable's end is now."""
 
     def curl(self, host: str, *words: str, seconds: float = 8) -> Fetched:
         """What curl got, from a host of the office or from `internet`."""
@@ -81,15 +82,10 @@ class Office:
             json.loads(self.hosts[host].run("ip", "-j", "link", "show", "dev", "eth0").stdout)[0]["address"]
         )
 
-    def plug(self, router_side: str | None, hub_side: str | None) -> None:
-        """Put cables (tap names) into the router's port and the hub; None leaves that socket empty."""
-        for tap in self.taps:
-            if tap not in (router_side, hub_side):
-                self._move(tap, None, "")
-        if router_side:
-            self._move(router_side, self.internet, HOME)
-        if hub_side:
-            self._move(hub_side, self.hub, HUB)
+    def plug(self, router_side: str, hub_side: str) -> None:
+        """Put a cable of the unit (tap name) into the router's port, and one into the hub."""
+        self._move(router_side, self.internet, HOME)
+        self._move(hub_side, self.hub, HUB)
 
     def plug_right(self) -> None:
         """As the installation guide says."""
@@ -100,31 +96,24 @@ class Office:
         for name in self.hosts:
             self.hub.run("ip", "link", "set", name, "up" if up else "down")
 
-    def _move(self, tap: str, to: Namespace | None, switch: str) -> None:
-        here = self.plugged.get(tap)
-        if here is not None and here is not to:
-            here.run("ip", "link", "set", tap, "netns", "1")
-            self.plugged[tap] = None
-        if to is None:
-            return
-        if self.plugged.get(tap) is not to:
-            ip("link", "set", tap, "netns", to.name)
+    def _move(self, tap: str, to: Namespace, switch: str) -> None:
+        here = self.plugged[tap]
+        if here is not to:
+            here.run("ip", "link", "set", tap, "netns", to.name)
+            self.plugged[tap] = to
         to.run("ip", "link", "set", tap, "master", switch, "up")
-        self.plugged[tap] = to
 
 
 @contextlib.contextmanager
 def office(prefix: str, directory: Path) -> Iterator[Office]:
-    """The whole office with its services running; the unit's taps exist and are not plugged yet."""
+    """The whole office with its services running; the unit's cables come with the unit."""
     with contextlib.ExitStack() as stack:
         internet = stack.enter_context(namespace(f"{prefix}-wan"))
         hub = stack.enter_context(namespace(f"{prefix}-lan"))
         hosts = {name: stack.enter_context(namespace(f"{prefix}-{name}")) for name in HOSTS}
         _wire(internet, hub, hosts)
-        taps = (f"{prefix[:12]}w", f"{prefix[:12]}l")
-        for tap in taps:
-            stack.enter_context(_tap(tap))
-        made = Office(internet, hub, hosts, taps, directory)
+        taps = ("unit-wan", "unit-lan")
+        made = Office(internet, hub, hosts, taps, directory, {taps[0]: internet, taps[1]: hub})
         _serve(stack, made)
         yield made
 
@@ -160,16 +149,6 @@ def _wire(internet: Namespace, hub: Namespace, hosts: dict[str, Namespace]) -> N
     for name, host in hosts.items():
         cable(host, "eth0", hub, name)
         hub.run("ip", "link", "set", name, "master", HUB)
-
-
-@contextlib.contextmanager
-def _tap(name: str) -> Iterator[None]:
-    """A cable end that QEMU opens; it lies unplugged, without address, until `Office.plug`."""
-    ip("tuntap", "add", "dev", name, "mode", "tap")
-    try:
-        yield
-    finally:
-        subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)
 
 
 def _serve(stack: contextlib.ExitStack, office: Office) -> None:

