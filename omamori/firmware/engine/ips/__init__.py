@@ -3,7 +3,8 @@
 `RuleSet(rules, variables).evaluate(inspection)` is the whole interface; see `ruleset.py`.
 """
 
-from omamori.firmware.engine.ips.rule import Rule, RuleAction, RuleHit
+from omamori.firmware.engine.ips.rule import Rule, RuleAction
 from omamori.firmware.engine.ips.ruleset import RuleSet
+from omamori.firmware.engine.ips.spans import Variables
 
-__all__ = ["Rule", "RuleAction", "RuleHit", "RuleSet"]
+__all__ = ["Rule", "RuleAction", "RuleSet", "Variables"]

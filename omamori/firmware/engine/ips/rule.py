@@ -392,14 +392,3 @@ class Rule:
     detection_filter: DetectionFilter | None = None
     silent: bool = False
     """`noalert`: it only keeps state, or drops without a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleHit:
-    """A rule matched: act on `rule.header.action`; report it unless `silent`."""
-
-    rule: Rule
-    buffer: str
-    """Where it was decided: a buffer name, `packet` or `flow`."""
-    silent: bool = False
-    """Not reported: noalert, or over the threshold's limit."""

@@ -1,25 +1,203 @@
-"""All rules of a pack, ready to be asked."""
+"""All rules of a pack, ready to be asked.
 
-from collections.abc import Iterable, Sequence
+A moment's buffers are searched for literals, which gives candidates; these are confirmed one by one in order of
+evaluation. A rule is compiled for confirmation when it first becomes a candidate, so loading costs only the search.
+"""
 
-from omamori.firmware.engine.inspection import Inspection
-from omamori.firmware.engine.ips.rule import Rule, RuleHit
+from collections.abc import Mapping, Sequence
+
+import hyperscan
+
+from omamori.firmware.engine.inspection import Inspection, Moment
+from omamori.firmware.engine.ips import literals as choosing
+from omamori.firmware.engine.ips import prefilter
+from omamori.firmware.engine.ips.compiled import CompiledRule
+from omamori.firmware.engine.ips.literals import Literals
+from omamori.firmware.engine.ips.moments import PAYLOAD, moments
+from omamori.firmware.engine.ips.order import ordered, rank
+from omamori.firmware.engine.ips.rule import Rule, RuleAction
+from omamori.firmware.engine.ips.spans import Resolver, Variables
+from omamori.firmware.engine.ips.state import Memory, Said
+from omamori.firmware.engine.ips.unfiltered import Unfiltered
+from omamori.firmware.engine.ips.views import Views
+from omamori.firmware.engine.signatures import RuleHit
+from omamori.firmware.engine.packet import Packet
+
+_FIRED = 4096
+"""Rules remembered as fired for one transaction."""
 
 
 class RuleSet:
     """Which rules match now. Keeps bounded state (thresholds, xbits) and so belongs to one worker process."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        literals: Literals,
+        databases: Mapping[str, "hyperscan.Database"],
+        variables: Variables | None = None,
+    ) -> None:
+        """`rules` in order of evaluation (a lazy sequence will do); see `build`. Raises SignatureError."""
+        self._rules = rules
+        self._resolver = Resolver(variables or Variables())
+        self._compiled: dict[int, CompiledRule] = {}
+        self._memory = Memory()
+        self._filters = prefilter.prefilters(literals, databases)
+        self._buffers: dict[str, list[tuple[tuple[tuple[str, str], ...], prefilter.Prefilter]]] = {}
+        for key, group in self._filters.items():
+            if "/" not in key:
+                buffer, transforms = choosing.parse_key(key)
+                self._buffers.setdefault(buffer, []).append((transforms, group))
+        self._unfiltered = Unfiltered(
+            [(number, rules[number]) for number in literals.unfiltered], self._resolver
+        )
+        self._packet: Packet | None = None
+        self._fired_in_packet: set[int] = set()
+
+    @classmethod
+    def build(cls, rules: Sequence[Rule], variables: Variables | None = None) -> "RuleSet":
+        """From rules in any order. Raises SignatureError."""
+        arranged = [rules[number] for number in ordered(rules)]
+        literals = choosing.choose(arranged)
+        return cls(arranged, literals, prefilter.compile_all(literals), variables)
 
     def __len__(self) -> int:
         return len(self._rules)
 
     @property
-    def buffers(self) -> frozenset[str]:
+    def needs(self) -> frozenset[str]:
         """Buffer names that some rule asks for; a parser need not fill any other."""
-        return frozenset(section.buffer for rule in self._rules for section in rule.sections)
+        return frozenset(name for rule in self._rules for name in _needs(rule))
 
     def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:
         """Hits in order of precedence: pass, drop, reject, alert. A pass is returned alone, as the last word."""
-        return ()
+        views = Views(inspection)
+        candidates = self._candidates(inspection, views)
+        if not candidates:
+            return ()
+        told = [rule for rule in sorted(candidates) if self._hits(rule, inspection, views)]
+        if not told:
+            return ()
+        matched = sorted((self._rules[number] for number in told), key=rank)
+        if matched[0].header.action is RuleAction.PASS:
+            matched = matched[:1]
+        return [_hit(rule) for rule in matched]
+
+    # -- candidates
+
+    def _candidates(self, inspection: Inspection, views: Views) -> set[int]:
+        found: set[int] = set()
+        self._unfiltered.candidates(inspection, found)
+        match inspection.moment:
+            case Moment.TRANSACTION:
+                for name in inspection.buffers:
+                    for transforms, group in self._buffers.get(name, ()):
+                        for data, lower in views.values(name, transforms):
+                            group.candidates(data, lower, found)
+            case Moment.STREAM:
+                self._search(f"stream/{_way(inspection)}", "stream", views, found)
+            case Moment.PACKET:
+                protocol = inspection.flow.protocol
+                key = f"packet/tcp/{_way(inspection)}" if protocol == "tcp" else f"packet/{protocol}"
+                self._search(key, "payload", views, found)
+        return found
+
+    def _search(self, key: str, buffer: str, views: Views, found: set[int]) -> None:
+        if group := self._filters.get(key):
+            for data, lower in views.values(buffer, ()):
+                group.candidates(data, lower, found)
+
+    # -- confirmation
+
+    def _hits(self, number: int, inspection: Inspection, views: Views) -> bool:
+        """The rule matches, its state is applied, and it wants to be told."""
+        if self._fired(number, inspection):
+            return False
+        compiled = self._compiled.get(number)
+        if compiled is None:
+            compiled = self._compiled[number] = CompiledRule(self._rules[number], self._resolver)
+        rule = compiled.rule
+        if rule.state and not self._memory.allows(rule.state, inspection):
+            return False
+        if not compiled.matches(number, inspection, views) or self._is_old(number, compiled, inspection):
+            return False
+        if rule.detection_filter and self._memory.filtered(number, rule.detection_filter, inspection):
+            return False
+        self._remember(number, inspection)
+        self._memory.apply(rule.state, inspection)
+        if rule.silent:
+            return False
+        return rule.threshold is None or self._memory.said(number, rule.threshold, inspection) is Said.TELL
+
+    def _fired(self, number: int, inspection: Inspection) -> bool:
+        """Already for this packet, or for this transaction."""
+        if inspection.moment is Moment.TRANSACTION:
+            return number in _fired_for(inspection)
+        return (
+            inspection.packet is not None
+            and inspection.packet is self._packet
+            and number in self._fired_in_packet
+        )
+
+    def _remember(self, number: int, inspection: Inspection) -> None:
+        if inspection.moment is Moment.TRANSACTION:
+            fired = _fired_for(inspection)
+            if len(fired) < _FIRED:
+                fired.add(number)
+            return
+        if inspection.packet is not self._packet:
+            self._packet, self._fired_in_packet = inspection.packet, set()
+        self._fired_in_packet.add(number)
+
+    def _is_old(self, number: int, compiled: CompiledRule, inspection: Inspection) -> bool:
+        """A stream match that an earlier moment already showed."""
+        if inspection.moment is not Moment.STREAM or compiled.reach > inspection.fresh:
+            return False
+        if compiled.reach:
+            return True
+        # Nothing but absences: once for each direction.
+        key = ("stream", number, inspection.to_server)
+        seen = key in inspection.flow.rule_memory
+        inspection.flow.rule_memory[key] = True
+        return seen
+
+
+def _way(inspection: Inspection) -> str:
+    return "to_server" if inspection.to_server else "to_client"
+
+
+def _fired_for(inspection: Inspection) -> set[int]:
+    """Rules that fired for this transaction; only the newest of each direction is kept."""
+    memory, key = inspection.flow.rule_memory, ("transaction", inspection.to_server)
+    kept = memory.get(key)
+    if not isinstance(kept, tuple) or kept[0] != inspection.transaction:
+        kept = memory[key] = (inspection.transaction, set())
+    fired: set[int] = kept[1]
+    return fired
+
+
+def _needs(rule: Rule) -> set[str]:
+    where = moments(rule)
+    names = {section.buffer for section in rule.sections if section.buffer != PAYLOAD}
+    has_payload = any(section.buffer == PAYLOAD for section in rule.sections)
+    if has_payload and (where.packet or where.datagram):
+        names.add("payload")
+    if has_payload and (where.stream or where.transaction):
+        names.add("stream")
+    return names
+
+
+def _hit(rule: Rule) -> RuleHit:
+    metadata: dict[str, list[str]] = {}
+    for key, value in rule.metadata:
+        metadata.setdefault(key, []).append(value)
+    return RuleHit(
+        sid=rule.sid,
+        gid=rule.gid,
+        rev=rule.revision,
+        message=rule.message,
+        classtype=rule.classtype,
+        priority=rule.priority,
+        action=rule.header.action.value,
+        metadata=metadata,
+    )

@@ -1,0 +1,150 @@
+"""One rule made ready to be confirmed: resolved header, compiled steps. Made when it first becomes a candidate."""
+
+from collections.abc import Mapping, Sequence
+
+from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
+from omamori.firmware.engine.ips import checks
+from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, moments
+from omamori.firmware.engine.ips.rule import Rule, Section
+from omamori.firmware.engine.ips.sequence import Run, Steps
+from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
+from omamori.firmware.engine.ips.views import Views
+
+_FRAGMENTS = {True: True, False: False}
+_APPLICATIONS: Mapping[str, frozenset[str]] = {
+    "http": frozenset(("http", "http1", "http2")),
+    "http1": frozenset(("http", "http1")),
+}
+
+
+class CompiledSection:
+    __slots__ = ("buffer", "steps", "transforms")
+
+    def __init__(self, section: Section) -> None:
+        self.buffer = section.buffer
+        self.transforms = section.transforms
+        self.steps = Steps(section.steps)
+
+
+class CompiledRule:
+    """`matches` decides; it changes nothing but what it notes in the flow's memory for a rule over stream and buffers."""
+
+    __slots__ = ("_applications", "_header", "_payload", "_sections", "_where", "reach", "rule")
+
+    def __init__(self, rule: Rule, resolver: Resolver) -> None:
+        """Raises SignatureError."""
+        self.rule = rule
+        self.reach = 0
+        """After a match in a stream: how far into it the match went."""
+        header = rule.header
+        self._header = (
+            resolver.addresses(header.source),
+            resolver.ports(header.source_ports),
+            resolver.addresses(header.destination),
+            resolver.ports(header.destination_ports),
+        )
+        name = header.protocol
+        self._applications = (
+            frozenset() if name in TRANSPORTS else _APPLICATIONS.get(name, frozenset((name,)))
+        )
+        compiled = [CompiledSection(section) for section in rule.sections]
+        self._payload = next((section for section in compiled if section.buffer == PAYLOAD), None)
+        self._sections = [section for section in compiled if section.buffer != PAYLOAD]
+        self._where = moments(rule)
+
+    def matches(self, number: int, inspection: Inspection, views: Views) -> bool:
+        """All but state and thresholds."""
+        if not self._flow_matches(inspection) or not self._ends_match(inspection):
+            return False
+        if self.rule.checks and not checks.hold(self.rule.checks, inspection):
+            return False
+        values: dict[str, int] = {}
+        self.reach = 0
+        if self._payload is not None and not self._payload_matches(number, inspection, views, values):
+            return False
+        return all(self._section_matches(section, views, values) for section in self._sections)
+
+    def _flow_matches(self, inspection: Inspection) -> bool:
+        wanted, flow = self.rule.flow, inspection.flow
+        if wanted.to_server is not None and wanted.to_server is not inspection.to_server:
+            return False
+        if wanted.established is not None and wanted.established is not flow.established:
+            return False
+        packet = inspection.packet
+        if wanted.fragment is not None and (packet is None or packet.is_fragment is not wanted.fragment):
+            return False
+        if self._applications:
+            return flow.application in self._applications
+        return self._transport_matches(flow)
+
+    def _transport_matches(self, flow: FlowFacts) -> bool:
+        wanted = self.rule.header.protocol
+        match wanted:
+            case "ip" | "pkthdr":
+                return True
+            case "ipv4":
+                return len(flow.client) == 4
+            case "ipv6":
+                return len(flow.client) == 16
+            case "icmp":
+                return flow.protocol in ("icmp", "icmpv6")
+            case "icmpv4":
+                return flow.protocol == "icmp"
+            case "tcp-pkt" | "tcp-stream":
+                return flow.protocol == "tcp"
+            case _:
+                return flow.protocol == wanted
+
+    def _ends_match(self, inspection: Inspection) -> bool:
+        flow = inspection.flow
+        client, server = (flow.client, flow.client_port), (flow.server, flow.server_port)
+        source, destination = (client, server) if inspection.to_server else (server, client)
+        if _pair(self._header, source, destination):
+            return True
+        return self.rule.header.both_ways and _pair(self._header, destination, source)
+
+    def _payload_matches(
+        self, number: int, inspection: Inspection, views: Views, values: dict[str, int]
+    ) -> bool:
+        assert self._payload is not None  # noqa: S101 - the caller asked
+        steps = self._payload.steps
+        if not self._sections or self._where.headers:
+            name = "stream" if inspection.moment is Moment.STREAM else "payload"
+            return self._any(steps, views.values(name, ()), values)
+        # A rule over payload and buffers: the payload's part may have been seen at an earlier moment.
+        key = ("part", number, inspection.to_server)
+        if key in inspection.flow.rule_memory:
+            return True
+        found = self._any(steps, [*views.values("stream", ()), *views.values("payload", ())], values)
+        if found and len(inspection.flow.rule_memory) < 256:
+            inspection.flow.rule_memory[key] = True
+        return found
+
+    def _section_matches(self, section: CompiledSection, views: Views, values: dict[str, int]) -> bool:
+        return self._any(section.steps, views.values(section.buffer, section.transforms), values)
+
+    def _any(self, steps: Steps, views: "Sequence[tuple[bytes, bytes]]", values: dict[str, int]) -> bool:
+        for data, lower in views:
+            run = Run(data, values, lower)
+            if steps.matches(run):
+                self.reach = max(self.reach, run.reach)
+                return True
+        return False
+
+
+def _pair(
+    header: tuple[AddressSet, PortSet, AddressSet, PortSet],
+    source: tuple[bytes, int],
+    destination: tuple[bytes, int],
+) -> bool:
+    sources, source_ports, destinations, destination_ports = header
+    return (
+        (destination_ports.everything or destination[1] in destination_ports)
+        and (source_ports.everything or source[1] in source_ports)
+        and (sources.everything or source[0] in sources)
+        and (destinations.everything or destination[0] in destinations)
+    )
+
+
+def header_buffers_only(rule: Rule) -> bool:
+    return all(section.buffer in HEADER_BUFFERS or section.buffer == PAYLOAD for section in rule.sections)

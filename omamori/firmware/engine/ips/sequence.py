@@ -1,0 +1,359 @@
+"""The steps of a section over one value of its buffer, with Suricata's semantics and bounded work.
+
+As in Suricata's `detect-engine-content-inspection.c`: steps are taken in order; a match moves the position that relative
+steps count from; when a relative step fails, the match it hangs on is tried again further on. Each try costs one from the
+budget, so no rule and no data can make the work unbounded.
+"""
+
+import re
+from collections.abc import Sequence
+
+from omamori.firmware.engine.ips.numbers import compare, read
+from omamori.firmware.engine.ips.rule import (
+    Base64Decode,
+    BufferSize,
+    ByteExtract,
+    ByteJump,
+    ByteMath,
+    ByteTest,
+    Content,
+    DataAt,
+    Number,
+    Regex,
+    Step,
+)
+from omamori.firmware.engine.ips.encodings import base64_prefix
+
+BUDGET = 3000
+"""Tries for one value of one section; Suricata's inspection-recursion-limit."""
+
+
+class Run:
+    """One evaluation: where it stands in the data and what was extracted."""
+
+    __slots__ = ("_lower", "at", "budget", "data", "reach", "values")
+
+    def __init__(self, data: bytes, values: dict[str, int], lower: bytes | None = None) -> None:
+        self.data = data
+        self.values = values
+        self.at = 0
+        self.reach = 0
+        """The furthest end of a match: what part of the data the decision rests on."""
+        self.budget = BUDGET
+        self._lower = lower
+
+    @property
+    def lower(self) -> bytes:
+        if self._lower is None:
+            self._lower = self.data.lower()
+        return self._lower
+
+    def number(self, value: Number) -> int:
+        return value if isinstance(value, int) else self.values.get(value, 0)
+
+
+class Steps:
+    """Compiled steps."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = [_compile(step, _retried(steps, index)) for index, step in enumerate(steps)]
+
+    def matches(self, run: Run) -> bool:
+        return _go(self._steps, run, 0)
+
+
+def _retried(steps: Sequence[Step], index: int) -> bool:
+    """Does a later step count from this step's match?"""
+    for step in steps[index + 1 :]:
+        relative = _is_relative(step)
+        if relative:
+            return True
+        if isinstance(step, Content | Regex) and not step.negated:
+            return False
+        if isinstance(step, ByteJump):
+            return False
+    return False
+
+
+def _is_relative(step: Step) -> bool:
+    match step:
+        case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
+            return step.read.relative
+        case BufferSize():
+            return False
+        case _:
+            return step.relative
+
+
+def _go(steps: "list[_Step]", run: Run, index: int) -> bool:
+    if index == len(steps):
+        return True
+    run.budget -= 1
+    return run.budget >= 0 and steps[index].run(steps, run, index)
+
+
+class _Step:
+    __slots__ = ()
+
+    def run(self, steps: "list[_Step]", run: Run, index: int) -> bool:
+        """Tries this step and all that follow."""
+        if not self.holds(run):
+            return False
+        return _go(steps, run, index + 1)
+
+    def holds(self, run: Run) -> bool:
+        raise NotImplementedError
+
+
+class _Content(_Step):
+    __slots__ = ("_content", "_pattern", "_retried", "_size")
+
+    def __init__(self, content: Content, *, retried: bool) -> None:
+        self._content = content
+        self._pattern = content.pattern.lower() if content.nocase else content.pattern
+        self._size = len(self._pattern)
+        self._retried = retried
+
+    def run(self, steps: "list[_Step]", run: Run, index: int) -> bool:
+        content = self._content
+        data = run.lower if content.nocase else run.data
+        low, high = self._bounds(run)
+        if content.negated:
+            return self._find(data, low, high) < 0 and _go(steps, run, index + 1)
+        start, before = low, run.at
+        while True:
+            found = self._find(data, start, high)
+            if found < 0:
+                return False
+            run.at = end = found + self._size
+            if _go(steps, run, index + 1):
+                run.reach = max(run.reach, end)
+                return True
+            if not self._retried or run.budget < 0:
+                return False
+            run.at, start = before, found + 1
+
+    def _find(self, data: bytes, low: int, high: int) -> int:
+        content = self._content
+        if low > high:
+            return -1
+        if content.endswith:
+            at = len(data) - self._size
+            if at < low or len(data) > high or (content.startswith and at):
+                return -1
+            return at if data.endswith(self._pattern) else -1
+        if content.startswith:
+            return 0 if low <= 0 and self._size <= high and data.startswith(self._pattern) else -1
+        return data.find(self._pattern, low, high)
+
+    def _bounds(self, run: Run) -> tuple[int, int]:
+        """Where the match may lie: from `low` on, ending at `high` at most."""
+        content, size = self._content, len(run.data)
+        low = run.number(content.offset) if content.offset is not None else 0
+        if not content.relative:
+            return low, min(size, low + run.number(content.depth)) if content.depth is not None else size
+        distance = run.number(content.distance) if content.distance is not None else 0
+        high = size
+        if content.within is not None:
+            high = min(high, run.at + distance + run.number(content.within))
+        if content.depth is not None:
+            high = min(high, run.at + low + run.number(content.depth))
+        return max(low, run.at + distance, 0), high
+
+
+class _Regex(_Step):
+    __slots__ = ("_compiled", "_regex", "_retried")
+
+    def __init__(self, regex: Regex, *, retried: bool) -> None:
+        self._regex = regex
+        self._retried = retried
+        self._compiled: re.Pattern[bytes] | None = None
+
+    def run(self, steps: "list[_Step]", run: Run, index: int) -> bool:
+        if self._compiled is None:
+            self._compiled = re.compile(self._regex.expression, self._regex.flags)
+        before = run.at
+        base = before if self._regex.relative else 0
+        data = run.data[base:] if base else run.data
+        found = self._compiled.search(data)
+        if self._regex.negated:
+            return found is None and _go(steps, run, index + 1)
+        while found is not None:
+            run.at = end = base + found.end()
+            if _go(steps, run, index + 1):
+                run.reach = max(run.reach, end)
+                return True
+            if not self._retried or run.budget < 0:
+                return False
+            run.at = before
+            if found.start() >= len(data):
+                return False
+            found = self._compiled.search(data, found.start() + 1)
+        return False
+
+
+class _DataAt(_Step):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: DataAt) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        count = run.number(self._step.count)
+        there = run.at + count <= len(run.data) if self._step.relative else count < len(run.data)
+        return there is not self._step.negated
+
+
+class _Size(_Step):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: BufferSize) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        return compare(self._step.comparison, len(run.data))
+
+
+class _Test(_Step):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: ByteTest) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        found = read(self._step.read, run.data, run.at, run.number)
+        if found is None:
+            return False
+        value, wanted = found[0], run.number(self._step.value)
+        match self._step.operator:
+            case "&":
+                holds = bool(value & wanted)
+            case "^":
+                holds = bool(value ^ wanted)
+            case "<":
+                holds = value < wanted
+            case ">":
+                holds = value > wanted
+            case "<=":
+                holds = value <= wanted
+            case ">=":
+                holds = value >= wanted
+            case _:
+                holds = value == wanted
+        return holds is not self._step.negated
+
+
+class _Jump(_Step):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: ByteJump) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        step = self._step
+        found = read(step.read, run.data, run.at, run.number)
+        if found is None:
+            return False
+        value, behind = found
+        value *= step.multiplier
+        if step.align:
+            value += -value % step.align
+        value += run.number(step.post_offset)
+        if step.from_beginning:
+            target = value
+        elif step.from_end:
+            target = len(run.data) + value
+        else:
+            target = behind + value
+        if target >= len(run.data):
+            return False
+        run.at = max(target, 0)
+        return True
+
+
+class _Extract(_Step):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: ByteExtract) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        found = read(self._step.read, run.data, run.at, run.number)
+        if found is None:
+            return False
+        value = found[0] * self._step.multiplier
+        if self._step.align:
+            value += -value % self._step.align
+        run.values[self._step.name] = value
+        return True
+
+
+class _Math(_Step):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: ByteMath) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        found = read(self._step.read, run.data, run.at, run.number)
+        if found is None:
+            return False
+        value = _calculated(found[0], self._step.operator, run.number(self._step.operand))
+        if value is None:
+            return False
+        run.values[self._step.result] = value & 0xFFFFFFFFFFFFFFFF
+        return True
+
+
+def _calculated(value: int, operator: str, operand: int) -> int | None:
+    match operator:
+        case "+":
+            return value + operand
+        case "-":
+            return value - operand
+        case "*":
+            return value * operand
+        case "/":
+            return value // operand if operand else None
+        case "<<":
+            return value << operand if 0 <= operand < 64 else 0
+        case _:
+            return value >> operand if operand >= 0 else None
+
+
+class _Base64(_Step):
+    __slots__ = ("_nested", "_step")
+
+    def __init__(self, step: Base64Decode) -> None:
+        self._step = step
+        self._nested = Steps(step.steps)
+
+    def holds(self, run: Run) -> bool:
+        start = (run.at if self._step.relative else 0) + self._step.offset
+        end = start + self._step.count if self._step.count else len(run.data)
+        decoded = base64_prefix(run.data[start:end])
+        return bool(decoded) and self._nested.matches(Run(decoded, run.values))
+
+
+def _compile(step: Step, retried: bool) -> _Step:  # noqa: FBT001 - a local table
+    match step:
+        case Content():
+            return _Content(step, retried=retried)
+        case Regex():
+            return _Regex(step, retried=retried)
+        case DataAt():
+            return _DataAt(step)
+        case BufferSize():
+            return _Size(step)
+        case ByteTest():
+            return _Test(step)
+        case ByteJump():
+            return _Jump(step)
+        case ByteExtract():
+            return _Extract(step)
+        case ByteMath():
+            return _Math(step)
+        case Base64Decode():
+            return _Base64(step)

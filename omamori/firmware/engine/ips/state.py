@@ -1,0 +1,196 @@
+"""What rules remember: bits of flows and address pairs, counters of thresholds. Everything is bounded."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Generic, TypeVar
+
+from omamori.firmware.engine.inspection import FlowFacts, Inspection
+from omamori.firmware.engine.ips.numbers import compare
+from omamori.firmware.engine.ips.rule import (
+    BitOp,
+    Comparison,
+    DetectionFilter,
+    FlowBits,
+    FlowInt,
+    Operator,
+    StateOp,
+    Threshold,
+    ThresholdKind,
+    Track,
+    XBits,
+)
+
+_ENTRIES = 65_536
+"""Of each memory; the oldest is forgotten first."""
+_FLOW_BITS = 256
+"""For one flow."""
+V = TypeVar("V")
+
+
+class Bounded(OrderedDict[object, V], Generic[V]):
+    """A dictionary that forgets the oldest."""
+
+    def keep(self, key: object, value: V) -> None:
+        if key not in self and len(self) >= _ENTRIES:
+            self.popitem(last=False)
+        self[key] = value
+
+
+class Said(Enum):
+    """What a threshold says about a match."""
+
+    TELL = auto()
+    ACT = auto()
+    """Act on it, but do not tell."""
+    NOTHING = auto()
+    """As if there were no match."""
+
+
+def ends(inspection: Inspection) -> tuple[bytes, bytes]:
+    """Sender and receiver of the data."""
+    flow = inspection.flow
+    return (flow.client, flow.server) if inspection.to_server else (flow.server, flow.client)
+
+
+class Memory:
+    """The state of one rule set."""
+
+    __slots__ = ("_bits", "_counts", "_filters")
+
+    def __init__(self) -> None:
+        self._bits: Bounded[float] = Bounded()
+        self._counts: Bounded[tuple[float, int]] = Bounded()
+        self._filters: Bounded[tuple[float, int]] = Bounded()
+
+    # -- conditions and effects of state options
+
+    def allows(self, ops: Sequence[StateOp], inspection: Inspection) -> bool:
+        return all(self._allows(op, inspection) for op in ops)
+
+    def _allows(self, op: StateOp, inspection: Inspection) -> bool:
+        match op:
+            case FlowBits(op=BitOp.ISSET):
+                return any(name in inspection.flow.flowbits for name in op.names)
+            case FlowBits(op=BitOp.ISNOTSET):
+                return not all(name in inspection.flow.flowbits for name in op.names)
+            case XBits(op=BitOp.ISSET):
+                return self._bit(op, inspection)
+            case XBits(op=BitOp.ISNOTSET):
+                return not self._bit(op, inspection)
+            case FlowInt():
+                return _flowint_allows(op, inspection.flow)
+            case _:
+                return True
+
+    def _bit(self, op: XBits, inspection: Inspection) -> bool:
+        expires = self._bits.get(_bit_key(op, inspection))
+        return expires is not None and expires > inspection.now
+
+    def apply(self, ops: Sequence[StateOp], inspection: Inspection) -> None:
+        """After a match."""
+        for op in ops:
+            match op:
+                case FlowBits():
+                    _change_bits(op, inspection.flow.flowbits)
+                case XBits():
+                    self._change(op, inspection)
+                case FlowInt():
+                    _change_int(op, inspection.flow.flowints)
+
+    def _change(self, op: XBits, inspection: Inspection) -> None:
+        key = _bit_key(op, inspection)
+        set_now = op.op is BitOp.SET or (op.op is BitOp.TOGGLE and not self._bit(op, inspection))
+        if set_now:
+            self._bits.keep(key, inspection.now + op.expire)
+        elif op.op in (BitOp.UNSET, BitOp.TOGGLE):
+            self._bits.pop(key, None)
+
+    # -- thresholds
+
+    def filtered(self, rule: int, wanted: DetectionFilter, inspection: Inspection) -> bool:
+        """detection_filter: counts this match, and says whether it still is none."""
+        key = (rule, _tracked(wanted.track, inspection))
+        since, count = self._filters.get(key, (inspection.now, 0))
+        if inspection.now - since >= wanted.seconds:
+            since, count = inspection.now, 0
+        self._filters.keep(key, (since, count + 1))
+        return count + 1 <= wanted.count
+
+    def said(self, rule: int, wanted: Threshold, inspection: Inspection) -> Said:
+        """threshold: counts this match."""
+        key = (rule, _tracked(wanted.track, inspection))
+        since, count = self._counts.get(key, (inspection.now, 0))
+        if count and inspection.now - since >= wanted.seconds:
+            since, count = inspection.now, 0
+        count += 1
+        tell = count <= wanted.count if wanted.kind is ThresholdKind.LIMIT else count == wanted.count
+        restart = wanted.kind is ThresholdKind.THRESHOLD and tell
+        self._counts.keep(key, (inspection.now if count == 1 else since, 0 if restart else count))
+        if tell:
+            return Said.TELL
+        return Said.ACT if count > wanted.count else Said.NOTHING
+
+
+def _tracked(track: Track, inspection: Inspection) -> object:
+    source, destination = ends(inspection)
+    match track:
+        case Track.SOURCE:
+            return source
+        case Track.DESTINATION:
+            return destination
+        case Track.BOTH:
+            return (source, destination)
+        case Track.FLOW:
+            flow = inspection.flow
+            return (flow.protocol, flow.client, flow.client_port, flow.server, flow.server_port)
+        case Track.RULE:
+            return None
+
+
+def _bit_key(op: XBits, inspection: Inspection) -> object:
+    source, destination = ends(inspection)
+    match op.track:
+        case "ip_src":
+            return (op.name, source)
+        case "ip_dst":
+            return (op.name, destination)
+        case "tx":
+            return (op.name, id(inspection.flow), inspection.transaction)
+        case _:
+            return (op.name, *sorted((source, destination)))
+
+
+def _change_bits(op: FlowBits, bits: set[str]) -> None:
+    for name in op.names:
+        if op.op is BitOp.UNSET or (op.op is BitOp.TOGGLE and name in bits):
+            bits.discard(name)
+        elif op.op in (BitOp.SET, BitOp.TOGGLE) and len(bits) < _FLOW_BITS:
+            bits.add(name)
+
+
+_COMPARISONS = {"<": Operator.LESS, ">": Operator.GREATER, "<=": Operator.LESS_EQUAL, ">=": Operator.GREATER_EQUAL,
+                "==": Operator.EQUAL, "!=": Operator.NOT_EQUAL, "!": Operator.NOT_EQUAL}  # fmt: skip
+
+
+def _flowint_allows(op: FlowInt, flow: FlowFacts) -> bool:
+    if op.op == "isset":
+        return op.name in flow.flowints
+    if op.op in ("notset", "isnotset"):
+        return op.name not in flow.flowints
+    if op.op not in _COMPARISONS:
+        return True
+    if op.name not in flow.flowints:
+        return False
+    return compare(Comparison(_COMPARISONS[op.op], _value(op, flow.flowints)), flow.flowints[op.name])
+
+
+def _value(op: FlowInt, ints: dict[str, int]) -> int:
+    return op.value if isinstance(op.value, int) else ints.get(op.value, 0)
+
+
+def _change_int(op: FlowInt, ints: dict[str, int]) -> None:
+    if op.op not in ("=", "+", "-") or (op.name not in ints and len(ints) >= _FLOW_BITS):
+        return
+    value, before = _value(op, ints), ints.get(op.name, 0)
+    ints[op.name] = {"=": value, "+": before + value, "-": max(before - value, 0)}[op.op]

@@ -1,0 +1,163 @@
+"""Rules that no literal stands for: found by moment, then by the narrowest thing their header says, so that cost is bounded.
+
+A rule that names few ports or particular addresses is found through these; only the rest is looked at each time.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+
+from omamori.firmware.engine.inspection import Inspection, Moment
+from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, address_only, moments
+from omamori.firmware.engine.ips.rule import Rule
+from omamori.firmware.engine.ips.spans import AddressSet, Ranges, Resolver
+
+_FEW_PORTS = 64
+_FEW_RANGES = 4096
+_NARROW = {4: 1 << 24, 6: 1 << 112}
+"""An address set larger than this (a /8) is not particular."""
+
+
+class SpanMap:
+    """Address -> rules, by bisection over the elementary intervals of all their ranges."""
+
+    __slots__ = ("_rules", "_starts")
+
+    def __init__(self, entries: Iterable[tuple[Ranges, int]]) -> None:
+        changes: dict[int, tuple[list[int], list[int]]] = {}
+        for ranges, rule in entries:
+            for low, high in ranges:
+                changes.setdefault(low, ([], []))[0].append(rule)
+                changes.setdefault(high + 1, ([], []))[1].append(rule)
+        self._starts = sorted(changes)
+        self._rules: list[tuple[int, ...]] = []
+        here: dict[int, int] = {}
+        for start in self._starts:
+            begin, end = changes[start]
+            for rule in end:
+                here[rule] -= 1
+                if not here[rule]:
+                    del here[rule]
+            for rule in begin:
+                here[rule] = here.get(rule, 0) + 1
+            self._rules.append(tuple(sorted(here)))
+
+    def __getitem__(self, address: int) -> tuple[int, ...]:
+        at = bisect_right(self._starts, address) - 1
+        return self._rules[at] if at >= 0 else ()
+
+
+class HeaderIndex:
+    """Rules of one moment, by header."""
+
+    __slots__ = ("_destinations", "_ports", "_rest", "_sources")
+
+    def __init__(self, rules: Sequence[tuple[int, Rule]], resolver: Resolver) -> None:
+        sources: list[tuple[AddressSet, int]] = []
+        destinations: list[tuple[AddressSet, int]] = []
+        self._ports: dict[int, list[int]] = {}
+        self._rest: list[int] = []
+        for number, rule in rules:
+            source, destination = (
+                resolver.addresses(end) for end in (rule.header.source, rule.header.destination)
+            )
+            ports = (
+                None
+                if rule.header.both_ways
+                else resolver.ports(rule.header.destination_ports).few(_FEW_PORTS)
+            )
+            if rule.header.both_ways:
+                self._rest.append(number)
+            elif _particular(source):
+                sources.append((source, number))
+            elif _particular(destination):
+                destinations.append((destination, number))
+            elif ports is not None:
+                for port in ports:
+                    self._ports.setdefault(port, []).append(number)
+            else:
+                self._rest.append(number)
+        self._sources = _maps(sources)
+        self._destinations = _maps(destinations)
+
+    def candidates(self, source: bytes, destination: bytes, port: int, into: set[int]) -> None:
+        """Adds to `into` what may match a packet from `source` to `port` of `destination`."""
+        into.update(self._rest)
+        if rules := self._ports.get(port):
+            into.update(rules)
+        if self._sources:
+            into.update(self._sources[len(source)][int.from_bytes(source, "big")])
+        if self._destinations:
+            into.update(self._destinations[len(destination)][int.from_bytes(destination, "big")])
+
+
+def _particular(addresses: AddressSet) -> bool:
+    for version, ranges in ((4, addresses.v4), (6, addresses.v6)):
+        if len(ranges) > _FEW_RANGES or sum(high - low + 1 for low, high in ranges) > _NARROW[version]:
+            return False
+    return True
+
+
+def _maps(entries: list[tuple[AddressSet, int]]) -> Mapping[int, SpanMap]:
+    if not entries:
+        return {}
+    return {4: SpanMap((a.v4, rule) for a, rule in entries), 16: SpanMap((a.v6, rule) for a, rule in entries)}
+
+
+class Unfiltered:
+    """All of them, by moment."""
+
+    __slots__ = ("_applications", "_buffers", "_events", "_flows", "_packets", "_streams")
+
+    def __init__(self, rules: Sequence[tuple[int, Rule]], resolver: Resolver) -> None:
+        flows, packets, streams = [], {True: [], False: []}, []  # type: ignore[var-annotated]
+        self._buffers: dict[str, list[int]] = {}
+        self._applications: dict[str, list[int]] = {}
+        self._events: list[int] = []
+        for number, rule in rules:
+            where = moments(rule)
+            if where.event:
+                self._events.append(number)
+            elif where.transaction:
+                self._add_transaction(number, rule)
+            elif address_only(rule):
+                flows.append((number, rule))
+            else:
+                if where.stream:
+                    streams.append((number, rule))
+                for tcp in [tcp for tcp, wanted in ((True, where.packet), (False, where.datagram)) if wanted]:
+                    packets[tcp].append((number, rule))
+        self._flows = HeaderIndex(flows, resolver)
+        self._packets = {tcp: HeaderIndex(entries, resolver) for tcp, entries in packets.items()}
+        self._streams = HeaderIndex(streams, resolver)
+
+    def _add_transaction(self, number: int, rule: Rule) -> None:
+        buffers = [
+            section.buffer for section in rule.sections if section.buffer not in HEADER_BUFFERS | {PAYLOAD}
+        ]
+        if buffers:
+            self._buffers.setdefault(buffers[0], []).append(number)
+        elif rule.header.protocol not in TRANSPORTS:
+            self._applications.setdefault(rule.header.protocol, []).append(number)
+
+    def candidates(self, inspection: Inspection, into: set[int]) -> None:
+        """Adds to `into`."""
+        if inspection.events:
+            into.update(self._events)
+        if inspection.moment is Moment.TRANSACTION:
+            into.update(self._applications.get(inspection.flow.application, ()))
+            for name in inspection.buffers:
+                if name in self._buffers:
+                    into.update(self._buffers[name])
+            return
+        flow = inspection.flow
+        if inspection.to_server:
+            ends = (flow.client, flow.server, flow.server_port)
+        else:
+            ends = (flow.server, flow.client, flow.client_port)
+        if inspection.moment is Moment.STREAM:
+            self._streams.candidates(*ends, into)
+            return
+        self._packets[flow.protocol == "tcp"].candidates(*ends, into)
+        if (way := ("addresses", inspection.to_server)) not in flow.rule_memory:
+            flow.rule_memory[way] = True
+            self._flows.candidates(*ends, into)
