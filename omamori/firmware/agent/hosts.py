@@ -1,0 +1,39 @@
+"""Which LAN host an event was about: the device that held the inside address at that time."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from omamori.protocol.messages import Detection, Host, Hosts, UpBody
+from omamori.protocol.vocabulary import Direction, Side
+
+SLACK: Final = timedelta(minutes=10)
+"""A host talks a little before it is noticed, and goes on after it was last noticed."""
+
+
+def name_host(body: UpBody, known: Hosts | None) -> UpBody:
+    """A detection with its host filled in where it is known; everything else as it came."""
+    if not isinstance(body, Detection) or body.host is not None or known is None:
+        return body
+    ends = [body.source.address, body.destination.address]
+    inside_first = ends[::-1] if body.direction is Direction.INBOUND else ends
+    holders = (holder(known.hosts, address, body.time) for address in inside_first)
+    found = next(filter(None, holders), None)
+    return replace(body, host=found.mac, host_name=found.name) if found else body
+
+
+def holder(hosts: Iterable[Host], address: str, time: datetime) -> Host | None:
+    """The host behind us that held the address then; of several, the one seen closest to that time."""
+    claims = [
+        (distance, host)
+        for host in hosts
+        if host.side is Side.BEHIND
+        for held in host.addresses
+        if held.address == address and (distance := _distance(held.first_seen, held.last_seen, time)) <= SLACK
+    ]
+    return min(claims, key=lambda claim: (claim[0], -claim[1].last_seen.timestamp()))[1] if claims else None
+
+
+def _distance(first: datetime, last: datetime, time: datetime) -> timedelta:
+    return max(first - time, time - last, timedelta(0))
