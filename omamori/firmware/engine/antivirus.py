@@ -123,12 +123,14 @@ class Antivirus:
 class FileScan:
     """One file being scanned. `close` it."""
 
-    __slots__ = ("_hits", "_patterns", "_stream")
+    __slots__ = ("_hits", "_patterns", "_stream", "scanned")
 
     def __init__(self, patterns: tuple[Pattern, ...], database: "hyperscan.Database | None") -> None:
         self._patterns = patterns
         self._hits: list[tuple[int, int]] = []
         self._stream = None
+        self.scanned = 0
+        """Bytes fed so far."""
         if database is not None:
             # The stream borrows both objects: the handler must be one that stays, the list lives as long as this.
             self._stream = database.stream(match_event_handler=_matched, context=self._hits)
@@ -139,6 +141,7 @@ class FileScan:
         if self._stream is None:
             return None
         self._stream.scan(data)
+        self.scanned += len(data)
         if not self._hits:
             return None
         number, end = self._hits[0]

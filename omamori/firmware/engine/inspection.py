@@ -65,6 +65,10 @@ class Inspection:
     (a later part of it brings the earlier buffers again); with `stream`, where the parser still has it."""
     events: frozenset[str] = frozenset()
     """Names of decoder and application-layer events raised since the last moment (`app-layer-event`)."""
+    stream_at: int = 0
+    """Of a STREAM: how far from the beginning of its direction the first byte of buffer `stream` lies."""
+    complete: bool = True
+    """Of a TRANSACTION: nothing of this message is to come. While False, a body buffer may still grow."""
     transaction: int = 0
     """TRANSACTION: its number within the flow; a rule fires once for each and direction."""
     fresh: int = 0

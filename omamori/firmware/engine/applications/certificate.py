@@ -1,0 +1,69 @@
+"""The few fields of an X.509 certificate that rules look at (RFC 5280), by a walk over its DER; nothing is verified."""
+
+from dataclasses import dataclass
+
+_NAMES = {
+    b"\x55\x04\x03": "CN",
+    b"\x55\x04\x06": "C",
+    b"\x55\x04\x07": "L",
+    b"\x55\x04\x08": "ST",
+    b"\x55\x04\x0a": "O",
+    b"\x55\x04\x0b": "OU",
+    b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01": "emailAddress",
+}
+_WIDE = 0x1E
+"""BMPString."""
+_MAX_ELEMENTS = 64
+
+
+class _DerError(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    serial: str
+    """Hex bytes with colons, upper case."""
+    issuer: str
+    """`C=JP, O=Example, CN=example.jp`."""
+    subject: str
+
+
+def parse(der: bytes) -> Certificate | None:
+    """None where it is not what it should be."""
+    try:
+        outer = _elements(der)[0][1]
+        parts = _elements(_elements(outer)[0][1])
+        if parts[0][0] == 0xA0:  # the explicit version
+            parts = parts[1:]
+        serial = parts[0][1].hex(":").upper()
+        return Certificate(serial, _name(parts[2][1]), _name(parts[4][1]))
+    except (_DerError, IndexError):
+        return None
+
+
+def _elements(data: bytes) -> list[tuple[int, bytes]]:
+    """The (tag, content) pairs of a constructed value."""
+    found, at = [], 0
+    while at + 2 <= len(data) and len(found) < _MAX_ELEMENTS:
+        tag, length = data[at], data[at + 1]
+        at += 2
+        if length & 0x80:
+            size = length & 0x7F
+            length = int.from_bytes(data[at : at + size], "big")
+            at += size
+        if at + length > len(data):
+            raise _DerError
+        found.append((tag, data[at : at + length]))
+        at += length
+    return found
+
+
+def _name(data: bytes) -> str:
+    parts = []
+    for _, relative in _elements(data):
+        for _, pair in _elements(relative):
+            (_, kind), (tag, value) = _elements(pair)[:2]
+            text = value.decode("utf-16-be" if tag == _WIDE else "utf-8", "backslashreplace")
+            parts.append(f"{_NAMES.get(kind, kind.hex())}={text}")
+    return ", ".join(parts)

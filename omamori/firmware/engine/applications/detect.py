@@ -1,0 +1,85 @@
+"""Which protocol a flow speaks, told from its first bytes in either direction, never from the port."""
+
+import re
+from dataclasses import dataclass
+
+from omamori.firmware.engine.applications import dns
+from omamori.firmware.engine.applications.dns import Dns
+from omamori.firmware.engine.applications.http import Http
+from omamori.firmware.engine.applications.layer import Layer
+from omamori.firmware.engine.applications.tls import Tls
+from omamori.firmware.engine.settings import Settings
+
+ENOUGH = 64
+"""Bytes of one direction after which every protocol here would have been known."""
+_REQUEST = re.compile(
+    rb"[A-Za-z_\-]{2,24} [^\r\n]{1,8000}? HTTP/\d|(?:GET|POST|HEAD|PUT|OPTIONS|CONNECT|PROPFIND) [^ \r\n]"
+)
+_MAYBE_REQUEST = re.compile(rb"[A-Z_\-]{2,24}(?: [^\r\n]*)?\Z")
+_RESPONSE = re.compile(rb"HTTP/\d(?:\.\d)? \d\d\d")
+_MAYBE_RESPONSE = re.compile(rb"H(?:T(?:T(?:P(?:/[\d. ]*)?)?)?)?\Z")
+_TLS = re.compile(rb"\x16\x03[\x00-\x04]..[\x01\x02]", re.DOTALL)
+_MAYBE_TLS = re.compile(rb"\x16(?:\x03(?:[\x00-\x04].{0,2})?)?\Z", re.DOTALL)
+_LABELS = (
+    ("ssh", re.compile(rb"SSH-[12]\.")),
+    ("smb", re.compile(rb".{4}[\xff\xfe]SMB", re.DOTALL)),
+    ("smtp", re.compile(rb"(?:EHLO|HELO) |220[ -][^\r\n]*SMTP", re.IGNORECASE)),
+    ("ftp", re.compile(rb"220[ -][^\r\n]*FTP", re.IGNORECASE)),
+    ("pop3", re.compile(rb"\+OK ")),
+    ("imap", re.compile(rb"\* OK ")),
+    ("rdp", re.compile(rb"\x03\x00..[\x02-\x7f]\xe0", re.DOTALL)),
+    ("mqtt", re.compile(rb"\x10.{1,2}\x00\x04MQTT", re.DOTALL)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The protocol's name, and its parser where there is one."""
+
+    name: str
+    layer: Layer | None
+
+
+FAILED = Known("failed", None)
+
+
+def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | None:
+    """From the first bytes of a TCP direction; None while they are too few to tell."""
+    if _TLS.match(data):
+        return Known("tls", Tls())
+    if (_REQUEST if to_server else _RESPONSE).match(data):
+        return Known("http", Http(settings))
+    for name, pattern in _LABELS:
+        if pattern.match(data):
+            return Known(name, None)
+    if _is_framed_dns(data):
+        return Known("dns", Dns(framed=True))
+    return None if _can_become_known(data, to_server=to_server) else FAILED
+
+
+def of_datagram(data: bytes) -> Known | None:
+    """From one UDP payload; None where it tells nothing."""
+    try:
+        message = dns.parse(data)
+    except dns.NotDns:
+        return None
+    return Known("dns", Dns(framed=False)) if message.questions else None
+
+
+def _is_framed_dns(data: bytes) -> bool:
+    if len(data) < 19 or not int.from_bytes(data[:2], "big") >= 17:
+        return False
+    try:
+        return len(dns.parse(data[2:]).questions) == 1
+    except dns.NotDns:
+        return False
+
+
+def _can_become_known(data: bytes, *, to_server: bool) -> bool:
+    if _MAYBE_TLS.match(data):
+        return True
+    if to_server and len(data) < 8192 and _MAYBE_REQUEST.match(data):
+        return True
+    if not to_server and _MAYBE_RESPONSE.match(data):
+        return True
+    return len(data) < 19 or (len(data) < ENOUGH and data[0] < 2)

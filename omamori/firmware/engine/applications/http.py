@@ -1,0 +1,330 @@
+"""HTTP/1 over one connection: requests and responses, pipelined or not, paired by their order.
+
+Heads become messages with buffers for the rules; bodies become content for the antivirus and, up to a limit, a growing buffer
+for the rules. A direction that cannot be followed any more is left alone; the other goes on.
+"""
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omamori.firmware.engine.applications import http_body, http_buffers, http_head
+from omamori.firmware.engine.applications.http_head import Framing, Head, Request, Response
+from omamori.firmware.engine.applications.layer import Content, Context, Event, How, Message, SiteAsked
+from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.settings import Settings
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_MAX_WAITING = 1024
+"""Requests without a response yet; beyond it pairing is given up."""
+_FIRST_LOOK = 8 << 10
+_REQUEST_BODY = frozenset(("http.request_body", "file.data"))
+_RESPONSE_BODY = frozenset(("http.response_body", "file.data"))
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """A request and its response."""
+
+    number: int
+    request: Request | None = None
+    response: Response | None = None
+
+
+class _Side:
+    """One direction."""
+
+    __slots__ = (
+        "body",
+        "buffers",
+        "decoder",
+        "exchange",
+        "first",
+        "head",
+        "looked_at",
+        "lost",
+        "room",
+        "scanned_to",
+        "window",
+    )
+
+    def __init__(self) -> None:
+        self.head = b""
+        """Of a message whose empty line has not come yet."""
+        self.scanned_to = 0
+        self.body: http_body.Body | None = None
+        self.decoder: http_body.Decoder | None = None
+        self.exchange: _Exchange | None = None
+        self.buffers: dict[str, list[bytes]] = {}
+        self.window = bytearray()
+        """The decoded body as far as rules see it."""
+        self.room = 0
+        """How many more bytes of it rules want."""
+        self.looked_at = 0
+        """How much of the window rules have seen."""
+        self.first = False
+        self.lost = False
+
+
+class Http:
+    """The parser of one connection."""
+
+    name = "http"
+    finished = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sides = (_Side(), _Side())
+        self._waiting: deque[_Exchange] = deque()
+        self._recent: deque[_Exchange] = deque(maxlen=16)
+        self._count = 0
+
+    @property
+    def lost(self) -> bool:
+        return self._sides[False].lost and self._sides[True].lost
+
+    def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
+        side = self._sides[to_server]
+        events: list[Event] = []
+        if piece.missing and not side.lost:
+            self._skip(side, piece, events, needs, to_server=to_server)
+        data, at = piece.data, 0
+        while at < len(data) and not side.lost:
+            if side.body is None:
+                at = self._take_head(side, piece, at, events, needs, to_server=to_server)
+            else:
+                at = self._take_body(side, piece, at, events, needs, to_server=to_server)
+        return events
+
+    def end(self, needs: frozenset[str]) -> Sequence[Event]:
+        events: list[Event] = []
+        for to_server, side in enumerate(self._sides):
+            if side.body is not None:
+                self._finish_body(side, 0, events, needs, to_server=bool(to_server))
+        return events
+
+    def context(self, transaction: int | None) -> Context:
+        for exchange in self._recent:
+            if exchange.number == transaction:
+                return _context(exchange)
+        return _context(self._recent[-1]) if self._recent else Context()
+
+    # --- heads
+
+    def _take_head(
+        self,
+        side: _Side,
+        piece: Piece,
+        at: int,
+        events: list[Event],
+        needs: frozenset[str],
+        *,
+        to_server: bool,
+    ) -> int:
+        if not side.head:
+            while at < len(piece.data) and piece.data[at] in b"\r\n":
+                at += 1
+        kept = len(side.head)
+        text = side.head + piece.data[at:] if kept or at else piece.data
+        match = _HEAD_END.search(text, max(side.scanned_to - 3, 0))
+        if match is None:
+            side.head, side.scanned_to = text, len(text)
+            side.lost = len(text) > self._settings.head_limit
+            return len(piece.data)
+        side.head, side.scanned_to = b"", 0
+        begin = self._begin_request if to_server else self._begin_response
+        begin(side, text[: match.end()], events, needs)
+        end = at + match.end() - kept
+        if side.body is not None and side.body.done:
+            side.body = None
+        return end
+
+    def _begin_request(self, side: _Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        request = http_head.parse_request(block)
+        if request is None:
+            side.lost = True
+            return
+        self._count += 1
+        exchange = _Exchange(self._count, request)
+        self._recent.append(exchange)
+        if len(self._waiting) < _MAX_WAITING:
+            self._waiting.append(exchange)
+        site = http_buffers.host(request)
+        if site:
+            events.append(SiteAsked(site, How.HTTP))
+        side.exchange, side.buffers = exchange, http_buffers.of_request(request, needs)
+        framing = http_head.request_body(request)
+        self._begin_body(side, request, framing, events, wanted=bool(needs & _REQUEST_BODY), to_server=True)
+
+    def _begin_response(self, side: _Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        response = http_head.parse_response(block)
+        if response is None:
+            side.lost = True
+            return
+        exchange = self._answered(response)
+        exchange.response = response
+        side.exchange, side.buffers = exchange, http_buffers.of_response(response, needs)
+        method = exchange.request.method if exchange.request else b""
+        if response.status == 101 or (method == b"CONNECT" and 200 <= response.status < 300):
+            events.append(Message(exchange.number, to_server=False, buffers=side.buffers))
+            self._sides[True].lost = side.lost = True  # a tunnel: no HTTP follows
+            return
+        framing = http_head.response_body(response, method)
+        self._begin_body(
+            side, response, framing, events, wanted=bool(needs & _RESPONSE_BODY), to_server=False
+        )
+
+    def _answered(self, response: Response) -> _Exchange:
+        if not self._waiting:
+            self._count += 1
+            exchange = _Exchange(self._count)
+            self._recent.append(exchange)
+            return exchange
+        if 100 <= response.status < 200 and response.status != 101:
+            return self._waiting[0]
+        return self._waiting.popleft()
+
+    def _begin_body(
+        self,
+        side: _Side,
+        head: Head,
+        framing: tuple[Framing, int],
+        events: list[Event],
+        *,
+        wanted: bool,
+        to_server: bool,
+    ) -> None:
+        assert side.exchange is not None  # noqa: S101 - set by the caller
+        side.body = http_body.Body(*framing)
+        side.decoder = http_body.Decoder(head.get(b"content-encoding"), self._settings.file_limit)
+        side.window, side.looked_at, side.first = bytearray(), 0, True
+        side.room = self._settings.body_window if wanted else 0
+        complete = side.body.done or not wanted
+        events.append(Message(side.exchange.number, to_server, side.buffers, complete))
+
+    # --- bodies
+
+    def _take_body(
+        self,
+        side: _Side,
+        piece: Piece,
+        at: int,
+        events: list[Event],
+        needs: frozenset[str],
+        *,
+        to_server: bool,
+    ) -> int:
+        assert side.body is not None  # noqa: S101 - asked by the caller
+        assert side.decoder is not None  # noqa: S101 - goes with the body
+        part, end = side.body.take(piece.data, at)
+        if part is not None and part.length:
+            raw = piece.data[part.begin : part.begin + part.length]
+            plain = side.decoder.plain
+            self._content(
+                side,
+                piece.offset + part.begin,
+                part,
+                side.decoder.feed(raw),
+                events,
+                plain=plain,
+                to_server=to_server,
+            )
+            self._look(side, events, needs, to_server=to_server)
+        if side.body.broken:
+            side.lost = True
+        if side.body.done or side.body.broken:
+            self._finish_body(side, piece.offset + end, events, needs, to_server=to_server)
+        return end
+
+    def _content(
+        self,
+        side: _Side,
+        offset: int,
+        part: http_body.Part,
+        data: bytes,
+        events: list[Event],
+        *,
+        plain: bool,
+        to_server: bool,
+    ) -> None:
+        number = side.exchange.number if side.exchange else 0
+        event = Content(
+            number, to_server, offset, part.length, data, plain, part.following, side.first, last=False
+        )
+        events.append(event)
+        side.first = False
+        if side.room > 0:
+            side.window += data[: side.room]
+            side.room -= len(data)
+
+    def _look(self, side: _Side, events: list[Event], needs: frozenset[str], *, to_server: bool) -> None:
+        """Show rules the body when it has grown by half, so that looking costs a few times its length in all."""
+        fresh = len(side.window) - side.looked_at
+        if fresh and (side.room <= 0 or fresh >= max(_FIRST_LOOK, side.looked_at // 2)):
+            self._show(side, events, needs, complete=False, to_server=to_server)
+
+    def _show(
+        self, side: _Side, events: list[Event], needs: frozenset[str], *, complete: bool, to_server: bool
+    ) -> None:
+        wanted = needs & (_REQUEST_BODY if to_server else _RESPONSE_BODY)
+        if not wanted:
+            return
+        body = bytes(side.window)
+        side.looked_at = len(body)
+        buffers = {**side.buffers, **({name: [body] for name in wanted} if body else {})}
+        events.append(Message(side.exchange.number if side.exchange else 0, to_server, buffers, complete))
+
+    def _finish_body(
+        self, side: _Side, offset: int, events: list[Event], needs: frozenset[str], *, to_server: bool
+    ) -> None:
+        number = side.exchange.number if side.exchange else 0
+        events.append(Content(number, to_server, offset, 0, b"", True, 0, side.first, last=True))
+        self._show(side, events, needs, complete=True, to_server=to_server)
+        side.body = side.decoder = None
+        side.window = bytearray()
+
+    def _skip(
+        self, side: _Side, piece: Piece, events: list[Event], needs: frozenset[str], *, to_server: bool
+    ) -> None:
+        """Bytes are missing: fine inside a body that goes on, the end of this direction elsewhere."""
+        if side.body is None or not side.body.skip(piece.missing):
+            side.lost = True
+        else:
+            side.decoder = http_body.Decoder(None, self._settings.file_limit)
+        if side.body is not None and (side.lost or side.body.done):
+            self._finish_body(side, piece.offset, events, needs, to_server=to_server)
+
+
+def _context(exchange: _Exchange) -> Context:
+    http: dict[str, object] = {}
+    subject = ""
+    if exchange.request is not None:
+        request = exchange.request
+        name = http_buffers.host(request)
+        _put(http, "hostname", name)
+        _put(http, "url", request.target)
+        _put(http, "http_user_agent", request.get(b"user-agent"))
+        _put(http, "http_refer", request.get(b"referer"))
+        _put(http, "http_method", request.method)
+        _put(http, "protocol", request.protocol)
+        target = request.target if b"://" in request.target else b"http://" + name + request.target
+        subject = _text(target)
+    if exchange.response is not None:
+        http["status"] = exchange.response.status
+        _put(
+            http,
+            "http_content_type",
+            (exchange.response.get(b"content-type") or b"").partition(b";")[0].strip(),
+        )
+        _put(http, "redirect", exchange.response.get(b"location"))
+    return Context(http=http, subject=subject)
+
+
+def _put(record: dict[str, object], name: str, value: bytes | None) -> None:
+    if value:
+        record[name] = _text(value)
+
+
+def _text(value: bytes) -> str:
+    return value[:1000].decode("utf-8", "backslashreplace")

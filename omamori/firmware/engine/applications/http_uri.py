@@ -1,0 +1,48 @@
+"""Request targets as a server would read them: the escapes that hide a path from a plain comparison are undone once."""
+
+import re
+
+_ESCAPE = re.compile(rb"%(?:u00([0-9a-fA-F]{2})|([0-9a-fA-F]{2}))")
+_SLASHES = re.compile(rb"/{2,}")
+_ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)(?::\d*)?", re.DOTALL)
+
+
+def host_of(target: bytes) -> bytes | None:
+    """The host of an absolute target, as written."""
+    match = _ABSOLUTE.match(target)
+    return match[1] if match else None
+
+
+def normalised(target: bytes) -> bytes:
+    """Path and query: escapes decoded, back slashes and repeated slashes folded, dot segments removed (RFC 3986, 5.2.4)."""
+    match = _ABSOLUTE.match(target)
+    path, question, query = (target[match.end() :] if match else target).partition(b"?")
+    if b"%" in path:
+        path = _unescaped(path)
+    if b"\\" in path:
+        path = path.replace(b"\\", b"/")
+    if b"//" in path:
+        path = _SLASHES.sub(b"/", path)
+    if b"/." in path:
+        path = _without_dots(path)
+    if b"%" in query:
+        query = _unescaped(query)
+    return (path or b"/") + question + query
+
+
+def _unescaped(text: bytes) -> bytes:
+    return _ESCAPE.sub(lambda match: bytes([int(match[1] or match[2], 16)]), text)
+
+
+def _without_dots(path: bytes) -> bytes:
+    out: list[bytes] = []
+    segments = path.split(b"/")
+    for segment in segments:
+        if segment == b"..":
+            if len(out) > 1:
+                out.pop()
+        elif segment != b".":
+            out.append(segment)
+    if segments[-1] in (b".", b".."):
+        out.append(b"")
+    return b"/".join(out)

@@ -1,0 +1,104 @@
+"""What every protocol parser is to the engine, and the facts that it hands over.
+
+A layer is told each direction's bytes once, in order. It never raises on them, whatever they are: what it cannot parse
+makes it `lost`. What it keeps is bounded.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from omamori.firmware.engine.reassembly import Piece
+
+Buffers: TypeAlias = Mapping[str, Sequence[bytes]]
+
+
+class How(Enum):
+    """By which protocol a site was asked for."""
+
+    DNS = "DNS query"
+    HTTP = "HTTP host"
+    TLS = "TLS server name"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteAsked:
+    """A client names the site it wants."""
+
+    name: bytes
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of the protocol, or more of it: rules can look at its buffers."""
+
+    transaction: int
+    """Request and response share a number."""
+    to_server: bool
+    buffers: Buffers
+    complete: bool = True
+    """Nothing of it is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A part of a file (a message body) on its way, as sent; empty with `last` when the end shows late."""
+
+    transaction: int
+    to_server: bool
+    offset: int
+    """Stream offset of the first byte."""
+    length: int
+    """Bytes as sent, from `offset`."""
+    data: bytes
+    """The same decoded."""
+    plain: bool
+    """`data` is as sent, byte for byte."""
+    following: int
+    """Bytes of this file known to follow in the stream without anything between."""
+    first: bool
+    last: bool
+
+
+Event: TypeAlias = SiteAsked | Message | Content
+
+
+@dataclass(slots=True)
+class Context:
+    """What an event record tells about the conversation at this moment, in EVE's words."""
+
+    http: dict[str, object] = field(default_factory=dict)
+    tls: dict[str, object] = field(default_factory=dict)
+    dns: dict[str, object] = field(default_factory=dict)
+    subject: str = ""
+    """The URL, domain or name that it is about, for people."""
+
+
+class Layer(Protocol):
+    """A parser for one flow."""
+
+    name: str
+
+    @property
+    def finished(self) -> bool:
+        """Nothing that follows can be read (it is encrypted)."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """It is not, or no longer, what the parser can read."""
+        ...
+
+    def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
+        """The next bytes of one direction."""
+        ...
+
+    def end(self, needs: frozenset[str]) -> Sequence[Event]:
+        """The flow is over: what was only waiting for more bytes."""
+        ...
+
+    def context(self, transaction: int | None) -> Context:
+        """Of one transaction where it is still known, else of the newest."""
+        ...

@@ -1,0 +1,352 @@
+"""The engine: a packet in, a verdict out.
+
+State of a flow is touched once for each byte of it: a packet that comes a second time (a retransmission, or the same bytes
+again through the suspect queue after the answer Suspect) changes nothing, and is overwritten exactly as the first time.
+Nothing stops a packet but a guard's match: what cannot be parsed passes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omamori.firmware.engine.applications import detect
+from omamori.firmware.engine.applications.layer import Event, Message, SiteAsked
+from omamori.firmware.engine.checksum import with_payload
+from omamori.firmware.engine.errors import PacketError
+from omamori.firmware.engine.flow import Flow, FlowTable
+from omamori.firmware.engine.fragments import Fragments
+from omamori.firmware.engine.guards import MalwareGuard, Round, RuleGuard, SiteGuard
+from omamori.firmware.engine.inspection import Inspection, Moment
+from omamori.firmware.engine.journal import Journal, Numbering, Sighting
+from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, TCP, UDP, Packet, parse
+from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Rewrite, Verdict
+from omamori.protocol.messages import Detection
+
+_CLOCK_JUMP = 3600.0
+"""Seconds between two packets or ticks beyond which the clock was set rather than the network silent."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counters since the engine was made."""
+
+    packets: int = 0
+    bytes: int = 0
+    flows: int = 0
+    """Now in the table."""
+    malformed: int = 0
+    blocked: int = 0
+    """Packets answered Block or Drop."""
+    neutralised: int = 0
+    """Packets overwritten."""
+    detections: int = 0
+    detections_lost: int = 0
+    flows_evicted: int = 0
+
+
+class Engine:
+    """Inspection of all flows of one worker. Not for concurrent use."""
+
+    def __init__(
+        self,
+        signatures: Signatures | None = None,
+        settings: Settings | None = None,
+        numbering: Numbering | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self._signatures = signatures or Signatures()
+        self._needs = self._signatures.rules.needs
+        numbering = numbering or Numbering()
+        self._flows = FlowTable(self.settings, first=numbering.first, step=numbering.step)
+        self._fragments = Fragments()
+        self._journal = Journal(self.settings, numbering)
+        self._rules = RuleGuard(self.settings, self._journal)
+        self._sites = SiteGuard(self.settings, self._journal)
+        self._malware = MalwareGuard(self.settings, self._journal)
+        self._counters = Statistics()
+        self._held = 0
+        """Out-of-order bytes kept over all flows."""
+        self._clock: float | None = None
+
+    # --- the interface
+
+    def packet(
+        self, data: bytes | memoryview, *, now: float, from_inside: bool, rewriting: bool = False
+    ) -> Verdict:
+        """What becomes of an IP packet that came from the LAN side (`from_inside`) or the router side.
+
+        `rewriting` says that the answer Rewrite can be carried out; elsewhere Suspect asks for the packet again so.
+        """
+        self._counters.packets += 1
+        self._counters.bytes += len(data)
+        try:
+            packet = parse(data)
+            whole = self._fragments.add(packet, now) if packet.is_fragment else packet
+        except PacketError:
+            self._counters.malformed += 1
+            return PASS
+        if whole is None:
+            return PASS
+        self._set_clock(now)
+        flow, to_server, old = self._flows.find(whole, now, from_inside=from_inside)
+        if old is not None:
+            self._end(old, now)
+        known = self._known(flow, rewriting=rewriting)
+        if known is not None:
+            return known
+        turn = Round(flow, whole, now, to_server=to_server)
+        if whole.protocol == TCP:
+            self._segment(turn, whole, rewriting=rewriting)
+        else:
+            self._datagram(turn, whole)
+        return self._verdict(turn, whole, rewriting=rewriting, fragmented=whole is not packet)
+
+    def tick(self, now: float) -> None:
+        """Call about once a second: forgets idle flows."""
+        self._set_clock(now)
+        for flow in self._flows.expired(now):
+            self._end(flow, now)
+        self._fragments.tick(now)
+
+    def flush(self, now: float) -> None:
+        """Ends every flow: what was waiting for more bytes is inspected as it is."""
+        for flow in self._flows.all():
+            self._flows.remove(flow)
+            self._end(flow, now)
+
+    def exchange(self, signatures: Signatures) -> None:
+        """From the next packet on, these are looked for; flows go on, and what was blocked stays blocked."""
+        self._signatures = signatures
+        self._needs = signatures.rules.needs
+
+    def take_detections(self) -> list[Detection]:
+        """What was detected since the last call. Takes from the same store as `take_sightings`."""
+        return [sighting.detection for sighting in self.take_sightings()]
+
+    def take_sightings(self) -> Sequence[Sighting]:
+        """The same with what an event record tells beyond a detection."""
+        taken = self._journal.take()
+        self._counters.detections += len(taken)
+        return taken
+
+    @property
+    def statistics(self) -> Statistics:
+        counters = self._counters
+        counters.flows, counters.flows_evicted = len(self._flows), self._flows.evicted
+        counters.detections_lost = self._journal.lost
+        return counters
+
+    # --- packets
+
+    def _known(self, flow: Flow, *, rewriting: bool) -> Verdict | None:
+        """The verdict of a flow that has one already."""
+        if flow.blocked:
+            self._counters.blocked += 1
+            return Block(flow.blocked)
+        if flow.decided:
+            return DECIDED
+        return SUSPECT if flow.suspect and not rewriting else None
+
+    def _segment(self, turn: Round, packet: Packet, *, rewriting: bool) -> None:
+        flow, to_server = turn.flow, turn.to_server
+        stream, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
+        before = stream.held + other.held
+        sequence = packet.sequence
+        if packet.flags & SYN:
+            sequence += 1
+            flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
+        elif flow.opening == 0 or (flow.opening == 2 and to_server):
+            flow.facts.established = True
+        stream.begin(sequence)
+        if packet.flags & ACK:
+            other.begin(packet.acknowledgement)
+            for piece in other.acknowledged(packet.acknowledgement):
+                self._stream(turn, piece, to_server=not to_server)
+        again = (
+            rewriting and packet.payload and stream.position(sequence) + len(packet.payload) <= stream.offset
+        )
+        if not again:
+            _count(flow, packet, to_server=to_server)
+            self._inspect_packet(turn, packet)
+        if packet.payload:
+            limit = self.settings.pending if self._held < self.settings.pending_total else 0
+            for piece in stream.push(sequence, packet.payload, limit):
+                self._stream(turn, piece, to_server=to_server)
+        self._held += stream.held + other.held - before
+        if packet.flags & FIN:
+            stream.finish(sequence + len(packet.payload))
+        if packet.flags & RST or (stream.finished and other.finished):
+            self._flows.closing(flow)
+
+    def _datagram(self, turn: Round, packet: Packet) -> None:
+        flow, facts = turn.flow, turn.flow.facts
+        _count(flow, packet, to_server=turn.to_server)
+        facts.established = bool(facts.to_server_packets and facts.to_client_packets)
+        if packet.protocol == UDP and flow.layer is None and packet.payload and not facts.application:
+            known = detect.of_datagram(packet.payload)
+            if known is not None:
+                facts.application, flow.layer = known.name, known.layer
+        self._inspect_packet(turn, packet)
+        if flow.layer is not None:
+            piece = Piece(0, 0, packet.payload)
+            self._events(turn, flow.layer.feed(piece, self._needs, to_server=turn.to_server))
+        elif facts.to_server_packets + facts.to_client_packets >= self.settings.datagrams:
+            flow.decided = True
+
+    def _inspect_packet(self, turn: Round, packet: Packet) -> None:
+        if (
+            packet.protocol == TCP
+            and turn.flow.halves[turn.to_server].stream.offset > self.settings.stream_depth
+        ):
+            return
+        facts = turn.flow.facts
+        buffers = {"payload": [packet.payload]} if packet.payload else {}
+        inspection = Inspection(Moment.PACKET, turn.now, facts, turn.to_server, packet, buffers)
+        self._rules.inspect(turn, self._signatures, inspection)
+
+    # --- streams
+
+    def _stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
+        """The next bytes of one direction: to the protocol's parser, then to the rules."""
+        flow = turn.flow
+        if flow.layer is None:
+            self._detect(turn, piece, to_server=to_server)
+        else:
+            self._events(turn, flow.layer.feed(piece, self._needs, to_server=to_server))
+        self._inspect_stream(turn, piece, to_server=to_server)
+        layer = flow.layer
+        if layer is not None and layer.finished:
+            flow.decided = True
+        elif layer is None or layer.lost:
+            flow.decided = piece.offset + len(piece.data) >= self.settings.stream_depth
+
+    def _detect(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
+        flow = turn.flow
+        seen = flow.undetected[to_server]
+        if seen is None:
+            return
+        data = seen + piece.data
+        known = detect.FAILED if piece.missing else detect.of_stream(data, self.settings, to_server=to_server)
+        flow.undetected[to_server] = data if known is None else None
+        if known is None or known is detect.FAILED:
+            if flow.undetected == [None, None] and not flow.facts.application:
+                flow.facts.application = "failed"
+            return
+        flow.facts.application, flow.layer = known.name, known.layer
+        if known.layer is not None:
+            other = flow.undetected[not to_server]
+            for way, text in ((not to_server, other), (to_server, data)):
+                if text:
+                    first = Piece(
+                        flow.halves[way].stream.offset - len(text)
+                        if way != to_server
+                        else piece.offset + len(piece.data) - len(text),
+                        0,
+                        text,
+                    )
+                    self._events(turn, known.layer.feed(first, self._needs, to_server=way))
+
+    def _inspect_stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
+        if "stream" not in self._needs or piece.offset > self.settings.stream_depth:
+            return
+        half = turn.flow.halves[to_server]
+        window = piece.data if piece.missing else half.tail + piece.data
+        half.tail = window[-self.settings.window :]
+        at = piece.offset + len(piece.data) - len(window)
+        buffers = {"stream": [window]}
+        inspection = Inspection(
+            Moment.STREAM, turn.now, turn.flow.facts, to_server, turn.packet, buffers, stream_at=at
+        )
+        self._rules.inspect(turn, self._signatures, inspection)
+
+    def _events(self, turn: Round, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Message):
+                self._inspect_message(turn, event)
+            elif isinstance(event, SiteAsked):
+                self._sites.asked(turn, self._signatures, event)
+            else:
+                self._malware.content(turn, self._signatures, event)
+
+    def _inspect_message(self, turn: Round, event: Message) -> None:
+        buffers = dict(event.buffers)
+        if "payload" in self._needs and turn.packet is not None and turn.packet.payload:
+            buffers["payload"] = [turn.packet.payload]
+        inspection = Inspection(
+            Moment.TRANSACTION,
+            turn.now,
+            turn.flow.facts,
+            event.to_server,
+            turn.packet,
+            buffers,
+            complete=event.complete,
+        )
+        self._rules.inspect(turn, self._signatures, inspection, transaction=event.transaction)
+
+    # --- verdicts
+
+    def _verdict(self, turn: Round, packet: Packet, *, rewriting: bool, fragmented: bool) -> Verdict:
+        flow = turn.flow
+        if turn.suspect and fragmented:
+            turn.block = turn.block or "malware in a fragmented packet"
+        if turn.block:
+            flow.blocked = turn.block
+            self._flows.closing(flow)
+            self._counters.blocked += 1
+            return Block(turn.block)
+        if turn.drop:
+            self._counters.blocked += 1
+            return Drop(turn.drop)
+        if flow.suspect:
+            return self._overwritten(turn, packet) if rewriting else SUSPECT
+        if flow.decided:
+            self._flows.closing(flow)
+            return DECIDED
+        return PASS
+
+    def _overwritten(self, turn: Round, packet: Packet) -> Verdict:
+        half = turn.flow.halves[turn.to_server]
+        if not packet.payload:
+            return PASS
+        at = half.stream.position(packet.sequence + bool(packet.flags & SYN))
+        # Data that is all old lies a little before the present offset; so does its position.
+        payload = half.overwrites.applied(at, packet.payload)
+        if (
+            half.infected
+            and at > half.stream.offset
+            and not half.overwrites.covers(at, at + len(packet.payload))
+        ):
+            self._counters.blocked += 1
+            return Drop("out of order in a file that is being overwritten; it will be sent again")
+        if payload is None:
+            return PASS
+        self._counters.neutralised += 1
+        return Rewrite(with_payload(packet, payload))
+
+    # --- ends
+
+    def _end(self, flow: Flow, now: float) -> None:
+        """The flow was taken out of the table."""
+        turn = Round(flow, None, now, to_server=True)
+        if flow.layer is not None and not flow.blocked and not flow.decided:
+            self._events(turn, flow.layer.end(self._needs))
+        for way in (False, True):
+            self._malware.close(flow, way)
+            self._held -= flow.halves[way].stream.held
+
+    def _set_clock(self, now: float) -> None:
+        if self._clock is not None and abs(now - self._clock) > _CLOCK_JUMP:
+            self._flows.shift(now - self._clock)
+        self._clock = now
+
+
+def _count(flow: Flow, packet: Packet, *, to_server: bool) -> None:
+    facts = flow.facts
+    if to_server:
+        facts.to_server_packets += 1
+        facts.to_server_bytes += packet.end
+    else:
+        facts.to_client_packets += 1
+        facts.to_client_bytes += packet.end

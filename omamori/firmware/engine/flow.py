@@ -1,0 +1,207 @@
+"""The flows under inspection: found by their addresses and ports, bounded in number, forgotten when idle.
+
+Who opened a flow is known from its SYN. The data path sends no bare SYN up, so it is otherwise told from the first bytes
+(a greeting says which side it is), then from a well-known port, then from who spoke first.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from omamori.firmware.engine.antivirus import FileScan
+from omamori.firmware.engine.applications.layer import Layer
+from omamori.firmware.engine.inspection import FlowFacts
+from omamori.firmware.engine.packet import ACK, RST, SYN, TCP, Packet
+from omamori.firmware.engine.reassembly import Reassembly
+from omamori.firmware.engine.rewriting import Overwrites
+from omamori.firmware.engine.settings import Settings
+
+_FROM_SERVER = re.compile(rb"HTTP/1\.|220[ -]|\+OK|\* OK|\x16\x03[\x00-\x04]..\x02", re.DOTALL)
+_FROM_CLIENT = re.compile(rb"[A-Z]{3,10} [^ \r\n]+ HTTP/|(?:EHLO|HELO) |\x16\x03[\x00-\x04]..\x01", re.DOTALL)
+
+_Way = tuple[bytes, int, bytes, int, int]
+
+
+class Half:
+    """One direction of a flow."""
+
+    __slots__ = ("infected", "overwrites", "stream", "tail")
+
+    def __init__(self) -> None:
+        self.stream = Reassembly()
+        self.tail = b""
+        """The newest delivered bytes, for rules that look across segments."""
+        self.overwrites = Overwrites()
+        self.infected = False
+        """A file that goes this way now is being overwritten."""
+
+
+class Flow:
+    """One connection or exchange, and all that the engine remembers of it."""
+
+    __slots__ = (
+        "blocked",
+        "decided",
+        "facts",
+        "halves",
+        "last",
+        "layer",
+        "number",
+        "opening",
+        "passed",
+        "scans",
+        "suspect",
+        "table",
+        "told",
+        "undetected",
+        "way",
+    )
+
+    def __init__(self, number: int, facts: FlowFacts, way: _Way, now: float) -> None:
+        self.number = number
+        self.facts = facts
+        self.way = way
+        """The key of packets to the server."""
+        self.last = now
+        self.halves = (Half(), Half())
+        """To the client, to the server: indexed by the truth of `to_server`."""
+        self.layer: Layer | None = None
+        self.undetected: list[bytes | None] = [b"", b""]
+        """First bytes of each direction while the protocol is not known; None once they say nothing."""
+        self.opening = 0
+        """TCP handshake packets seen: 1 SYN, 2 also SYN and ACK."""
+        self.blocked = ""
+        """Why everything is dropped."""
+        self.decided = False
+        self.suspect = False
+        self.passed = False
+        """A pass rule matched."""
+        self.told: set[tuple[object, ...]] = set()
+        """What was told already."""
+        self.scans: list[FileScan | None] = [None, None]
+        """The antivirus scan that runs, by direction."""
+        self.table: OrderedDict[int, Flow] | None = None
+
+
+class FlowTable:
+    """All flows, each in the table of its timeout; a table's order is that of the last packet."""
+
+    def __init__(self, settings: Settings, *, first: int = 1, step: int = 1) -> None:
+        self._settings = settings
+        self._number, self._step = first, step
+        self._ways: dict[_Way, tuple[Flow, bool]] = {}
+        self._tcp: OrderedDict[int, Flow] = OrderedDict()
+        self._closing: OrderedDict[int, Flow] = OrderedDict()
+        self._other: OrderedDict[int, Flow] = OrderedDict()
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._tcp) + len(self._closing) + len(self._other)
+
+    def find(self, packet: Packet, now: float, *, from_inside: bool) -> tuple[Flow, bool, Flow | None]:
+        """The packet's flow, whether the packet goes to its server, and a flow that was pushed out for it."""
+        way = _way(packet)
+        known = self._ways.get(way)
+        old = None
+        if known is not None and self._is_new_connection(known[0], packet):
+            old = known[0]
+            self.remove(old)
+            known = None
+        if known is None:
+            old = old or self._evict()
+            return *self._open(packet, way, now, from_inside=from_inside), old
+        flow, to_server = known
+        flow.last = now
+        if flow.table is not None:
+            flow.table.move_to_end(flow.number)
+        return flow, to_server, None
+
+    def closing(self, flow: Flow) -> None:
+        """Nothing more is expected of it."""
+        if flow.table is not None and flow.table is not self._closing:
+            del flow.table[flow.number]
+            self._put(flow, self._closing)
+
+    def remove(self, flow: Flow) -> None:
+        source, source_port, destination, destination_port, protocol = flow.way
+        self._ways.pop(flow.way, None)
+        self._ways.pop((destination, destination_port, source, source_port, protocol), None)
+        if flow.table is not None:
+            del flow.table[flow.number]
+            flow.table = None
+
+    def expired(self, now: float) -> Iterator[Flow]:
+        """Takes out the flows that were idle for too long."""
+        timeouts = self._settings.timeouts
+        limits = ((self._tcp, timeouts.tcp), (self._closing, timeouts.closing), (self._other, timeouts.other))
+        for table, limit in limits:
+            while table:
+                flow = next(iter(table.values()))
+                if now - flow.last <= limit:
+                    break
+                self.remove(flow)
+                yield flow
+
+    def all(self) -> list[Flow]:
+        return [*self._tcp.values(), *self._closing.values(), *self._other.values()]
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: idle times stay what they were."""
+        for flow in self.all():
+            flow.last += seconds
+
+    def _is_new_connection(self, flow: Flow, packet: Packet) -> bool:
+        """A SYN for a known pair of ports that is no repetition of the first."""
+        if packet.protocol != TCP or packet.flags & (SYN | ACK | RST) != SYN:
+            return False
+        if flow.table is self._closing:
+            return True
+        half = flow.halves[_way(packet) == flow.way].stream
+        return half.begun and half.position(packet.sequence + 1) != 0
+
+    def _evict(self) -> Flow | None:
+        if len(self) < self._settings.flows:
+            return None
+        table = self._closing or self._other or self._tcp
+        flow = next(iter(table.values()))
+        self.remove(flow)
+        self.evicted += 1
+        return flow
+
+    def _open(self, packet: Packet, way: _Way, now: float, *, from_inside: bool) -> tuple[Flow, bool]:
+        to_server = _goes_to_server(packet)
+        client, client_port, server, server_port, protocol = way if to_server else _turned(way)
+        facts = FlowFacts(
+            packet.protocol_name, client, server, client_port, server_port, from_inside == to_server
+        )
+        flow = Flow(self._number, facts, (client, client_port, server, server_port, protocol), now)
+        self._number += self._step
+        self._ways[flow.way] = (flow, True)
+        self._ways.setdefault(_turned(flow.way), (flow, False))
+        self._put(flow, self._tcp if packet.protocol == TCP else self._other)
+        return flow, to_server
+
+    @staticmethod
+    def _put(flow: Flow, table: "OrderedDict[int, Flow]") -> None:
+        table[flow.number] = flow
+        flow.table = table
+
+
+def _way(packet: Packet) -> _Way:
+    return (packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol)
+
+
+def _turned(way: _Way) -> _Way:
+    return (way[2], way[3], way[0], way[1], way[4])
+
+
+def _goes_to_server(packet: Packet) -> bool:
+    """Of the first packet seen of a flow."""
+    if packet.protocol == TCP:
+        if packet.flags & SYN:
+            return not packet.flags & ACK
+        if _FROM_CLIENT.match(packet.payload):
+            return True
+        if _FROM_SERVER.match(packet.payload):
+            return False
+    return not packet.source_port < 1024 <= packet.destination_port

@@ -1,0 +1,93 @@
+"""IP fragments put together again (RFC 791, 8200), bounded in number, size and time.
+
+The kernel's connection tracking puts most together before the engine sees them; captures have them as they were.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from omamori.firmware.engine.packet import MORE_FRAGMENTS, Packet, parse
+
+_MAX_DATAGRAMS = 1024
+_MAX_PARTS = 128
+_MAX_SIZE = 65_535
+_TIMEOUT = 30.0
+
+_Key = tuple[bytes, bytes, int, int]
+
+
+@dataclass(slots=True)
+class _Datagram:
+    since: float
+    parts: dict[int, bytes] = field(default_factory=dict)
+    total: int | None = None
+    header: bytes = b""
+    """The IP header (IPv6: with its extension headers) of the first fragment."""
+
+
+class Fragments:
+    """Datagrams of which some fragments came."""
+
+    def __init__(self) -> None:
+        self._datagrams: OrderedDict[_Key, _Datagram] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._datagrams)
+
+    def add(self, packet: Packet, now: float) -> Packet | None:
+        """The whole packet once its last missing fragment came. What came first wins where fragments overlap.
+
+        Raises PacketError if the whole is no packet.
+        """
+        key = (packet.source, packet.destination, packet.protocol, packet.fragment_id)
+        datagram = self._datagrams.get(key)
+        if datagram is None:
+            datagram = self._datagrams[key] = _Datagram(now)
+            if len(self._datagrams) > _MAX_DATAGRAMS:
+                self._datagrams.popitem(last=False)
+        at, end = packet.fragment_offset, packet.fragment_offset + len(packet.payload)
+        if end > _MAX_SIZE or len(datagram.parts) >= _MAX_PARTS:
+            self._datagrams.pop(key, None)
+            return None
+        datagram.parts.setdefault(at, packet.payload)
+        if at == 0:
+            datagram.header = packet.data[: packet.transport_at]
+        if not packet.fragment_bits & MORE_FRAGMENTS:
+            datagram.total = end
+        body = _joined(datagram)
+        if body is None:
+            return None
+        self._datagrams.pop(key, None)
+        return parse(_rebuilt(packet, datagram.header, body))
+
+    def tick(self, now: float) -> None:
+        """Forgets what will not become whole."""
+        while self._datagrams:
+            key, oldest = next(iter(self._datagrams.items()))
+            if 0 <= now - oldest.since <= _TIMEOUT:
+                break
+            del self._datagrams[key]
+
+
+def _joined(datagram: _Datagram) -> bytes | None:
+    if datagram.total is None or not datagram.header:
+        return None
+    body = bytearray()
+    for at in sorted(datagram.parts):
+        if at > len(body):
+            return None
+        body += datagram.parts[at][len(body) - at :]
+    return bytes(body[: datagram.total]) if len(body) >= datagram.total else None
+
+
+def _rebuilt(packet: Packet, header: bytes, body: bytes) -> bytes:
+    """One packet without fragmentation; its header checksum is not recomputed, for nobody sends it."""
+    whole = bytearray(header)
+    if packet.version == 4:
+        whole[2:4] = (len(header) + len(body)).to_bytes(2, "big")
+        whole[6:8] = b"\0\0"
+    else:
+        whole = whole[:40]
+        whole[4:6] = len(body).to_bytes(2, "big")
+        whole[6] = packet.protocol
+    return bytes(whole) + body

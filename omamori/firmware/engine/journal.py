@@ -1,0 +1,159 @@
+"""What the guards saw, as detections: told once, numbered without collision, bounded in number, graded in stars.
+
+Stars follow the service's rule: only what comes from inside makes an important alert, and only behaviour pinned to known
+malware makes three.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from omamori.firmware.engine.applications.layer import Context
+from omamori.firmware.engine.flow import Flow
+from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.signatures import RuleHit
+from omamori.protocol.ids import DetectionId
+from omamori.protocol.messages import Detection, Endpoint
+from omamori.protocol.vocabulary import Action, Direction, Guard, Severity
+
+_MAX_TOLD = 512
+"""Different matches told of one flow; a flow that matches more says nothing new."""
+_MALWARE_CLASSES = frozenset(
+    ("trojan-activity", "command-and-control", "coin-mining", "domain-c2", "exploit-kit", "credential-theft")
+)
+_HARMLESS_CLASSES = frozenset(
+    (
+        "not-suspicious",
+        "policy-violation",
+        "misc-activity",
+        "protocol-command-decode",
+        "network-event",
+        "icmp-event",
+        "tcp-connection",
+        "unknown",
+        "string-detect",
+        "external-ip-check",
+        "pup-activity",
+    )
+)
+_MALWARE_SITES = frozenset(("c2", "cc", "c&c", "botnet", "command-and-control"))
+_ATTACK_SITES = frozenset(("malware",))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """Detection numbers of one worker: `first`, `first + step`, ... Workers of one unit take different `first`, the same `step`."""
+
+    first: int = 1
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A guard's match, before it is decided whether it is news."""
+
+    guard: Guard
+    signature_id: str
+    signature: str
+    action: Action
+    severity: Severity
+    reason: str
+    category: str = ""
+    detail: str = ""
+    hit: RuleHit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A detection with what an event record tells beyond it."""
+
+    detection: Detection
+    hit: RuleHit | None
+    flow: int
+    application: str
+    context: Context
+
+
+class Journal:
+    """Detections waiting to be taken out."""
+
+    def __init__(self, settings: Settings, numbering: Numbering) -> None:
+        self._waiting: deque[Sighting] = deque()
+        self._limit = settings.detections
+        self._next, self._step = numbering.first, numbering.step
+        self.lost = 0
+
+    def tell(
+        self,
+        flow: Flow,
+        finding: Finding,
+        now: float,
+        *,
+        to_server: bool,
+        key: tuple[object, ...],
+        context: Context,
+    ) -> bool:
+        """True if it is news: `key` was not told of this flow before."""
+        if key in flow.told or len(flow.told) >= _MAX_TOLD:
+            return False
+        flow.told.add(key)
+        detection = self._detection(flow, finding, now, to_server=to_server)
+        self._waiting.append(Sighting(detection, finding.hit, flow.number, flow.facts.application, context))
+        if len(self._waiting) > self._limit:
+            self._waiting.popleft()
+            self.lost += 1
+        return True
+
+    def take(self) -> Sequence[Sighting]:
+        taken = tuple(self._waiting)
+        self._waiting.clear()
+        return taken
+
+    def _detection(self, flow: Flow, finding: Finding, now: float, *, to_server: bool) -> Detection:
+        facts = flow.facts
+        ported = facts.protocol in ("tcp", "udp", "sctp")
+        client = Endpoint(str(ip_address(facts.client)), facts.client_port if ported else None)
+        server = Endpoint(str(ip_address(facts.server)), facts.server_port if ported else None)
+        number, self._next = self._next, self._next + self._step
+        return Detection(
+            id=DetectionId(f"{max(int(now), 0)}-{number % 10**10}"),
+            time=datetime.fromtimestamp(max(now, 0.0), UTC),
+            guard=finding.guard,
+            direction=Direction.OUTBOUND if facts.client_inside else Direction.INBOUND,
+            severity=finding.severity,
+            signature_id=finding.signature_id,
+            signature=finding.signature,
+            action=finding.action,
+            reason=finding.reason,
+            protocol=facts.protocol,
+            source=client if to_server else server,
+            destination=server if to_server else client,
+            category=finding.category,
+            detail=finding.detail,
+        )
+
+
+def rule_severity(flow: Flow, classtype: str, *, to_server: bool) -> Severity:
+    """Of an IPS match in data that goes to the flow's server, or to its client."""
+    if not flow.facts.client_inside or classtype in _HARMLESS_CLASSES:
+        return Severity.ONE
+    if classtype in _MALWARE_CLASSES:
+        return Severity.THREE
+    return Severity.TWO if to_server else Severity.ONE
+
+
+def site_severity(flow: Flow, category: str) -> Severity:
+    """Of a listed site that was asked for: reaching for a control server is what malware does."""
+    if not flow.facts.client_inside:
+        return Severity.ONE
+    if category.lower() in _MALWARE_SITES:
+        return Severity.THREE
+    return Severity.TWO if category.lower() in _ATTACK_SITES else Severity.ONE
+
+
+def file_severity(flow: Flow, *, to_server: bool) -> Severity:
+    """Of malware in a file: three stars when an inside host hands it out."""
+    leaves = flow.facts.client_inside == to_server
+    return Severity.THREE if leaves else Severity.ONE
