@@ -51,7 +51,7 @@ DATABASES = {
 
 _UNITS = SURFACE == "units"
 ROOT_URLCONF = f"omamori.fleet.surfaces.{'units' if _UNITS else 'portal'}"
-_PORTAL = urlsplit(str(FLEET["portal_url"]))
+_PORTAL = urlsplit(str(FLEET["portal_url"] or f"http://{FLEET['portal_bind']}"))
 # The unit surface never builds an address from the Host header, and units may reach it by any name or address.
 ALLOWED_HOSTS = ["*"] if _UNITS else [_PORTAL.hostname or "127.0.0.1", "127.0.0.1", "localhost"]
 

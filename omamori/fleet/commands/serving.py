@@ -57,7 +57,7 @@ def serve(units_bind: str, portal_bind: str, mqtt_bind: str) -> None:
     with told_to_stop() as stop, Supervisor(parts, os.environ) as supervisor:
         print(
             f"fleet: units {addresses.units_url(settings)}, broker {addresses.broker(settings)}, "
-            f"portal {settings['portal_url']}: ready",
+            f"portal {addresses.portal_url(settings)}: ready",
             flush=True,
         )
         supervisor.watch(stop)

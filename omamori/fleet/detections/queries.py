@@ -1,6 +1,5 @@
 """Detections as far as the actor may see, newest first, and the filters that pages and API share."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,27 +43,6 @@ def detection(actor: Actor, key: int) -> Detection:
     if found is None:
         raise NotFound(f"no detection {key}")
     return found
-
-
-COLUMNS = (
-    "alert", "time", "received", "unit", "site", "guard", "direction", "severity", "action", "signature_id",
-    "signature", "category", "detail", "reason", "protocol", "source_address", "source_port",
-    "destination_address", "destination_port", "host_name", "host_mac",
-)  # fmt: skip
-"""The columns of an export, in order."""
-
-
-def export(actor: Actor, wanted: Filter) -> Iterator[dict[str, str | int | None]]:
-    """Every matching detection as flat rows of `COLUMNS`, streamed, times in ISO 8601 UTC."""
-    for row in detections(actor, wanted).iterator(chunk_size=500):
-        yield {column: _cell(row, column) for column in COLUMNS}
-
-
-def _cell(row: Detection, column: str) -> str | int | None:
-    value = row.unit_id if column == "unit" else getattr(row, column)
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    return value if isinstance(value, int | None) else str(value)
 
 
 def _exact(wanted: Filter) -> Q:

@@ -43,6 +43,11 @@ def units_url(settings: Settings) -> str:
     return f"https://{Address(str(settings['units_name']), parse(str(settings['units_bind'])).port)}"
 
 
+def portal_url(settings: Settings) -> str:
+    """The portal as people reach it, without a slash at the end."""
+    return str(settings["portal_url"]).rstrip("/") or f"http://{parse(str(settings['portal_bind']))}"
+
+
 def server_names(settings: Settings) -> tuple[str, ...]:
     """Every name and address that units and the link worker reach this server by: what its certificate must say."""
     binds = [parse(str(settings[key])).host for key in ("units_bind", "mqtt_bind")]

@@ -1,0 +1,138 @@
+"""`releases`, `rollouts`."""
+
+import click
+from django.conf import settings
+
+from omamori.fleet.accounts.actor import System
+from omamori.fleet.commands.output import json_option, show, show_one
+from omamori.fleet.errors import Invalid
+from omamori.fleet.rollouts import operations, queries
+from omamori.fleet.rollouts.models import Kind, Rollout
+from omamori.fleet.rollouts.repository import offers
+from omamori.fleet.surfaces import addresses
+
+CLI = System("command line")
+_KIND = click.Choice(Kind.values)
+
+
+@click.group()
+def releases() -> None:
+    """List and add releases of the TUF repository."""
+
+
+@releases.command("list")
+@click.option("--offered", is_flag=True, help="What the repository has, whether added or not.")
+@json_option
+def list_releases(*, offered: bool, as_json: bool) -> None:
+    """Newest first."""
+    rows = [
+        {
+            "kind": row.kind,
+            "version": row.version,
+            "added": row.added,
+            "targets": row.targets,
+            "notes": row.notes,
+        }
+        for row in queries.releases(CLI)
+    ]
+    if offered:
+        found = offers(addresses.repository(settings.FLEET, settings.FLEET_STATE))
+        rows = [{"kind": o.kind.value, "version": str(o.version), "targets": list(o.targets)} for o in found]
+    show(rows, as_json=as_json, empty="no releases")
+
+
+@releases.command("add")
+@click.argument("kind", type=_KIND)
+@click.argument("version")
+@click.option("--notes", default="", help="What changed, for customers.")
+def add_release(kind: str, version: str, notes: str) -> None:
+    """Announce a version that the TUF repository has."""
+    repository = addresses.repository(settings.FLEET, settings.FLEET_STATE)
+    match = next((o for o in offers(repository) if (o.kind.value, str(o.version)) == (kind, version)), None)
+    if match is None:
+        raise Invalid(f"{repository} offers no {kind} {version[:40]!r} (see `releases list --offered`)")
+    operations.add_release(CLI, kind, version, notes=notes, targets=match.targets)
+
+
+@click.group()
+def rollouts() -> None:
+    """Create, list, show and advance rollouts."""
+
+
+@rollouts.command("create")
+@click.argument("kind", type=_KIND)
+@click.argument("version")
+@click.option("--unit", "units", multiple=True, help="This unit; may be repeated.")
+@click.option(
+    "--site", "sites", multiple=True, type=int, help="All units of this site (number); may be repeated."
+)
+@click.option("--all", "everything", is_flag=True, help="Every unit.")
+@click.option("--first-wave", type=click.IntRange(1), help="So many units first, the rest by `advance`.")
+@click.option("--note", default="")
+def create(
+    kind: str,
+    version: str,
+    units: tuple[str, ...],
+    sites: tuple[int, ...],
+    first_wave: int | None,
+    note: str,
+    *,
+    everything: bool,
+) -> None:
+    """Roll a release out; prints the rollout's number."""
+    release = queries.release(CLI, kind, version)
+    audience = operations.Audience(units=units, sites=sites, everything=everything)
+    print(operations.create(CLI, release, audience, first_wave=first_wave or 0, note=note).pk)
+
+
+@rollouts.command("list")
+@json_option
+def list_rollouts(*, as_json: bool) -> None:
+    """Newest first, with progress."""
+    show(map(_row, queries.rollouts(CLI)), as_json=as_json, empty="no rollouts")
+
+
+@rollouts.command("show")
+@click.argument("rollout", type=int)
+@json_option
+def show_rollout(rollout: int, *, as_json: bool) -> None:
+    """One rollout with every unit's outcome."""
+    found = queries.rollout(CLI, rollout)
+    members = [
+        {
+            "unit": member.unit_id,
+            "wave": member.wave,
+            "outcome": member.outcome,
+            "reason": member.reason,
+            "changed": member.changed,
+        }
+        for member in queries.members(CLI, rollout=rollout)
+    ]
+    if as_json:
+        show_one(_row(found) | {"members": members}, as_json=True)
+    else:
+        show_one(_row(found), as_json=False)
+        show(members, as_json=False, empty="no units")
+
+
+@rollouts.command("advance")
+@click.argument("rollout", type=int)
+def advance(rollout: int) -> None:
+    """Open the next wave."""
+    operations.advance(CLI, queries.rollout(CLI, rollout))
+
+
+def _row(rollout: Rollout) -> dict[str, object]:
+    progress = queries.progress(CLI, rollout.pk)
+    return {
+        "rollout": rollout.pk,
+        "kind": rollout.release.kind,
+        "version": rollout.release.version,
+        "created": rollout.created,
+        "wave": rollout.wave,
+        "units": progress.total,
+        "done": progress.done,
+        "failed": progress.failed,
+        "open": progress.open,
+        "note": rollout.note,
+    }

@@ -1,0 +1,63 @@
+"""What the published TUF repository offers, read as plain JSON.
+
+The fleet hands these files out and trusts none of them: units verify, so a damaged or forged repository here can
+delay an update and no more.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from omamori.fleet.errors import Invalid
+from omamori.fleet.rollouts.models import Kind
+from omamori.protocol import VersionError
+from omamori.protocol.version import Version
+
+_FILE = re.compile(r"(\d+)\.(firmware|signatures)\.json")
+_KINDS = {"firmware": Kind.FIRMWARE, "signatures": Kind.PACK}
+_CAP = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A version in the repository, with the paths of its targets (firmware has one for each variant)."""
+
+    kind: Kind
+    version: Version
+    targets: tuple[str, ...]
+
+
+def offers(repository: Path) -> list[Offer]:
+    """Every version of firmware and packs, newest first. Raises Invalid for a repository that cannot be read."""
+    grouped: dict[tuple[Kind, Version], list[str]] = {}
+    for role, kind in _KINDS.items():
+        for path, version in _targets(repository, role):
+            grouped.setdefault((kind, version), []).append(path)
+    found = [Offer(kind, version, tuple(sorted(paths))) for (kind, version), paths in grouped.items()]
+    return sorted(found, key=lambda offer: (offer.kind.value, offer.version), reverse=True)
+
+
+def _targets(repository: Path, role: str) -> Iterator[tuple[str, Version]]:
+    document = _newest(repository / "metadata", role)
+    try:
+        for path, target in document["signed"]["targets"].items():
+            yield str(path), Version.parse(str(target["custom"]["version"]))
+    except (KeyError, TypeError, AttributeError, VersionError) as error:
+        raise Invalid(f"the {role} metadata in {repository} is not ours: {error!r}") from error
+
+
+def _newest(metadata: Path, role: str) -> dict[str, dict[str, dict[str, dict[str, dict[str, object]]]]]:
+    try:
+        found = [
+            (int(match[1]), entry) for entry in metadata.iterdir() if (match := _FILE.fullmatch(entry.name))
+        ]
+        path = max((number, entry) for number, entry in found if f".{role}." in entry.name)[1]
+        if path.stat().st_size > _CAP:
+            raise Invalid(f"{path} is larger than {_CAP:,} bytes")
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise Invalid(
+            f"no published {role} metadata in {metadata}: publish with `omamori sign` first"
+        ) from error
