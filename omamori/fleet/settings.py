@@ -108,6 +108,11 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 SILENCED_SYSTEM_CHECKS = ["security.W008"]  # the reverse proxy in front redirects to https
 
+# --- the API -----------------------------------------------------------------------------------------------------
+
+NINJA_PAGINATION_PER_PAGE = 100
+NINJA_PAGINATION_MAX_LIMIT = 500
+
 # --- words and times ---------------------------------------------------------------------------------------------
 
 USE_I18N = USE_TZ = True

@@ -8,7 +8,7 @@ from typing import assert_never
 from django.db.models import Q, QuerySet
 
 from omamori.fleet.accounts.actor import Actor, Level, Member, System
-from omamori.fleet.accounts.models import Audit, Customer, Operator, Site, Token, User
+from omamori.fleet.accounts.models import Audit, Customer, Operator, Site, Token
 from omamori.fleet.errors import NotAllowed, NotFound
 
 _PATHS = {
@@ -80,14 +80,14 @@ def audit(actor: Actor) -> QuerySet[Audit]:
     return Audit.objects.filter(visible).order_by("-at", "-id")
 
 
-def user_of_token(text: str, *, now: datetime) -> User | None:
-    """Whose token this is, compared in constant time; None where it is nobody's, expired, or its owner is inactive."""
+def token_of(text: str, *, now: datetime) -> Token | None:
+    """The token this is, its secret compared in constant time; None for one unknown, expired, or of someone inactive."""
     public, _, secret = text.removeprefix("omk_").partition("_")
     found = Token.objects.select_related("user").filter(public=public[:16]).first()
     right = hmac.compare_digest(digest(secret), found.digest if found else digest(""))
     if found is None or not right or not found.user.is_active or (found.expires and found.expires <= now):
         return None
-    return found.user
+    return found
 
 
 def digest(secret: str) -> str:

@@ -2,6 +2,9 @@
 
 from django.urls import include, path
 
+from omamori.fleet.api.fleet import api
+
 urlpatterns = [
+    path("api/v1/", api.urls),
     path("", include("omamori.fleet.portal.urls")),
 ]

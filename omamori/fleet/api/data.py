@@ -1,0 +1,111 @@
+"""Detections with their export, hosts, wiring."""
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Query, Router, Schema
+from ninja.pagination import paginate
+from pydantic import AwareDatetime, Field
+
+from omamori.fleet.accounts.actor import Actor
+from omamori.fleet.api import schemas
+from omamori.fleet.api.auth import actor
+from omamori.fleet.detections import export, queries
+from omamori.fleet.detections.models import Detection
+from omamori.fleet.lan.models import Host, Wiring
+from omamori.fleet.lan.queries import host, hosts, wiring
+from omamori.protocol.vocabulary import Action, Direction, Guard, Severity, Side
+
+router = Router()
+
+
+class DetectionQuery(Schema):
+    """Filters of detections; all must hold."""
+
+    unit: Annotated[str, Field(max_length=40)] = ""
+    site: int | None = None
+    host: int | None = None
+    guard: Guard | None = None
+    direction: Direction | None = None
+    action: Action | None = None
+    severity: Severity | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    text: Annotated[str, Field(max_length=100)] = ""
+
+    def wanted(self) -> queries.Filter:
+        """The same as the domain has it."""
+        return queries.Filter(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+@router.get("/detections", response=list[schemas.DetectionOut])
+@paginate
+def list_detections(request: HttpRequest, wanted: Query[DetectionQuery]) -> QuerySet[Detection]:
+    """Detections, newest first; `severity` means this or higher."""
+    return queries.detections(actor(request), wanted.wanted())
+
+
+@router.get("/detections/export", openapi_extra={"responses": {200: {"description": "CSV or JSON lines"}}})
+def export_detections(
+    request: HttpRequest, wanted: Query[DetectionQuery], form: Literal["csv", "jsonl"] = "csv"
+) -> StreamingHttpResponse:
+    """Every matching detection: CSV for spreadsheets, or a JSON object a line."""
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/jsonl"
+    lines = (_csv if form == "csv" else _jsonl)(actor(request), wanted.wanted())
+    name = f'attachment; filename="detections.{form}"'
+    return StreamingHttpResponse(lines, content_type=kind, headers={"Content-Disposition": name})
+
+
+@router.get("/detections/{detection}", response=schemas.DetectionOut)
+def get_detection(request: HttpRequest, detection: int) -> Detection:
+    """One detection."""
+    return queries.detection(actor(request), detection)
+
+
+@router.get("/hosts", response=list[schemas.HostOut])
+@paginate
+def list_hosts(
+    request: HttpRequest, unit: str = "", site: int | None = None, side: Side | None = None
+) -> QuerySet[Host]:
+    """Hosts, last seen first."""
+    return hosts(actor(request), unit=unit, site=site, side=side.value if side else "")
+
+
+@router.get("/hosts/{key}", response=schemas.HostOut)
+def get_host(request: HttpRequest, key: int) -> Host:
+    """One host with every address it held."""
+    return host(actor(request), key)
+
+
+@router.get("/wiring", response=list[schemas.WiringOut])
+@paginate
+def list_wiring(
+    request: HttpRequest,
+    unit: str = "",
+    history: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> QuerySet[Wiring]:
+    """The present diagnosis of each unit, or all of them; newest first."""
+    return wiring(actor(request), unit=unit, current=not history)
+
+
+class _Line:
+    """A file that gives back what csv writes to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(who: Actor, wanted: queries.Filter) -> Iterator[str]:
+    table = csv.writer(_Line())
+    yield "\ufeff" + table.writerow(export.COLUMNS)  # Excel takes UTF-8 for what it is only with this mark
+    for row in export.rows(who, wanted):
+        yield table.writerow(export.for_spreadsheet(row).values())
+
+
+def _jsonl(who: Actor, wanted: queries.Filter) -> Iterator[str]:
+    for row in export.rows(who, wanted):
+        yield json.dumps(row, ensure_ascii=False) + "\n"

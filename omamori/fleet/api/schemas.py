@@ -1,0 +1,255 @@
+"""What the API says and takes: one shape for each resource. A published field never changes its meaning."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Field, Schema
+
+from omamori.fleet.api.auth import actor
+from omamori.fleet.rollouts.models import Kind, Rollout
+from omamori.fleet.rollouts.queries import progress
+from omamori.protocol.vocabulary import Action, ApplyWhen, Direction, Guard, Severity, Side, UpdatePhase
+
+Weekday = Annotated[int, Field(ge=1, le=7)]
+
+
+class Refusal(Schema):
+    """Why a request was refused."""
+
+    detail: str
+
+
+class SiteOut(Schema):
+    """A place of a customer."""
+
+    id: int
+    name: str
+    customer: int = Field(alias="customer_id")
+    customer_name: str = Field(alias="customer.name")
+    reseller: int = Field(alias="customer.reseller_id")
+
+
+class Window(Schema):
+    """When a unit may reboot; weekdays are ISO (1 is Monday), times wall clock in `timezone`."""
+
+    timezone: str = Field(max_length=64)
+    weekdays: list[Weekday] = Field(min_length=1, max_length=7)
+    start: str = Field(pattern=r"^\d{2}:\d{2}$")
+    end: str = Field(pattern=r"^\d{2}:\d{2}$")
+
+
+class WantOut(Schema):
+    """What the fleet wants of a unit."""
+
+    generation: int
+    taken: int
+    firmware: str
+    pack: str
+    apply: ApplyWhen
+    window: Window
+
+
+class UnitOut(Schema):
+    """A unit and its last report; text is empty where it reported none."""
+
+    id: str
+    name: str
+    site: int = Field(alias="site_id")
+    site_name: str = Field(alias="site.name")
+    customer: int = Field(alias="site.customer_id")
+    customer_name: str = Field(alias="site.customer.name")
+    activated: datetime | None
+    online: bool
+    presence_changed: datetime | None
+    last_seen: datetime | None
+    state_time: datetime | None
+    firmware: str
+    slot: str
+    pack: str
+    update_phase: UpdatePhase
+    update_version: str
+    update_error: str
+    booted_healthy: bool
+    reboot_at: datetime | None
+    uptime: float
+    workers: int
+    packets: int
+    blocked: int
+    neutralised: int
+    bypassed: int
+    events_lost: int
+    want: WantOut
+
+
+class UnitIn(Schema):
+    """A unit to register."""
+
+    id: str = Field(max_length=40)
+    site: int
+    name: str = Field("", max_length=80)
+
+
+class ClaimOut(Schema):
+    """The claim secret, shown this once."""
+
+    unit: str
+    secret: str
+
+
+class GenerationOut(Schema):
+    """The generation of what is wanted after a change."""
+
+    generation: int
+
+
+class DetectionOut(Schema):
+    """One thing a guard saw, and what was done about it."""
+
+    id: int
+    alert: str
+    unit: str = Field(alias="unit_id")
+    site: int = Field(alias="site_id")
+    time: datetime
+    received: datetime
+    guard: Guard
+    direction: Direction
+    severity: Severity
+    action: Action
+    signature_id: str
+    signature: str
+    category: str
+    detail: str
+    reason: str
+    protocol: str
+    source_address: str
+    source_port: int | None
+    destination_address: str
+    destination_port: int | None
+    host: int | None = Field(None, alias="host_id")
+    host_mac: str
+    host_name: str
+
+
+class AddressOut(Schema):
+    """An address a host held, and when it was seen holding it."""
+
+    address: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+class HostOut(Schema):
+    """A device on a LAN."""
+
+    id: int
+    unit: str = Field(alias="unit_id")
+    site: int = Field(alias="site_id")
+    mac: str
+    name: str
+    name_source: str
+    vendor: str
+    side: Side
+    first_seen: datetime
+    last_seen: datetime
+    addresses: list[AddressOut]
+
+
+class FindingOut(Schema):
+    """One verdict of a wiring diagnosis."""
+
+    code: str
+    confidence: float
+    since: datetime
+    evidence: list[str]
+
+
+class WiringOut(Schema):
+    """A whole diagnosis, root cause first."""
+
+    id: int
+    unit: str = Field(alias="unit_id")
+    site: int = Field(alias="site_id")
+    time: datetime
+    current: bool
+    findings: list[FindingOut]
+
+
+class ReleaseOut(Schema):
+    """A version that can be rolled out."""
+
+    id: int
+    kind: Kind
+    version: str
+    notes: str
+    targets: list[str]
+    added: datetime
+
+
+class ReleaseIn(Schema):
+    """A version of the TUF repository to announce."""
+
+    kind: Kind
+    version: str = Field(max_length=40)
+    notes: str = Field("", max_length=10_000)
+
+
+class RolloutOut(Schema):
+    """A rollout with the count of units by outcome, as far as the asker sees them."""
+
+    id: int
+    release: ReleaseOut
+    created: datetime
+    created_by: str
+    note: str
+    wave: int
+    progress: dict[str, int]
+
+    @staticmethod
+    def resolve_progress(rollout: Rollout, context: dict[str, HttpRequest]) -> dict[str, int]:
+        """Counted for whoever asks."""
+        return progress(actor(context["request"]), rollout.pk).counts
+
+
+class RolloutIn(Schema):
+    """Which release for which units: those named, those at sites, or all."""
+
+    kind: Kind
+    version: str = Field(max_length=40)
+    units: list[str] = Field([], max_length=10_000)
+    sites: list[int] = Field([], max_length=10_000)
+    everything: bool = False
+    first_wave: int = Field(0, ge=0)
+    note: str = Field("", max_length=400)
+
+
+class MemberOut(Schema):
+    """A unit in a rollout."""
+
+    unit: str = Field(alias="unit_id")
+    wave: int
+    outcome: str
+    reason: str
+    changed: datetime
+
+
+class LogOut(Schema):
+    """A line a unit logged."""
+
+    id: int
+    unit: str = Field(alias="unit_id")
+    time: datetime
+    received: datetime
+    process: str
+    level: str
+    text: str
+
+
+class AuditOut(Schema):
+    """A change somebody made."""
+
+    at: datetime
+    actor: str
+    operation: str
+    target: str
+    details: dict[str, object]

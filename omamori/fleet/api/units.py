@@ -1,0 +1,93 @@
+"""Units, their windows and claims, sites, and the audit trail."""
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Router
+from ninja.pagination import paginate
+
+from omamori.fleet.accounts.models import Audit, Site
+from omamori.fleet.accounts.queries import audit, site, sites
+from omamori.fleet.api import schemas
+from omamori.fleet.api.auth import actor
+from omamori.fleet.errors import Invalid
+from omamori.fleet.ingest.models import LogLine
+from omamori.fleet.ingest.queries import log
+from omamori.fleet.units import operations, queries
+from omamori.fleet.units.models import Unit
+from omamori.protocol import WindowError
+from omamori.protocol.window import RebootWindow
+
+router = Router()
+
+
+@router.get("/sites", response=list[schemas.SiteOut])
+@paginate
+def list_sites(request: HttpRequest) -> QuerySet[Site]:
+    """Sites, by customer."""
+    return sites(actor(request))
+
+
+@router.get("/audit", response=list[schemas.AuditOut])
+@paginate
+def list_audit(request: HttpRequest) -> QuerySet[Audit]:
+    """Changes, newest first."""
+    return audit(actor(request))
+
+
+@router.get("/units", response=list[schemas.UnitOut])
+@paginate
+def list_units(
+    request: HttpRequest,
+    site: int | None = None,
+    online: bool | None = None,  # noqa: FBT001 - a query parameter
+    firmware: str | None = None,
+    pack: str | None = None,
+) -> QuerySet[Unit]:
+    """Units by id."""
+    wanted = {"site_id": site, "online": online, "firmware": firmware, "pack": pack}
+    return queries.units(actor(request)).filter(
+        **{key: value for key, value in wanted.items() if value is not None}
+    )
+
+
+@router.post("/units", response={201: schemas.ClaimOut})
+def register_unit(request: HttpRequest, body: schemas.UnitIn) -> tuple[int, dict[str, str]]:
+    """Make a unit known; the operator only. The secret is shown this once."""
+    who = actor(request)
+    secret = operations.register(who, body.id, site(who, body.site), name=body.name)
+    return 201, {"unit": body.id, "secret": secret}
+
+
+@router.get("/units/{unit}", response=schemas.UnitOut)
+def get_unit(request: HttpRequest, unit: str) -> Unit:
+    """One unit."""
+    return queries.unit(actor(request), unit)
+
+
+@router.get("/units/{unit}/window", response=schemas.Window)
+def get_window(request: HttpRequest, unit: str) -> RebootWindow:
+    """When it may reboot."""
+    return queries.unit(actor(request), unit).want.window
+
+
+@router.put("/units/{unit}/window", response=schemas.GenerationOut)
+def set_window(request: HttpRequest, unit: str, body: schemas.Window) -> dict[str, int]:
+    """Choose when it may reboot."""
+    try:
+        window = RebootWindow(body.timezone, tuple(body.weekdays), body.start, body.end)
+    except WindowError as error:
+        raise Invalid(str(error)) from error
+    return {"generation": operations.set_window(actor(request), unit, window)}
+
+
+@router.post("/units/{unit}/apply-now", response=schemas.GenerationOut)
+def apply_now(request: HttpRequest, unit: str) -> dict[str, int]:
+    """Let a staged firmware reboot it now, outside its window."""
+    return {"generation": operations.apply_now(actor(request), unit)}
+
+
+@router.get("/units/{unit}/log", response=list[schemas.LogOut])
+@paginate
+def list_log(request: HttpRequest, unit: str) -> QuerySet[LogLine]:
+    """What it logged, newest first."""
+    return log(actor(request), unit=unit)

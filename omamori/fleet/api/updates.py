@@ -1,0 +1,79 @@
+"""Releases and rollouts."""
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Router
+from ninja.pagination import paginate
+
+from omamori.fleet.api import schemas
+from omamori.fleet.api.auth import actor
+from omamori.fleet.errors import Invalid
+from omamori.fleet.rollouts import operations, queries
+from omamori.fleet.rollouts.models import Member, Release, Rollout
+from omamori.fleet.rollouts.repository import offers
+from omamori.fleet.surfaces.addresses import repository
+
+router = Router()
+
+
+@router.get("/releases", response=list[schemas.ReleaseOut])
+@paginate
+def list_releases(request: HttpRequest, kind: schemas.Kind | None = None) -> QuerySet[Release]:
+    """Releases, newest first."""
+    return queries.releases(actor(request), kind=kind.value if kind else "")
+
+
+@router.post("/releases", response={201: schemas.ReleaseOut})
+def add_release(request: HttpRequest, body: schemas.ReleaseIn) -> tuple[int, Release]:
+    """Announce a version that the TUF repository has; the operator only."""
+    found = offers(repository(settings.FLEET, settings.FLEET_STATE))
+    match = next(
+        (o for o in found if (o.kind.value, str(o.version)) == (body.kind.value, body.version)), None
+    )
+    if match is None:
+        raise Invalid(f"the repository offers no {body.kind.value} {body.version}")
+    made = operations.add_release(
+        actor(request), body.kind.value, body.version, notes=body.notes, targets=match.targets
+    )
+    return 201, made
+
+
+@router.get("/rollouts", response=list[schemas.RolloutOut])
+@paginate
+def list_rollouts(request: HttpRequest) -> QuerySet[Rollout]:
+    """Rollouts that touch a unit one sees, newest first."""
+    return queries.rollouts(actor(request))
+
+
+@router.post("/rollouts", response={201: schemas.RolloutOut})
+def create_rollout(request: HttpRequest, body: schemas.RolloutIn) -> tuple[int, Rollout]:
+    """Roll a release out; the operator only."""
+    who = actor(request)
+    release = queries.release(who, body.kind.value, body.version)
+    audience = operations.Audience(
+        units=tuple(body.units), sites=tuple(body.sites), everything=body.everything
+    )
+    made = operations.create(who, release, audience, first_wave=body.first_wave, note=body.note)
+    return 201, made
+
+
+@router.get("/rollouts/{key}", response=schemas.RolloutOut)
+def get_rollout(request: HttpRequest, key: int) -> Rollout:
+    """One rollout."""
+    return queries.rollout(actor(request), key)
+
+
+@router.post("/rollouts/{key}/advance", response=schemas.RolloutOut)
+def advance_rollout(request: HttpRequest, key: int) -> Rollout:
+    """Open the next wave; the operator only."""
+    who = actor(request)
+    return operations.advance(who, queries.rollout(who, key))
+
+
+@router.get("/rollouts/{key}/members", response=list[schemas.MemberOut])
+@paginate
+def list_members(request: HttpRequest, key: int) -> QuerySet[Member]:
+    """Every unit of a rollout that one sees, with its outcome."""
+    who = actor(request)
+    return queries.members(who, rollout=queries.rollout(who, key).pk)
