@@ -209,44 +209,38 @@ class Engine:
     # --- streams
 
     def _stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
-        """The next bytes of one direction: to the protocol's parser, then to the rules."""
+        """The next bytes of one direction: to the rules as they are, and to the protocol's parser."""
         flow = turn.flow
-        if flow.layer is None:
-            self._detect(turn, piece, to_server=to_server)
-        else:
-            self._events(turn, flow.layer.feed(piece, self._needs, to_server=to_server))
+        pieces = (
+            [(to_server, piece)] if flow.layer is not None else self._detect(flow, piece, to_server=to_server)
+        )
         self._inspect_stream(turn, piece, to_server=to_server)
         layer = flow.layer
+        if layer is not None:
+            for way, part in pieces:
+                self._events(turn, layer.feed(part, self._needs, to_server=way))
         if layer is not None and layer.finished:
             flow.decided = True
         elif layer is None or layer.lost:
             flow.decided = piece.offset + len(piece.data) >= self.settings.stream_depth
 
-    def _detect(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
-        flow = turn.flow
+    def _detect(self, flow: Flow, piece: Piece, *, to_server: bool) -> list[tuple[bool, Piece]]:
+        """Finds the protocol out; what its parser has missed so far, by direction, the other one first."""
         seen = flow.undetected[to_server]
         if seen is None:
-            return
+            return []
         data = seen + piece.data
         known = detect.FAILED if piece.missing else detect.of_stream(data, self.settings, to_server=to_server)
         flow.undetected[to_server] = data if known is None else None
         if known is None or known is detect.FAILED:
             if flow.undetected == [None, None] and not flow.facts.application:
                 flow.facts.application = "failed"
-            return
+            return []
         flow.facts.application, flow.layer = known.name, known.layer
-        if known.layer is not None:
-            other = flow.undetected[not to_server]
-            for way, text in ((not to_server, other), (to_server, data)):
-                if text:
-                    first = Piece(
-                        flow.halves[way].stream.offset - len(text)
-                        if way != to_server
-                        else piece.offset + len(piece.data) - len(text),
-                        0,
-                        text,
-                    )
-                    self._events(turn, known.layer.feed(first, self._needs, to_server=way))
+        other = flow.undetected[not to_server] or b""
+        before = Piece(flow.halves[not to_server].stream.offset - len(other), 0, other)
+        flow.undetected = [None, None]
+        return [(not to_server, before), (to_server, Piece(piece.offset - len(seen), 0, data))]
 
     def _inspect_stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
         if "stream" not in self._needs or piece.offset > self.settings.stream_depth:
@@ -254,10 +248,15 @@ class Engine:
         half = turn.flow.halves[to_server]
         window = piece.data if piece.missing else half.tail + piece.data
         half.tail = window[-self.settings.window :]
-        at = piece.offset + len(piece.data) - len(window)
-        buffers = {"stream": [window]}
         inspection = Inspection(
-            Moment.STREAM, turn.now, turn.flow.facts, to_server, turn.packet, buffers, stream_at=at
+            Moment.STREAM,
+            turn.now,
+            turn.flow.facts,
+            to_server,
+            turn.packet,
+            {"stream": [window]},
+            stream_at=piece.offset + len(piece.data) - len(window),
+            fresh=len(window) - len(piece.data),
         )
         self._rules.inspect(turn, self._signatures, inspection)
 
@@ -272,8 +271,9 @@ class Engine:
 
     def _inspect_message(self, turn: Round, event: Message) -> None:
         buffers = dict(event.buffers)
-        if "payload" in self._needs and turn.packet is not None and turn.packet.payload:
-            buffers["payload"] = [turn.packet.payload]
+        tail = turn.flow.halves[event.to_server].tail
+        if tail:
+            buffers["stream"] = [tail]
         inspection = Inspection(
             Moment.TRANSACTION,
             turn.now,
@@ -282,8 +282,9 @@ class Engine:
             turn.packet,
             buffers,
             complete=event.complete,
+            transaction=event.transaction,
         )
-        self._rules.inspect(turn, self._signatures, inspection, transaction=event.transaction)
+        self._rules.inspect(turn, self._signatures, inspection)
 
     # --- verdicts
 

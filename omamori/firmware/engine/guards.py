@@ -43,24 +43,22 @@ class RuleGuard:
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings, self._journal = settings, journal
 
-    def inspect(
-        self, turn: Round, signatures: Signatures, inspection: Inspection, *, transaction: int | None = None
-    ) -> None:
+    def inspect(self, turn: Round, signatures: Signatures, inspection: Inspection) -> None:
         if turn.flow.passed:
             return
         for hit in signatures.rules.evaluate(inspection):
             if hit.action == "pass":
                 turn.flow.passed = True
                 return
-            self._hit(turn, hit, inspection, transaction)
+            self._hit(turn, hit, inspection)
 
-    def _hit(self, turn: Round, hit: RuleHit, inspection: Inspection, transaction: int | None) -> None:
+    def _hit(self, turn: Round, hit: RuleHit, inspection: Inspection) -> None:
         reason = f"rule {hit.gid}:{hit.sid}: {hit.message}"
         blocks = self._settings.mode is Mode.PREVENT and hit.sid not in self._settings.logged_rules
         if blocks:
             _stop(turn, reason)
         to_server = inspection.to_server
-        context = turn.context(transaction)
+        context = turn.context(inspection.transaction)
         finding = Finding(
             Guard.IPS,
             f"{hit.gid}:{hit.sid}",
@@ -72,17 +70,19 @@ class RuleGuard:
             context.subject,
             hit,
         )
-        key = self._key(hit, inspection, transaction)
+        key = self._key(hit, inspection)
         self._journal.tell(turn.flow, finding, turn.now, to_server=to_server, key=key, context=context)
 
-    def _key(self, hit: RuleHit, inspection: Inspection, transaction: int | None) -> tuple[object, ...]:
+    def _key(self, hit: RuleHit, inspection: Inspection) -> tuple[object, ...]:
         """What counts as the same match again."""
         if not self._settings.repeat:
             return (hit.gid, hit.sid)
         if inspection.moment is Moment.PACKET:
             facts = inspection.flow
             return (hit.gid, hit.sid, "packet", facts.to_server_packets, facts.to_client_packets)
-        return (hit.gid, hit.sid, inspection.moment.name, transaction, inspection.to_server)
+        if inspection.moment is Moment.STREAM:
+            return (hit.gid, hit.sid, "stream", inspection.stream_at + inspection.fresh, inspection.to_server)
+        return (hit.gid, hit.sid, "message", inspection.transaction, inspection.to_server)
 
 
 class SiteGuard:

@@ -91,7 +91,7 @@ class Packet:
     def tos(self) -> int:
         if self.version == 4:
             return self.data[1]
-        return (_WORD.unpack_from(self.data, 0)[0] >> 4) & 0xFF
+        return (self.data[0] & 15) << 4 | self.data[1] >> 4
 
     @property
     def ip_options(self) -> bytes:

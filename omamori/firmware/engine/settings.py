@@ -37,7 +37,7 @@ class Settings:
     """In the table, all together; the longest idle one is forgotten for a new one."""
     stream_depth: int = 1 << 20
     """A flow of an unknown protocol is decided after so much."""
-    window: int = 64 << 10
+    window: int = 8 << 10
     """How many earlier bytes a stream rule sees before the new ones, at most."""
     datagrams: int = 64
     """A UDP or ICMP exchange that no protocol claims is decided after so many packets."""

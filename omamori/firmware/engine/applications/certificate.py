@@ -44,7 +44,8 @@ def parse(der: bytes) -> Certificate | None:
 
 def _elements(data: bytes) -> list[tuple[int, bytes]]:
     """The (tag, content) pairs of a constructed value."""
-    found, at = [], 0
+    found: list[tuple[int, bytes]] = []
+    at = 0
     while at + 2 <= len(data) and len(found) < _MAX_ELEMENTS:
         tag, length = data[at], data[at + 1]
         at += 2

@@ -91,7 +91,7 @@ def parse_server(body: bytes) -> ServerHello:
 def parse_certificates(body: bytes) -> tuple[bytes, ...]:
     """The chain, the server's own first, in DER. Raises NotTls."""
     chain = _Reader(_Reader(body).vector(3))
-    found = []
+    found: list[bytes] = []
     while chain and len(found) < _MAX_CERTIFICATES:
         found.append(chain.vector(3))
     return tuple(found)
@@ -101,7 +101,7 @@ def _extensions(reader: _Reader) -> list[tuple[int, bytes]]:
     if not reader:
         return []
     inner = _Reader(reader.vector(2))
-    found = []
+    found: list[tuple[int, bytes]] = []
     while inner:
         kind = inner.number(2)
         found.append((kind, inner.vector(2)))
