@@ -10,7 +10,8 @@ from omamori.image.programs import Chroot, run
 from omamori.image.seal import SLOTS
 from omamori.image.stages import Stage
 
-_OUT = "/run/out"
+# Not under /run: systemd-repart copies nothing from there.
+_OUT = "/srv/out"
 _LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # Their own partition types: the data partition, made at first boot, is found by being the only plain Linux one.
 _TYPES = {"root": "root-x86-64", "hash": "root-x86-64-verity"}
@@ -25,7 +26,7 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         "disk": release.recipe.disk,
         "version": str(release.version),
         "tools": tools.name,
-        "format": 2,
+        "format": 3,
     }
 
     def make(place: Path) -> None:
@@ -34,7 +35,7 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         for number, text in enumerate(_partitions(release), start=1):
             (definitions / f"{number}0.conf").write_text(text)
         (place / "loader.conf").write_text("timeout 0\neditor no\nauto-entries no\nauto-firmware no\n")
-        binds = {_OUT: place, "/run/root": root, "/run/slots": slots}
+        binds = {_OUT: place, "/srv/root": root, "/srv/slots": slots}
         Chroot(tools / "root", binds=binds).run(
             [
                 "systemd-repart", "--offline=yes", "--empty=create", f"--size={release.recipe.disk['size']}",
@@ -52,14 +53,14 @@ def _partitions(release: Release) -> list[str]:
     files = [
         (f"{_LOADER}", "/EFI/BOOT/BOOTX64.EFI"),
         (f"{_OUT}/loader.conf", "/loader/loader.conf"),
-        ("/run/slots/slot-a.efi", f"/EFI/Linux/omamori-{release.version}.efi"),
+        ("/srv/slots/slot-a.efi", f"/EFI/Linux/omamori-{release.version}.efi"),
     ]
     copies = "".join(f"CopyFiles={source}:{target}\n" for source, target in files)
     texts = [f"[Partition]\nType=esp\nLabel=esp\nFormat=vfat\n{_sized(disk['esp'])}{copies}"]
     for slot in SLOTS:
         filled = slot == SLOTS[0]
         for label, name in (("root", "root.squashfs"), ("hash", "root.verity")):
-            copied = f"CopyBlocks=/run/root/{name}\n" if filled else ""
+            copied = f"CopyBlocks=/srv/root/{name}\n" if filled else ""
             texts.append(
                 f"[Partition]\nType={_TYPES[label]}\nLabel={label}-{slot}\n{_sized(disk[label])}{copied}"
             )
