@@ -1,16 +1,18 @@
 """One rule made ready to be confirmed: resolved header, compiled steps. Made when it first becomes a candidate."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
-from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, moments
+from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, moments
 from omamori.firmware.engine.ips.rule import Rule, Section
 from omamori.firmware.engine.ips.sequence import Run, Steps
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import Views
 
-_FRAGMENTS = {True: True, False: False}
+Key: TypeAlias = tuple[int, int]
+"""Generator and rule id: what a rule is called in the memory of flows, which outlives a rule set."""
 _APPLICATIONS: Mapping[str, frozenset[str]] = {
     "http": frozenset(("http", "http1", "http2")),
     "http1": frozenset(("http", "http1")),
@@ -29,11 +31,12 @@ class CompiledSection:
 class CompiledRule:
     """`matches` decides; it changes nothing but what it notes in the flow's memory for a rule over stream and buffers."""
 
-    __slots__ = ("_applications", "_header", "_payload", "_sections", "_where", "reach", "rule")
+    __slots__ = ("_applications", "_header", "_payload", "_sections", "_where", "key", "reach", "rule")
 
     def __init__(self, rule: Rule, resolver: Resolver) -> None:
         """Raises SignatureError."""
         self.rule = rule
+        self.key: Key = (rule.gid, rule.sid)
         self.reach = 0
         """After a match in a stream: how far into it the match went."""
         header = rule.header
@@ -52,7 +55,7 @@ class CompiledRule:
         self._sections = [section for section in compiled if section.buffer != PAYLOAD]
         self._where = moments(rule)
 
-    def matches(self, number: int, inspection: Inspection, views: Views) -> bool:
+    def matches(self, inspection: Inspection, views: Views) -> bool:
         """All but state and thresholds."""
         if not self._flow_matches(inspection) or not self._ends_match(inspection):
             return False
@@ -60,7 +63,7 @@ class CompiledRule:
             return False
         values: dict[str, int] = {}
         self.reach = 0
-        if self._payload is not None and not self._payload_matches(number, inspection, views, values):
+        if self._payload is not None and not self._payload_matches(inspection, views, values):
             return False
         return all(self._section_matches(section, views, values) for section in self._sections)
 
@@ -104,7 +107,7 @@ class CompiledRule:
         return self.rule.header.both_ways and _pair(self._header, destination, source)
 
     def _payload_matches(
-        self, number: int, inspection: Inspection, views: Views, values: dict[str, int]
+        self, inspection: Inspection, views: Views, values: dict[str, int]
     ) -> bool:
         assert self._payload is not None  # noqa: S101 - the caller asked
         steps = self._payload.steps
@@ -112,7 +115,7 @@ class CompiledRule:
             name = "stream" if inspection.moment is Moment.STREAM else "payload"
             return self._any(steps, views.values(name, ()), values)
         # A rule over payload and buffers: the payload's part may have been seen at an earlier moment.
-        key = ("part", number, inspection.to_server)
+        key = ("part", self.key, inspection.to_server)
         if key in inspection.flow.rule_memory:
             return True
         found = self._any(steps, [*views.values("stream", ()), *views.values("payload", ())], values)
@@ -145,6 +148,3 @@ def _pair(
         and (destinations.everything or destination[0] in destinations)
     )
 
-
-def header_buffers_only(rule: Rule) -> bool:
-    return all(section.buffer in HEADER_BUFFERS or section.buffer == PAYLOAD for section in rule.sections)

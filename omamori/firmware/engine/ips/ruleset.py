@@ -4,14 +4,14 @@ A moment's buffers are searched for literals, which gives candidates; these are 
 evaluation. A rule is compiled for confirmation when it first becomes a candidate, so loading costs only the search.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import hyperscan
 
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.ips import literals as choosing
 from omamori.firmware.engine.ips import prefilter
-from omamori.firmware.engine.ips.compiled import CompiledRule
+from omamori.firmware.engine.ips.compiled import CompiledRule, Key
 from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.moments import PAYLOAD, moments
 from omamori.firmware.engine.ips.order import ordered, rank
@@ -36,6 +36,7 @@ class RuleSet:
         literals: Literals,
         databases: Mapping[str, "hyperscan.Database"],
         variables: Variables | None = None,
+        needs: Iterable[str] | None = None,
     ) -> None:
         """`rules` in order of evaluation (a lazy sequence will do); see `build`. Raises SignatureError."""
         self._rules = rules
@@ -51,8 +52,9 @@ class RuleSet:
         self._unfiltered = Unfiltered(
             [(number, rules[number]) for number in literals.unfiltered], self._resolver
         )
+        self._needs = frozenset(needs) if needs is not None else needed(rules)
         self._packet: Packet | None = None
-        self._fired_in_packet: set[int] = set()
+        self._fired_in_packet: set[Key] = set()
 
     @classmethod
     def build(cls, rules: Sequence[Rule], variables: Variables | None = None) -> "RuleSet":
@@ -67,7 +69,11 @@ class RuleSet:
     @property
     def needs(self) -> frozenset[str]:
         """Buffer names that some rule asks for; a parser need not fill any other."""
-        return frozenset(name for rule in self._rules for name in _needs(rule))
+        return self._needs
+
+    def sids(self, action: RuleAction) -> frozenset[int]:
+        """Ids of the rules with this action."""
+        return frozenset(rule.sid for rule in self._rules if rule.header.action is action)
 
     def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:
         """Hits in order of precedence: pass, drop, reject, alert. A pass is returned alone, as the last word."""
@@ -111,52 +117,52 @@ class RuleSet:
 
     def _hits(self, number: int, inspection: Inspection, views: Views) -> bool:
         """The rule matches, its state is applied, and it wants to be told."""
-        if self._fired(number, inspection):
-            return False
         compiled = self._compiled.get(number)
         if compiled is None:
             compiled = self._compiled[number] = CompiledRule(self._rules[number], self._resolver)
+        if self._fired(compiled.key, inspection):
+            return False
         rule = compiled.rule
         if rule.state and not self._memory.allows(rule.state, inspection):
             return False
-        if not compiled.matches(number, inspection, views) or self._is_old(number, compiled, inspection):
+        if not compiled.matches(inspection, views) or self._is_old(compiled, inspection):
             return False
         if rule.detection_filter and self._memory.filtered(number, rule.detection_filter, inspection):
             return False
-        self._remember(number, inspection)
+        self._remember(compiled.key, inspection)
         self._memory.apply(rule.state, inspection)
         if rule.silent:
             return False
         return rule.threshold is None or self._memory.said(number, rule.threshold, inspection) is Said.TELL
 
-    def _fired(self, number: int, inspection: Inspection) -> bool:
+    def _fired(self, rule: Key, inspection: Inspection) -> bool:
         """Already for this packet, or for this transaction."""
         if inspection.moment is Moment.TRANSACTION:
-            return number in _fired_for(inspection)
+            return rule in _fired_for(inspection)
         return (
             inspection.packet is not None
             and inspection.packet is self._packet
-            and number in self._fired_in_packet
+            and rule in self._fired_in_packet
         )
 
-    def _remember(self, number: int, inspection: Inspection) -> None:
+    def _remember(self, rule: Key, inspection: Inspection) -> None:
         if inspection.moment is Moment.TRANSACTION:
             fired = _fired_for(inspection)
             if len(fired) < _FIRED:
-                fired.add(number)
+                fired.add(rule)
             return
         if inspection.packet is not self._packet:
             self._packet, self._fired_in_packet = inspection.packet, set()
-        self._fired_in_packet.add(number)
+        self._fired_in_packet.add(rule)
 
-    def _is_old(self, number: int, compiled: CompiledRule, inspection: Inspection) -> bool:
+    def _is_old(self, compiled: CompiledRule, inspection: Inspection) -> bool:
         """A stream match that an earlier moment already showed."""
         if inspection.moment is not Moment.STREAM or compiled.reach > inspection.fresh:
             return False
         if compiled.reach:
             return True
         # Nothing but absences: once for each direction.
-        key = ("stream", number, inspection.to_server)
+        key = ("stream", compiled.key, inspection.to_server)
         seen = key in inspection.flow.rule_memory
         inspection.flow.rule_memory[key] = True
         return seen
@@ -166,14 +172,19 @@ def _way(inspection: Inspection) -> str:
     return "to_server" if inspection.to_server else "to_client"
 
 
-def _fired_for(inspection: Inspection) -> set[int]:
+def _fired_for(inspection: Inspection) -> set[Key]:
     """Rules that fired for this transaction; only the newest of each direction is kept."""
     memory, key = inspection.flow.rule_memory, ("transaction", inspection.to_server)
     kept = memory.get(key)
     if not isinstance(kept, tuple) or kept[0] != inspection.transaction:
         kept = memory[key] = (inspection.transaction, set())
-    fired: set[int] = kept[1]
+    fired: set[Key] = kept[1]
     return fired
+
+
+def needed(rules: Iterable[Rule]) -> frozenset[str]:
+    """Buffers that these rules look at."""
+    return frozenset(name for rule in rules for name in _needs(rule))
 
 
 def _needs(rule: Rule) -> set[str]:

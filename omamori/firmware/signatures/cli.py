@@ -1,0 +1,85 @@
+"""`omamori engine`: check rules, build packs, replay captures, measure conformance."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.ips.ruleset import RuleSet
+from omamori.firmware.engine.ips.spans import Variables
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.signatures import checking
+from omamori.firmware.signatures.rulefiles import read_rules
+from omamori.firmware.signatures.suricata.files import Parsed
+
+_FILES = click.Path(exists=True, path_type=Path)
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(context_settings=_CONTEXT)
+def group() -> None:
+    """Check rules and replay captures through the inspection engine."""
+
+
+@group.command("check-rules")
+@click.argument("files", nargs=-1, required=True, type=_FILES)
+@click.option("--disabled", is_flag=True, help="Read rules that are commented out, too.")
+@click.option("--least", type=click.FloatRange(0, 100), default=0.0, help="Fail when a smaller share loads, in percent.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def check_rules(files: tuple[Path, ...], *, disabled: bool, least: float, as_json: bool) -> None:
+    """Tell which rules load, and of each other one where and why not.
+
+    FILES are rule files in Suricata's language, or folders with *.rules in them.
+    """
+    parsed = _read(files, with_disabled=disabled)
+    try:
+        RuleSet.build(parsed.rules)
+    except SignatureError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(checking.summary(parsed), indent=2))
+    else:
+        for line in checking.lines(parsed):
+            click.echo(line)
+    total = len(parsed.rules) + len(parsed.refused)
+    if total and 100 * len(parsed.rules) / total < least:
+        raise click.ClickException(f"less than {least} % of the rules load")
+
+
+def _read(files: tuple[Path, ...], *, with_disabled: bool = False) -> Parsed:
+    try:
+        return read_rules(files, with_disabled=with_disabled)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{text}\x1b[K", err=True, nl=False)
+
+
+@group.command()
+@click.option("--pcap", required=True, type=_FILES, help="Capture file, pcap or pcapng.")
+@click.option("--rules", multiple=True, type=_FILES, help="Rule files or folders; may be given several times.")
+@click.option("--home", multiple=True, help="Networks of the inside (HOME_NET); default: private addresses.")
+@click.option("--ips", is_flag=True, help="Drop rules drop, as in the bridge; otherwise everything is told only.")
+@click.option("--eve", type=click.Path(dir_okay=False, path_type=Path), help="Write EVE JSON lines to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def replay(
+    pcap: Path, rules: tuple[Path, ...], home: tuple[str, ...], *, ips: bool, eve: Path | None, as_json: bool
+) -> None:
+    """Run a capture through the engine. Needs no root."""
+    from omamori.firmware.signatures import replaying
+
+    try:
+        parsed = read_rules(rules)
+        variables = replaying.home_variables(home, Variables())
+        signatures = Signatures(rules=RuleSet.build(parsed.rules, variables))
+        told = replaying.run(pcap, signatures, variables, ips=ips, eve=eve, progress=_progress)
+    except (OSError, ValueError, SignatureError, replaying.CaptureError) as error:
+        raise click.ClickException(str(error)) from error
+    for refusal in parsed.refused:
+        click.echo(f"not loaded: {refusal}", err=True)
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else replaying.text(told))

@@ -1,0 +1,110 @@
+"""A capture through the engine: what it detects, and which packets it would stop. No root, no network."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.ips.rule import Group, RuleAction
+from omamori.firmware.engine.ips.ruleset import RuleSet
+from omamori.firmware.engine.ips.spans import AddressSet, Resolver, Variables
+from omamori.firmware.engine.journal import Sighting
+from omamori.firmware.engine.settings import Mode, Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.engine.verdict import Block, Drop, Rewrite, Suspect
+from omamori.firmware.signatures.capture import Frame, read_capture
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a replay."""
+
+    packets: int = 0
+    """IP packets given to the engine."""
+    skipped: int = 0
+    """Frames without an IP packet."""
+    dropped: int = 0
+    rewritten: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    sightings: list[Sighting] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why packets were dropped -> how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay."""
+
+    variables: Variables = field(default_factory=Variables)
+    """HOME_NET of these is the inside."""
+    prevent: bool = False
+    """Drop rules drop (alert rules tell only); otherwise everything is told only."""
+    settings: Settings = field(default_factory=Settings)
+
+
+def replay(path: Path, signatures: Signatures, options: Options, *, progress: Callable[[int], None] | None = None) -> Outcome:
+    """Raises CaptureError, OSError; what came before the error is lost."""
+    return replay_frames(read_capture(path), signatures, options, progress=progress)
+
+
+def replay_frames(
+    frames: Iterable[Frame],
+    signatures: Signatures,
+    options: Options,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Outcome:
+    """As `replay`, from frames."""
+    engine = Engine(signatures, _settings(signatures, options))
+    inside = Resolver(options.variables).addresses(options.variables.groups.get("HOME_NET", Group()))
+    outcome = Outcome()
+    tick = 0.0
+    for frame in frames:
+        if frame.packet is None:
+            outcome.skipped += 1
+            continue
+        outcome.first = outcome.first or frame.time
+        outcome.last = max(outcome.last, frame.time)
+        if frame.time - tick >= 1:
+            engine.tick(frame.time)
+            tick = frame.time
+        _one(engine, frame.packet, frame.time, inside, outcome)
+        outcome.sightings.extend(engine.take_sightings())
+        if progress and outcome.packets % 10_000 == 0:
+            progress(outcome.packets)
+    engine.flush(outcome.last)
+    outcome.sightings.extend(engine.take_sightings())
+    return outcome
+
+
+def _settings(signatures: Signatures, options: Options) -> Settings:
+    told_only: frozenset[int] = frozenset()
+    rules = signatures.rules
+    if isinstance(rules, RuleSet):
+        told_only = rules.sids(RuleAction.ALERT)
+    base = options.settings
+    return Settings(
+        mode=Mode.PREVENT if options.prevent else Mode.OBSERVE,
+        repeat=True,
+        logged_rules=told_only,
+        blocked_categories=base.blocked_categories,
+        body_window=base.body_window,
+        stream_depth=base.stream_depth,
+    )
+
+
+def _one(engine: Engine, packet: bytes, now: float, inside: AddressSet, outcome: Outcome) -> None:
+    outcome.packets += 1
+    from_inside = _source(packet) in inside
+    verdict = engine.packet(packet, now=now, from_inside=from_inside)
+    if isinstance(verdict, Suspect):
+        verdict = engine.packet(packet, now=now, from_inside=from_inside, rewriting=True)
+    if isinstance(verdict, Block | Drop):
+        outcome.dropped += 1
+        outcome.reasons[verdict.reason] = outcome.reasons.get(verdict.reason, 0) + 1
+    outcome.rewritten += isinstance(verdict, Rewrite)
+
+
+def _source(packet: bytes) -> bytes:
+    return packet[12:16] if packet[0] >> 4 == 4 else packet[8:24]
