@@ -132,9 +132,7 @@ class Supervisor:
             generation.channel.close()
             if generation is self._loading:
                 self._loading = None
-                self._refuse(
-                    generation, generation.failure or f"the worker ended with {generation.exit_text}"
-                )
+                self._not_loaded(generation)
             elif generation is self._serving:
                 self._serving = None
                 self._crashed(generation)

@@ -1,0 +1,61 @@
+"""The engine as the worker needs it, made out of a signature pack; imported and loaded in the worker only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from omamori.firmware.bridge.generation import Loaded
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.errors import EngineError
+from omamori.firmware.engine.journal import Numbering
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.engine.verdict import Decided, Pass, Verdict
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.messages import Detection, encode_body
+
+_PROBE: Final = bytes.fromhex(
+    "45000039000100004011"  # IPv4, UDP, 192.0.2.1 to 192.0.2.2 (RFC 5737)
+    "f6b0c0000201c0000202c0000035002500001234010000010000000000000377777707696e76616c69640000010001"
+)
+"""A DNS question for `www.invalid`."""
+
+
+class EngineInspector:
+    """One engine, whose detections leave as message bodies."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def packet(self, data: bytes, *, now: float, from_inside: bool, rewriting: bool) -> Verdict:
+        return self._engine.packet(data, now=now, from_inside=from_inside, rewriting=rewriting)
+
+    def tick(self, now: float) -> None:
+        self._engine.tick(now)
+
+    def take_messages(self) -> Sequence[bytes]:
+        """One that does not fit a message is left out; its detection is still counted by the engine."""
+        return [line for line in map(_line, self._engine.take_detections()) if line]
+
+
+def inspector(signatures: Signatures, first_number: int) -> EngineInspector:
+    """An engine that inspects with these signatures. Raises EngineError when it cannot even pass an ordinary packet."""
+    rehearsal = Engine(signatures)
+    verdict = rehearsal.packet(_PROBE, now=0.0, from_inside=True)
+    if not isinstance(verdict, Pass | Decided) or rehearsal.statistics.malformed:
+        raise EngineError("the self-test failed: an ordinary DNS question would not pass")
+    return EngineInspector(Engine(signatures, numbering=Numbering(first=first_number)))
+
+
+def load(path: Path, first_number: int) -> Loaded:
+    """The pack at `path`, checked and ready. Raises PackError, OSError, EngineError."""
+    from omamori.firmware.signatures import pack
+
+    loaded = pack.load(path)
+    return Loaded(inspector(loaded.signatures, first_number), loaded.signatures.version)
+
+
+def _line(detection: Detection) -> bytes | None:
+    try:
+        return encode_body(detection)
+    except ProtocolError:
+        return None

@@ -1,0 +1,72 @@
+"""Netlink messages of the packet queue: what the kernel sends, and anything else."""
+
+import struct
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omamori.firmware.host.nfqueue import QueuedPacket, parse_packet
+
+PACKET = 0x0300
+
+
+def attribute(kind, value):
+    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def message(*attributes, kind=PACKET, length=None):
+    body = struct.pack(">BBH", 2, 0, 5) + b"".join(attributes)
+    return memoryview(struct.pack("=IHHII", length or 16 + len(body), kind, 0, 0, 0) + body)
+
+
+def header(number):
+    return attribute(1, struct.pack(">IHB", number, 0x0800, 2))
+
+
+def test_every_attribute_is_read():
+    hardware = attribute(9, struct.pack(">HH8s", 6, 0, bytes.fromhex("0242ac110002") + b"\0\0"))
+    raw = message(
+        header(7), attribute(3, b"\0\0\0\2"), attribute(7, b"\0\0\0\x09"), hardware, attribute(10, b"packet")
+    )
+    assert parse_packet(raw) == QueuedPacket(7, b"packet", 2, 9, bytes.fromhex("0242ac110002"), whole=True)
+
+
+def test_a_cut_copy_is_marked():
+    packet = parse_packet(message(header(1), attribute(10, b"x"), attribute(13, b"\0\1\0\0")))
+    assert packet
+    assert not packet.whole
+
+
+def test_a_message_without_payload_or_header_is_no_packet():
+    assert parse_packet(message(header(1))) is None
+    assert parse_packet(message(attribute(10, b"x"))) is None
+
+
+def test_a_message_of_another_kind_is_no_packet():
+    assert parse_packet(message(header(1), attribute(10, b"x"), kind=2)) is None
+
+
+def test_a_message_longer_than_what_came_is_no_packet():
+    assert parse_packet(message(header(1), attribute(10, b"x"), length=9999)) is None
+
+
+def test_attributes_end_where_one_has_an_impossible_length():
+    lying = struct.pack("=HH", 400, 10) + b"short"
+    assert parse_packet(message(header(1), lying)) is None
+    zero = struct.pack("=HH", 0, 10)
+    assert parse_packet(message(header(1), zero, attribute(10, b"x"))) is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_packet_or_nothing(raw):
+    packet = parse_packet(memoryview(raw))
+    assert packet is None or len(packet.data) < len(raw)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 40), st.binary(max_size=40)), max_size=12))
+def test_any_attributes_are_a_packet_or_nothing(parts):
+    raw = b"".join(struct.pack("=HH", size, kind) + value for kind, size, value in parts)
+    packet = parse_packet(message(raw))
+    assert packet is None or 0 <= packet.id < 2**32
