@@ -63,8 +63,10 @@ class Picture:
             now, diagnose(self.wire.observations(now, remembered=remembered), patience=self._patience)
         )
 
-    def news(self, wiring: Wiring) -> News:
-        """Changes since the last call; hosts at most every few seconds, wiring only where a verdict changed."""
+    def news(self, wiring: Wiring, *, parting: bool = False) -> News:
+        """Changes since the last call; hosts at most every few seconds unless `parting`, wiring where a verdict changed."""
+        if parting:
+            self._hosts_told = None
         return News(self._host_news(wiring.time), self._wiring_news(wiring))
 
     def shift(self, by: timedelta, *, until: datetime) -> None:

@@ -24,7 +24,7 @@ from omamori.firmware.lan.ethernet import is_station
 from omamori.firmware.lan.inventory import Inventory
 from omamori.firmware.lan.links import Interface, Links
 from omamori.firmware.lan.observations import Link
-from omamori.firmware.lan.picture import Picture
+from omamori.firmware.lan.picture import News, Picture
 from omamori.firmware.lan.sighting import Learned, Port, Sighting, dissect
 from omamori.firmware.lan.sweep import Asker, Sweep, request, targets
 from omamori.firmware.lan.wire import Wire
@@ -115,9 +115,9 @@ class Process:
                 selector.register(capture, selectors.EVENT_READ, (port, capture))
             system.notify("READY=1")
             while not stopping():
-                self._listen(selector, picture)
                 self._look(links, picture, watches)
                 self._ask(links, picture, watches[Port.LAN], asker)
+                self._listen(selector, picture, stopping)
             self._end(picture)
 
     # --- in ---------------------------------------------------------------------------------------------------
@@ -140,14 +140,16 @@ class Process:
             self._once.trouble("stored hosts", error)
             return Inventory()
 
-    def _listen(self, selector: selectors.BaseSelector, picture: Picture) -> None:
+    def _listen(
+        self, selector: selectors.BaseSelector, picture: Picture, stopping: Callable[[], bool]
+    ) -> None:
         """Read frames for one look's time, never more than the budget."""
         until, budget = time.monotonic() + LOOK_EVERY, FRAMES_A_LOOK
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - time.monotonic()) > 0 and not stopping():
             if budget <= 0:
                 time.sleep(left)
                 return
-            for key, _ in selector.select(left):
+            for key, _ in selector.select(min(left, 0.2)):
                 port, capture = key.data
                 for sighting in self._sightings(port, capture, most=min(budget, 200)):
                     budget -= 1
@@ -210,10 +212,7 @@ class Process:
     def _tell(self, picture: Picture) -> None:
         now = self._clock.now()
         wiring = picture.wiring(now)
-        news = picture.news(wiring)
-        for message in (news.hosts, news.wiring):
-            if message:
-                self._spool.put(message)
+        self._send(picture.news(wiring))
         self._spool.tick()
         try:
             self._write("hosts.json", picture.hosts(now))
@@ -223,6 +222,11 @@ class Process:
             self._once.over("disk")
         except OSError as error:
             self._once.trouble("disk", error)
+
+    def _send(self, news: News) -> None:
+        for message in (news.hosts, news.wiring):
+            if message:
+                self._spool.put(message)
 
     def _write(self, name: str, message: Hosts | Wiring) -> None:
         """Replace the file where anything but its time has changed. Raises OSError."""
@@ -241,6 +245,7 @@ class Process:
 
     def _end(self, picture: Picture) -> None:
         system.notify("STOPPING=1")
+        self._send(picture.news(picture.wiring(self._clock.now()), parting=True))
         try:
             self._save(picture, self._clock.now())
         except OSError as error:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Final
+from typing import Final, Self
 
 from omamori.firmware.lan import arp
 from omamori.firmware.lan.errors import PortMissing
@@ -84,7 +84,7 @@ class Asker:
             self._socket.close()
             raise PortMissing(f"cannot send on {bridge}: {error.strerror}") from error
 
-    def __enter__(self) -> "Asker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -137,6 +137,8 @@ class Wire:
             self.gateway(str(router))
         trace.gives_leases = True
         trace.routes_itself |= not message.routers or message.server in message.routers
+        if message.server in message.routers:
+            trace.claims[str(message.server)] = None
 
     def _pppoe(self, sighting: Sighting, frame: Pppoe) -> None:
         old = self._dialling or Dialling(sighting.time, sighting.time, 0, 0, frozenset())
