@@ -75,6 +75,7 @@ class Database:
         self.after_commit()
 
     def presence(self, unit: UnitId, *, online: bool, time: datetime) -> None:
+        assert time.tzinfo
         self.presences.append((unit, online))
 
     def raised(self):
@@ -98,7 +99,7 @@ class UnitSurface(http.server.ThreadingHTTPServer):
         context.verify_mode = ssl.CERT_OPTIONAL
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
-    def handle_error(self, request, client_address) -> None:  # noqa: ARG002 - http.server's
+    def handle_error(self, request, client_address) -> None:
         """A client that hangs up is no event of the test."""
 
 

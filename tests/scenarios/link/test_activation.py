@@ -44,6 +44,7 @@ def test_the_button_activates_and_the_unit_comes_online(fleet, unit, eventually)
     assert len(fleet.activations) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_unit_is_reported_gone_by_its_will(fleet, unit, eventually) -> None:
     one = unit()
     one.activate()
@@ -69,7 +70,7 @@ def test_a_refusal_is_shown_and_waits_for_the_button_again(
     eventually(lambda: one.status().get("connected"))
 
 
-def test_a_wrong_secret_is_refused(fleet, unit, eventually) -> None:
+def test_a_wrong_secret_is_refused(unit, eventually) -> None:
     one = unit(secret="guessed")
     one.start()
     one.press()
@@ -87,7 +88,7 @@ def test_an_outage_is_waited_out_with_one_press(fleet, unit, eventually) -> None
     eventually(lambda: one.status().get("connected"), within=30)
 
 
-def test_without_a_claim_it_says_so_and_takes_one_that_comes(fleet, unit, eventually) -> None:
+def test_without_a_claim_it_says_so_and_takes_one_that_comes(unit, eventually) -> None:
     one = unit()
     path = one.root / "run/credentials/omamori.claim"
     claim = path.read_bytes()

@@ -1,0 +1,31 @@
+"""The front door itself: `./inv demo --once` shows all it promises and leaves nothing behind."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+STEPS = 12
+
+
+def _traces():
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+    return {line.split()[0] for line in listed.splitlines() if line}
+
+
+@pytest.mark.root
+@pytest.mark.vm
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_the_demo_shows_every_step_and_cleans_up(tmp_path):
+    before = _traces()
+    report = tmp_path / "demo.json"
+    command = [sys.executable, "-m", "lab.demo", "--once", "--json", report, "--keep", tmp_path / "kept"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2300, check=False)
+    outcome = json.loads(report.read_text())
+    failed = [f"{step['number']}. {step['title']}: {step['evidence']}" for step in outcome["steps"] if not step["passed"]]
+    assert not failed, "\n".join(failed)
+    assert len(outcome["steps"]) == STEPS, done.stderr[-3000:]
+    assert done.returncode == 0
+    assert _traces() <= before
