@@ -97,12 +97,14 @@ class Body:
 class Decoder:
     """Undoes a Content-Encoding. What it cannot undo (unknown, damaged, beyond the limit) it hands on as it is, once."""
 
-    __slots__ = ("_left", "_plain", "_window", "_zlib")
+    __slots__ = ("_early", "_left", "_plain", "_window", "_zlib")
 
     def __init__(self, encoding: bytes | None, limit: int) -> None:
         name = (encoding or b"").split(b",")[-1].strip().lower()
         self._window = _ENCODINGS.get(name, 0)
         self._zlib = zlib.decompressobj(self._window) if self._window else None
+        self._early = b""
+        """The first byte, while it is alone: zlib's header takes two."""
         self._left = limit
         self._plain = not self._window
 
@@ -121,12 +123,13 @@ class Decoder:
 
     def _inflate(self, data: bytes) -> bytes:
         assert self._zlib is not None  # noqa: S101 - the caller asked
+        early, self._early = self._early, b"" if self._early or len(data) > 1 else data
         try:
             out = self._zlib.decompress(data, min(_STEP, self._left))
             while self._zlib.unconsumed_tail and len(out) < self._left and len(out) < 16 * _STEP:
                 out += self._zlib.decompress(self._zlib.unconsumed_tail, _STEP)
         except zlib.error:
-            return self._damaged(data)
+            return self._damaged(early + data if self._window == 15 else data)
         if self._zlib.unconsumed_tail:
             self._left = 0
         return out
