@@ -13,6 +13,8 @@ _NAMES = {
 }
 _WIDE = 0x1E
 """BMPString."""
+_NOTHING = ((0, b""), (0, b""))
+"""In place of what a damaged name leaves out."""
 _MAX_ELEMENTS = 64
 
 
@@ -64,7 +66,7 @@ def _name(data: bytes) -> str:
     parts = []
     for _, relative in _elements(data):
         for _, pair in _elements(relative):
-            (_, kind), (tag, value) = _elements(pair)[:2]
+            (_, kind), (tag, value), *_ = [*_elements(pair), *_NOTHING]
             text = value.decode("utf-16-be" if tag == _WIDE else "utf-8", "backslashreplace")
             parts.append(f"{_NAMES.get(kind, kind.hex())}={text}")
     return ", ".join(parts)
