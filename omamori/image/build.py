@@ -157,7 +157,7 @@ def _collect(directory: Path, sources: dict[str, Path], report: dict[str, Any]) 
 
 def trust_of(state: State) -> Path | None:
     """The root of trust of the development TUF repository, when there is one."""
-    found = state.root / "tuf/metadata/1.root.json"
+    found = state.root / "tuf/metadata/root.json"
     return found if found.exists() else None
 
 

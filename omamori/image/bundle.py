@@ -7,12 +7,11 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
 
 from omamori.image.layers import Release
 from omamori.image.stages import Stage, hash_of
-
-FORMAT = 1
+from omamori.protocol import wire
+from omamori.protocol.bundle import FORMAT, MANIFEST, ROOT, UKI_A, UKI_B, VERITY, BundleFile, Manifest
 
 
 def bundle_stage(root: Path, slots: Path, release: Release) -> Stage:
@@ -23,12 +22,7 @@ def bundle_stage(root: Path, slots: Path, release: Release) -> Stage:
         "tries": release.recipe.tries,
         "version": str(release.version),
     }
-    files = {
-        "root.squashfs": root / "root.squashfs",
-        "root.verity": root / "root.verity",
-        "slot-a.efi": slots / "slot-a.efi",
-        "slot-b.efi": slots / "slot-b.efi",
-    }
+    files = {ROOT: root / ROOT, VERITY: root / VERITY, UKI_A: slots / UKI_A, UKI_B: slots / UKI_B}
     return Stage(
         "bundle", {**inputs, "format": FORMAT}, lambda place: write(place / name_of(release), files, release)
     )
@@ -41,27 +35,24 @@ def name_of(release: Release) -> str:
 
 def write(target: Path, files: dict[str, Path], release: Release) -> None:
     """Write the tar: manifest first, then the files in the order given."""
-    text = json.dumps(manifest(files, release), indent=1).encode() + b"\n"
+    text = json.dumps(wire.to_wire(manifest(files, release)), indent=1).encode() + b"\n"
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(_entry("manifest.json", len(text), release), io.BytesIO(text))
+        tar.addfile(_entry(MANIFEST, len(text), release), io.BytesIO(text))
         for name, path in files.items():
             with path.open("rb") as opened:
                 tar.addfile(_entry(name, path.stat().st_size, release), opened)
 
 
-def manifest(files: dict[str, Path], release: Release) -> dict[str, Any]:
+def manifest(files: dict[str, Path], release: Release) -> Manifest:
     """What a unit checks each file against."""
-    return {
-        "format": FORMAT,
-        "image_id": "omamori",
-        "variant": release.recipe.variant,
-        "version": str(release.version),
-        "tries": release.recipe.tries,
-        "files": [
-            {"name": name, "size": path.stat().st_size, "sha256": hash_of(path)}
-            for name, path in files.items()
-        ],
-    }
+    return Manifest(
+        format=FORMAT,
+        image_id="omamori",
+        variant=release.recipe.variant,
+        version=release.version,
+        tries=release.recipe.tries,
+        files=tuple(BundleFile(name, path.stat().st_size, hash_of(path)) for name, path in files.items()),
+    )
 
 
 def _entry(name: str, size: int, release: Release) -> tarfile.TarInfo:

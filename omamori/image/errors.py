@@ -20,9 +20,9 @@ class BuildHostError(ImageError):
     """The build machine lacks something."""
 
 
-class ToolFailed(ImageError):
+class ToolFailed(ImageError):  # noqa: N818 - says what happened
     """A program ended with an error."""
 
 
-class BudgetExceeded(ImageError):
+class BudgetExceeded(ImageError):  # noqa: N818 - says what happened
     """A figure is over its budget."""

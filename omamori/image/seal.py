@@ -41,7 +41,7 @@ def initrd_stage(base: Path, recipe: Recipe) -> Stage:
         Chroot(Overlay(base / "root", upper=upper), binds={_OUT: place}).run(
             [
                 "dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible", "--quiet", "--zstd",
-                "--tmpdir", "/tmp", "--kver", release, "--modules", " ".join(recipe.initrd["modules"]),
+                "--kver", release, "--modules", " ".join(recipe.initrd["modules"]),
                 "--drivers", " ".join(recipe.initrd["drivers"]), f"{_OUT}/initrd",
             ],
             environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
