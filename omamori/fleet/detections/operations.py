@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from omamori.fleet.detections.models import Detection
-from omamori.fleet.ingest.fitting import fitted, port
+from omamori.fleet.ingest.fitting import fitted, moment, port
 from omamori.fleet.lan.models import Host
 from omamori.fleet.lan.queries import holder
 from omamori.fleet.units.models import Unit
@@ -29,7 +29,8 @@ def host_of(unit: Unit, detection: messages.Detection) -> Host | None:
     if detection.host:
         return Host.objects.filter(unit=unit, site=unit.site_id, mac=detection.host).first()
     held = (
-        holder(unit.pk, unit.site_id, fitted(address, 45), detection.time) for address in inside(detection)
+        holder(unit.pk, unit.site_id, fitted(address, 45), moment(detection.time))
+        for address in inside(detection)
     )
     return next((host for host in held if host), None)
 
@@ -54,7 +55,7 @@ def _row(unit: Unit, boot: str, sequence: int, seen: messages.Detection, receive
         sequence=sequence,
         received=received,
         alert=seen.id,
-        time=seen.time,
+        time=moment(seen.time),
         guard=seen.guard.value,
         direction=seen.direction.value,
         severity=seen.severity.value,

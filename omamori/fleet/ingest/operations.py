@@ -15,8 +15,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from omamori.fleet.detections.models import Detection
-from omamori.fleet.detections.operations import keep
-from omamori.fleet.ingest.fitting import counted, fitted
+from omamori.fleet.detections.operations import keep, name_host
+from omamori.fleet.ingest.fitting import counted, fitted, moment
 from omamori.fleet.ingest.models import LogLine, Unknown
 from omamori.fleet.lan.models import Wiring as WiringRow
 from omamori.fleet.lan.operations import diagnose, remember
@@ -59,7 +59,8 @@ def _store(unit: Unit, messages: list[Upward], now: datetime) -> None:
             case Seen() as detection:
                 seen.append((message.boot, message.sequence, detection))
             case Hosts(hosts=hosts):
-                remember(unit, hosts)
+                for host in remember(unit, hosts):
+                    name_host(host)
             case Wiring() as wiring:
                 diagnose(unit, message.boot, message.sequence, wiring, received=now)
             case Log(process="presence"):
@@ -118,7 +119,7 @@ def _line(unit: Unit, message: Upward, line: Log, now: datetime) -> LogLine:
         boot=message.boot,
         sequence=message.sequence,
         received=now,
-        time=line.time,
+        time=moment(line.time),
         process=fitted(line.process, 40),
         level=fitted(line.level, 16),
         text=fitted(line.text, 4000),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from omamori.fleet.ingest.fitting import clamp, fitted
+from omamori.fleet.ingest.fitting import clamp, fitted, moment
 from omamori.fleet.lan.models import Finding, Host, HostAddress, Wiring
 from omamori.fleet.units.models import Unit
 from omamori.fleet.units.reports import comes_after
@@ -15,45 +15,49 @@ FINDINGS_CAP = 20
 EVIDENCE_CAP = 20
 
 
-def remember(unit: Unit, hosts: Iterable[messages.Host]) -> None:
-    """Make or refresh hosts; sighting times only ever widen, so a report may come twice or late."""
+def remember(unit: Unit, hosts: Iterable[messages.Host]) -> list[Host]:
+    """Make or refresh hosts; sighting times only ever widen, so a report may come twice or late. Gives the new ones."""
+    new = []
     for reported in hosts:
-        host = _host(unit, reported)
+        host, made = _host(unit, reported)
         for lease in reported.addresses[-ADDRESSES_CAP:]:
             _hold(host, lease)
+        if made:
+            new.append(host)
+    return new
 
 
-def _host(unit: Unit, reported: messages.Host) -> Host:
+def _host(unit: Unit, reported: messages.Host) -> tuple[Host, bool]:
     host, made = Host.objects.get_or_create(
         unit=unit,
         site_id=unit.site_id,
         mac=reported.mac,
         defaults={
             "side": reported.side.value,
-            "first_seen": reported.first_seen,
-            "last_seen": reported.last_seen,
+            "first_seen": moment(reported.first_seen),
+            "last_seen": moment(reported.last_seen),
         },
     )
-    newer = made or reported.last_seen >= host.last_seen
-    host.first_seen = min(host.first_seen, reported.first_seen)
-    host.last_seen = max(host.last_seen, reported.last_seen)
+    newer = made or moment(reported.last_seen) >= host.last_seen
+    host.first_seen = min(host.first_seen, moment(reported.first_seen))
+    host.last_seen = max(host.last_seen, moment(reported.last_seen))
     if newer:
         host.side = reported.side.value
         host.name, host.name_source = fitted(reported.name, 120), fitted(reported.name_source, 16)
         host.vendor = fitted(reported.vendor, 120)
     host.save()
-    return host
+    return host, made
 
 
 def _hold(host: Host, lease: messages.HostAddress) -> None:
     held, made = HostAddress.objects.get_or_create(
         host=host,
         address=fitted(lease.address, 45),
-        first_seen=lease.first_seen,
-        defaults={"last_seen": lease.last_seen},
+        first_seen=moment(lease.first_seen),
+        defaults={"last_seen": moment(lease.last_seen)},
     )
-    if not made and lease.last_seen > held.last_seen:
-        held.last_seen = lease.last_seen
+    if not made and moment(lease.last_seen) > held.last_seen:
+        held.last_seen = moment(lease.last_seen)
         held.save(update_fields=["last_seen"])
 
 
@@ -64,7 +68,7 @@ def diagnose(unit: Unit, boot: str, sequence: int, report: messages.Wiring, *, r
         unit=unit,
         boot=boot,
         sequence=sequence,
-        defaults={"site_id": unit.site_id, "time": report.time, "received": received},
+        defaults={"site_id": unit.site_id, "time": moment(report.time), "received": received},
     )
     if not made:
         return
@@ -84,6 +88,6 @@ def _finding(wiring: Wiring, rank: int, found: messages.Finding) -> Finding:
         rank=rank,
         code=found.code.value,
         confidence=confidence,
-        since=found.since,
+        since=moment(found.since),
         evidence=evidence,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from omamori.fleet.ingest.fitting import INTEGER_CAP, clamp, counted, fitted
+from omamori.fleet.ingest.fitting import INTEGER_CAP, clamp, counted, fitted, moment
 from omamori.fleet.units.models import Boot, Unit, Want
 from omamori.protocol.messages import State
 
@@ -34,13 +34,13 @@ def take_state(unit: Unit, boot: str, sequence: int, state: State) -> bool:
     """Make this the unit's state; False where a newer one was applied before."""
     if not comes_after(unit, (boot, sequence), (unit.state_boot, unit.state_sequence)):
         return False
-    unit.state_boot, unit.state_sequence, unit.state_time = boot, sequence, state.time
+    unit.state_boot, unit.state_sequence, unit.state_time = boot, sequence, moment(state.time)
     unit.firmware, unit.slot = str(state.firmware), fitted(state.slot, 8)
     unit.pack = str(state.pack) if state.pack else ""
     unit.generation = counted(state.generation)
     unit.update_phase, unit.update_error = state.update.phase.value, fitted(state.update.error, 400)
     unit.update_version = str(state.update.version) if state.update.version else ""
-    unit.update_changed, unit.reboot_at = state.update.changed, state.reboot_at
+    unit.update_changed, unit.reboot_at = _moment(state.update.changed), _moment(state.reboot_at)
     unit.uptime, unit.booted_healthy = clamp(state.uptime, 0.0, 100 * _YEAR), state.booted_healthy
     for counter in COUNTERS:
         setattr(unit, counter, counted(getattr(state.bridge, counter)))
@@ -55,3 +55,7 @@ def present(key: str, *, online: bool, at: datetime) -> None:
     found.exclude(online=online).update(online=online, presence_changed=at)
     if online:
         found.update(last_seen=at)
+
+
+def _moment(value: datetime | None) -> datetime | None:
+    return moment(value) if value else None
