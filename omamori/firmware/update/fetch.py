@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import urllib3
 from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
@@ -30,19 +29,13 @@ class Limits:
     grace: float = 30.0
 
 
-class Response(Protocol):
-    """The part of a response that downloads use."""
-
-    status: int
-    headers: urllib3.HTTPHeaderDict
-
-
 class Fetcher(FetcherInterface):
-    """`ca` is a file with the PEM certificates of the fleet's CA; without one, only plain HTTP works."""
+    """One answer at a time. `ca` is a file with the PEM certificates of the fleet's CA; without one, only plain HTTP works."""
 
     def __init__(
         self, ca: Path | None, *, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self._response: urllib3.BaseHTTPResponse | None = None
         self._limits, self._clock = limits or Limits(), clock
         timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.read)
         retries = urllib3.Retry(2, read=0, redirect=0, other=0, backoff_factor=0.5, raise_on_redirect=False)
@@ -57,22 +50,30 @@ class Fetcher(FetcherInterface):
     def open(self, url: str, offset: int) -> tuple[int, Iterator[bytes]]:
         """(the offset the server starts from, its bytes). Raises DownloadHTTPError, SlowRetrievalError, HTTPError."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "omamori-update"}
+        self._drop()
         if offset:
             headers["Range"] = f"bytes={offset}-"
         try:
             response = self._pool.request("GET", url, headers=headers, preload_content=False)
         except urllib3.exceptions.MaxRetryError as error:
-            if isinstance(error.reason, urllib3.exceptions.TimeoutError):
+            if _timed_out(error.reason):
                 raise SlowRetrievalError(f"no answer from {url}") from error
             raise
+        self._response = response
         if response.status not in {200, 206}:
-            response.close()
             raise DownloadHTTPError(f"status {response.status} for {url}", response.status)
         return _start(response, offset), self._chunks(response)
 
     def close(self) -> None:
-        """Drop kept connections."""
+        """End every connection."""
+        self._drop()
         self._pool.clear()
+
+    def _drop(self) -> None:
+        """End an answer that nobody read to its end."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
 
     def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         began, received = self._clock(), 0
@@ -86,12 +87,16 @@ class Fetcher(FetcherInterface):
             raise SlowRetrievalError(
                 f"silent for {self._limits.read:.0f} s after {received:,} bytes"
             ) from error
-        finally:
-            response.close()
 
     def _require_rate(self, seconds: float, received: int) -> None:
         if seconds > self._limits.grace and received < seconds * self._limits.least_rate:
             raise SlowRetrievalError(f"{received:,} bytes in {seconds:.0f} s")
+
+
+def _timed_out(reason: Exception | None) -> bool:
+    """urllib3 files a refused connection under time-outs too."""
+    timeouts = (urllib3.exceptions.TimeoutError,)
+    return isinstance(reason, timeouts) and not isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def _context(ca: Path | None) -> ssl.SSLContext:
@@ -109,5 +114,4 @@ def _start(response: urllib3.BaseHTTPResponse, offset: int) -> int:
         return offset
     if response.status == 200:
         return 0
-    response.close()
     raise DownloadHTTPError("a range that was not asked for", response.status)

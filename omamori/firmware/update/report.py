@@ -5,6 +5,7 @@ boot settle it.
 """
 
 import contextlib
+import errno
 import fcntl
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import TypeVar
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolWriter
-from omamori.firmware.update.errors import Busy
+from omamori.firmware.update.errors import Busy, DiskFull, SlotProblem
 from omamori.firmware.update.machine import Journal
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
@@ -51,21 +52,21 @@ class Memory:
         return _read(Journal, self._journal) or Journal()
 
     def keep(self, journal: Journal) -> None:
-        """Make it survive a power cut. Raises OSError."""
-        _write(self._journal, journal, durable=True)
+        """Make it survive a power cut. Raises DiskFull, SlotProblem."""
+        _write(self._journal, journal)
 
     def verdict(self) -> Verdict | None:
         """What the last health gate said."""
         return _read(Verdict, self._verdict)
 
     def keep_verdict(self, verdict: Verdict) -> None:
-        """Raises OSError."""
-        _write(self._verdict, verdict, durable=True)
+        """Make it survive a power cut. Raises DiskFull, SlotProblem."""
+        _write(self._verdict, verdict)
 
     def show(self, update: UpdateState, *, pack: Version | None, slot: str, healthy: bool) -> None:
-        """Write what the agent reports. Raises OSError."""
+        """Write what the agent reports. Raises DiskFull, SlotProblem."""
         value = {"update": wire.to_wire(update), "pack": wire.to_wire(pack), "slot": slot, "healthy": healthy}
-        files.write_atomic(self._paths.update_state, wire.dump(value))
+        _write_atomic(self._paths.update_state, wire.dump(value), durable=False)
 
     def say(self, level: str, text: str) -> None:
         """To the journal of the system and to the operator. Never raises OSError."""
@@ -102,7 +103,16 @@ def _read(shape: type[T], path: Path) -> T | None:
         return None
 
 
-def _write(path: Path, value: object, *, durable: bool) -> None:
+def _write(path: Path, value: object) -> None:
     content = wire.to_wire(value)
     assert isinstance(content, Mapping)  # noqa: S101 - a dataclass always is
-    files.write_atomic(path, wire.dump(content), durable=durable)
+    _write_atomic(path, wire.dump(content), durable=True)
+
+
+def _write_atomic(path: Path, content: bytes, *, durable: bool) -> None:
+    try:
+        files.write_atomic(path, content, durable=durable)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(f"no room for {path.name} on the data partition") from error
+        raise SlotProblem(f"cannot write {path}: {error.strerror}") from error

@@ -74,6 +74,10 @@ class Trust:
             raise Unpublished(f"{path} is not in the repository")
         return self._target(target)
 
+    def close(self) -> None:
+        """End its connections."""
+        self._fetcher.close()
+
     def forget_downloads(self, *, but: Path | None = None) -> None:
         """Remove finished and partial downloads of other files."""
         for path in self._downloads.iterdir():

@@ -87,7 +87,8 @@ class Updater:
         self._slot = system.running_slot(world.paths)
         self._version = system.firmware_version(world.paths)
         self._boot_id = system.running_boot(world.paths)
-        self._opened: Trust | None = None
+        self._opened: Trust | UpdateError | None = None
+        self._repository: Trust | None = None
 
     # --- the four commands ----------------------------------------------------------------------------------------
 
@@ -96,9 +97,12 @@ class Updater:
         with self._memory.locked():
             self._settle()
             want = self._want()
-            if want is not None:
-                self._pack(want.pack)
-                self._firmware(want.firmware)
+            try:
+                if want is not None:
+                    self._pack(want.pack)
+                    self._firmware(want.firmware)
+            finally:
+                self._close()
             journal = self._settle()
         return not (journal.error or journal.pack_error)
 
@@ -310,16 +314,28 @@ class Updater:
     # --- the rest -----------------------------------------------------------------------------------------------
 
     def _trust(self) -> Trust:
-        """The repository, refreshed, once for a run. Raises UpdateError."""
+        """The repository, refreshed, tried once for a run. Raises UpdateError."""
         if self._opened is None:
-            now, journal = self._world.now(), self._memory.journal()
-            if wrong := clock_wrong(now, (journal.time_floor, _image_time(self._paths)), CLOCK_SLACK):
-                raise ClockWrong(wrong)
-            trust = self._world.trust()
-            trust.refresh()
-            self._opened = trust
-            self._change(time_floor=max(now, journal.time_floor or now))
+            try:
+                self._opened = self._open()
+            except UpdateError as error:
+                self._opened = error
+        if isinstance(self._opened, UpdateError):
+            raise self._opened
         return self._opened
+
+    def _open(self) -> Trust:
+        now, journal = self._world.now(), self._memory.journal()
+        if wrong := clock_wrong(now, (journal.time_floor, _image_time(self._paths)), CLOCK_SLACK):
+            raise ClockWrong(wrong)
+        self._repository = self._world.trust()
+        self._repository.refresh()
+        self._change(time_floor=max(now, journal.time_floor or now))
+        return self._repository
+
+    def _close(self) -> None:
+        if self._repository is not None:
+            self._repository.close()
 
     def _judge(self, patience: float, *, fleet_required: bool) -> str:
         wrong = gate.wait(

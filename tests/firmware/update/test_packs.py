@@ -1,0 +1,93 @@
+"""Packs: fetched, linked, taken by the bridge, or rolled back; and only what was verified ever gets a name."""
+
+from omamori.firmware.update import packs
+from omamori.protocol.version import Version
+
+
+def test_a_pack_is_in_force_once_the_bridge_says_so(unit, fleet):
+    source = fleet.release_pack("2026.11.1")
+    unit.want(pack="2026.11.1")
+    assert unit.run()
+    assert unit.state["pack"] == "2026.11.1"
+    assert unit.paths.current_pack.resolve().read_bytes() == source.read_bytes()
+    assert unit.phase == "idle"
+    assert "pack 2026.11.1 is in force" in unit.log
+
+
+def test_the_one_before_is_kept_and_older_ones_are_not(unit, fleet):
+    for version in ("2026.11.1", "2026.11.2", "2026.11.3"):
+        fleet.release_pack(version)
+        unit.want(pack=version)
+        assert unit.run()
+    assert {path.name for path in unit.paths.packs.iterdir()} == {
+        "2026.11.2.pack",
+        "2026.11.3.pack",
+        "current.pack",
+    }
+
+
+def test_a_pack_the_bridge_refuses_is_rolled_back_once(unit, fleet):
+    for version in ("2026.11.1", "2026.11.2"):
+        fleet.release_pack(version)
+    unit.want(pack="2026.11.1")
+    unit.run()
+    unit.refuses.add("2026.11.2")
+    unit.want(pack="2026.11.2")
+    assert not unit.run()
+    assert unit.state["pack"] == "2026.11.1"
+    assert unit.error == "pack: the bridge did not take 2026.11.2: back to 2026.11.1"
+    fleet.server.asked.clear()
+    assert not unit.run()
+    assert not fleet.server.asked
+    fleet.release_pack("2026.11.3")
+    unit.want(pack="2026.11.3")
+    assert unit.run()
+    assert (unit.state["pack"], unit.error) == ("2026.11.3", "")
+
+
+def test_the_first_pack_refused_goes_back_to_the_factorys(unit, fleet):
+    fleet.release_pack("2026.11.1")
+    unit.refuses.add("2026.11.1")
+    unit.want(pack="2026.11.1")
+    assert not unit.run()
+    assert unit.error == "pack: the bridge did not take 2026.11.1: back to the factory pack"
+    assert not unit.paths.current_pack.is_symlink()
+    assert packs.current(unit.paths) is None
+
+
+def test_a_silent_bridge_decides_later(unit, fleet):
+    fleet.release_pack("2026.11.1")
+    unit.want(pack="2026.11.1")
+    unit.silent = True
+    unit.bridge()
+    assert not unit.run()
+    assert unit.error == "pack: 2026.11.1 waits for the bridge, which says nothing"
+    unit.silent = False
+    unit.refuses.add("2026.11.1")
+    assert not unit.run()
+    assert unit.error.startswith("pack: the bridge did not take")
+
+
+def test_an_older_pack_may_be_wanted_again(unit, fleet):
+    for version in ("2026.11.1", "2026.11.2"):
+        fleet.release_pack(version)
+    for version in ("2026.11.2", "2026.11.1"):
+        unit.want(pack=version)
+        assert unit.run()
+        assert unit.state["pack"] == version
+
+
+def test_a_failing_pack_does_not_hold_up_firmware(unit, fleet):
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0", pack="2026.11.9")
+    assert not unit.run()
+    assert unit.phase == "staged"
+    assert unit.error == "unpublished: signatures/2026.11.9.pack is not in the repository"
+
+
+def test_a_strange_link_counts_as_none(unit):
+    unit.paths.packs.mkdir(parents=True)
+    unit.paths.current_pack.symlink_to("../../etc/passwd")
+    assert packs.current(unit.paths) is None
+    packs.link(unit.paths, Version.parse("1.2.3"))
+    assert packs.current(unit.paths) == Version.parse("1.2.3")
