@@ -37,6 +37,10 @@ class DomainTable:
     def __len__(self) -> int:
         return len(self._hashes)
 
+    def arrays(self) -> "tuple[array[int], array[int]]":
+        """Copies of the sorted hashes and of the category numbers beside them, as the constructor takes them."""
+        return self._hashes[:], self._numbers[:]
+
     def lookup(self, name: str) -> DomainHit | None:
         """The nearest listed domain at or above `name`, which must be `normalised`."""
         labels = name.split(".")[-_MAX_LABELS:]

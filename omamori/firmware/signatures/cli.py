@@ -12,6 +12,7 @@ from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures import checking
 from omamori.firmware.signatures.rulefiles import read_rules
+from omamori.firmware.signatures.packing import group as pack_group
 from omamori.firmware.signatures.suricata.files import Parsed
 
 _FILES = click.Path(exists=True, path_type=Path)
@@ -83,3 +84,6 @@ def replay(
     for refusal in parsed.refused:
         click.echo(f"not loaded: {refusal}", err=True)
     click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else replaying.text(told))
+
+
+group.add_command(pack_group)

@@ -14,9 +14,10 @@ MATCHER = f"hyperscan {hyperscan.__version__}"
 class Prefilter:
     """One group: data in, numbers of candidate rules out."""
 
-    __slots__ = ("_database", "_exact", "_rules", "_suffix")
+    __slots__ = ("_database", "_exact", "_literals", "_rules", "_suffix")
 
     def __init__(self, group: Group, database: "hyperscan.Database | None") -> None:
+        self._literals = group.literals
         self._database = database
         self._rules = [tuple(rules) for rules in group.literals.values()]
         self._exact = group.exact
@@ -33,6 +34,19 @@ class Prefilter:
             into.update(rules)
         if self._suffix:
             self._suffixes(lower, into)
+
+    def finds_its_own(self) -> bool:
+        """First, middle and last literal are found, and nothing is found in nothing."""
+        literals = list(self._literals.items())
+        found: set[int] = set()
+        for (literal, _), rules in (literals[:1] + literals[len(literals) // 2 :][:1] + literals[-1:]):
+            found.clear()
+            self.candidates(literal, literal.lower(), found)
+            if not found.issuperset(rules):
+                return False
+        found.clear()
+        self.candidates(b"", b"", found)
+        return not found
 
     def _suffixes(self, lower: bytes, into: set[int]) -> None:
         at = lower.find(b".")

@@ -75,6 +75,10 @@ class RuleSet:
         """Ids of the rules with this action."""
         return frozenset(rule.sid for rule in self._rules if rule.header.action is action)
 
+    def silent_groups(self) -> Sequence[str]:
+        """Groups whose matcher does not find some of its own literals: empty when all is well."""
+        return [key for key, group in sorted(self._filters.items()) if not group.finds_its_own()]
+
     def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:
         """Hits in order of precedence: pass, drop, reject, alert. A pass is returned alone, as the last word."""
         views = Views(inspection)

@@ -1,0 +1,73 @@
+"""The compiled side of a rule set as JSON: which rule is a candidate by which literal. Rules themselves stay text."""
+
+import json
+from collections.abc import Sequence
+
+from omamori.firmware.engine.ips.literals import Group, Literals
+from omamori.firmware.engine.ips.rule import Rule
+from omamori.firmware.signatures.container import Altered
+from omamori.firmware.signatures.suricata.parser import parse_rule
+
+
+def dump_index(literals: Literals, needs: frozenset[str]) -> bytes:
+    groups = {
+        key: {
+            "literals": [[pattern.hex(), int(caseless), rules] for (pattern, caseless), rules in group.literals.items()],
+            "exact": {pattern.hex(): rules for pattern, rules in group.exact.items()},
+            "suffix": {pattern.hex(): rules for pattern, rules in group.suffix.items()},
+        }
+        for key, group in sorted(literals.groups.items())
+    }
+    index = {"groups": groups, "unfiltered": literals.unfiltered, "needs": sorted(needs)}
+    return json.dumps(index, separators=(",", ":")).encode()
+
+
+def load_index(raw: bytes, rules: int) -> tuple[Literals, frozenset[str]]:
+    """Raises Altered for what `dump_index` did not write, or a rule number beyond `rules`."""
+    try:
+        index = json.loads(raw)
+        groups = {key: _group(group) for key, group in index["groups"].items()}
+        literals = Literals(groups, list(index["unfiltered"]))
+        needs = frozenset(index["needs"])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Altered(f"the index of rules cannot be read: {error}") from error
+    numbers = [number for group in groups.values() for number in _numbers(group)] + literals.unfiltered
+    if not all(type(number) is int and 0 <= number < rules for number in numbers):
+        raise Altered("the index names a rule that is not there")
+    return literals, needs
+
+
+def _group(group: dict[str, list[list[object]] | dict[str, list[int]]]) -> Group:
+    made = Group()
+    for pattern, caseless, rules in group["literals"]:
+        made.literals[bytes.fromhex(str(pattern)), bool(caseless)] = list(rules)  # type: ignore[arg-type,call-overload]
+    exact, suffix = group["exact"], group["suffix"]
+    assert isinstance(exact, dict)  # noqa: S101 - else AttributeError below says so
+    assert isinstance(suffix, dict)  # noqa: S101
+    made.exact = {bytes.fromhex(pattern): rules for pattern, rules in exact.items()}
+    made.suffix = {bytes.fromhex(pattern): rules for pattern, rules in suffix.items()}
+    return made
+
+
+def _numbers(group: Group) -> list[int]:
+    found = [*group.literals.values(), *group.exact.values(), *group.suffix.values()]
+    return [number for numbers in found for number in numbers]
+
+
+class LazyRules(Sequence[Rule]):
+    """Rules as text, each parsed when first asked for."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._parsed: dict[int, Rule] = {}
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __getitem__(self, number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204 - Sequence's overloads
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        found = self._parsed.get(number)
+        if found is None:
+            found = self._parsed[number] = parse_rule(self._texts[number])
+        return found

@@ -1,0 +1,111 @@
+"""`omamori engine pack`: build and show signature packs."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.signatures import pack
+from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
+from omamori.firmware.signatures.lists import ListError, read_list
+from omamori.firmware.signatures.rulefiles import read_rules
+from omamori.protocol.errors import VersionError
+from omamori.protocol.version import Version
+
+_PATH = click.Path(exists=True, path_type=Path)
+
+
+@click.group("pack", context_settings={"help_option_names": ["-h", "--help"]})
+def group() -> None:
+    """Signature packs: what a unit looks for, in one file."""
+
+
+@group.command("build")
+@click.option("--version", "version_text", required=True, help="Version of the pack, e.g. 1.2.3.")
+@click.option("--rules", multiple=True, type=_PATH, help="Rule files or folders; may be given several times.")
+@click.option("--domains", multiple=True, metavar="CATEGORY=FILE", help="A domain list and its category, e.g. phishing=f.")
+@click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures, lines name:0:*:hex.")
+@click.option("--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default).")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The pack to write.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def build(
+    version_text: str,
+    rules: tuple[Path, ...],
+    domains: tuple[str, ...],
+    antivirus: tuple[Path, ...],
+    output: Path,
+    *,
+    with_eicar: bool,
+    as_json: bool,
+) -> None:
+    """Build a pack from rules and lists, and try it.
+
+    Rules and lines that do not load are told on stderr and left out. With SOURCE_DATE_EPOCH set, the same input gives the same
+    bytes.
+    """
+    try:
+        content = _content(rules, domains, antivirus, with_eicar=with_eicar)
+        _tell(f"compiling {len(content.rules.rules)} rules")
+        pack.build(output, Version.parse(version_text), _created(), content)
+        manifest = pack.read_manifest(output)
+    except (OSError, ValueError, VersionError, ListError, SignatureError, pack.PackError) as error:
+        raise click.ClickException(str(error)) from error
+    _show(manifest, output, as_json=as_json)
+
+
+@group.command("show")
+@click.argument("file", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def show(file: Path, *, as_json: bool) -> None:
+    """Verify a pack, run its self-test and tell what is in it."""
+    try:
+        pack.load(file)
+        manifest = pack.read_manifest(file)
+    except (OSError, pack.PackError) as error:
+        raise click.ClickException(str(error)) from error
+    _show(manifest, file, as_json=as_json)
+
+
+def _content(
+    rules: tuple[Path, ...], domains: tuple[str, ...], antivirus: tuple[Path, ...], *, with_eicar: bool
+) -> pack.Content:
+    content = pack.Content(rules=read_rules(rules))
+    for refusal in content.rules.refused:
+        _tell(f"not loaded: {refusal}")
+    for text in domains:
+        category, equals, file = text.partition("=")
+        if not equals or not category or not file:
+            raise ListError(f"--domains wants CATEGORY=FILE, not {text!r}")
+        found = read_list(Path(file), category)
+        _tell(f"{category}: {len(found.domains)} domains, {found.skipped} lines skipped")
+        content.lists.append(found)
+    for path in antivirus:
+        listed = parse_malware(path.read_text(encoding="utf-8", errors="replace"))
+        content.malware += listed.signatures
+        for line, reason in listed.refused:
+            _tell(f"not loaded: {path}:{line}: {reason}")
+    if with_eicar:
+        content.malware.append(eicar())
+    return content
+
+
+def _created() -> datetime:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _show(manifest: dict[str, object], file: Path, *, as_json: bool) -> None:
+    told = {key: manifest.get(key) for key in ("version", "created", "matcher", "format", "counts")}
+    told |= {"file": str(file), "size": file.stat().st_size}
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return
+    for key, value in told.items():
+        click.echo(f"{key:8} {json.dumps(value) if isinstance(value, dict) else value}")
