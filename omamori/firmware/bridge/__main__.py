@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from omamori.firmware.bridge.inspection import load
+from omamori.firmware.bridge.generation import Loaded
 from omamori.firmware.bridge.supervisor import Supervisor, Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
 from omamori.firmware.host.paths import Paths
@@ -36,6 +36,13 @@ def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     supervisor.run()
+
+
+def load(path: Path, first_number: int) -> Loaded:
+    """Runs in the worker: the supervisor never imports the engine."""
+    from omamori.firmware.bridge import inspection
+
+    return inspection.load(path, first_number)
 
 
 if __name__ == "__main__":

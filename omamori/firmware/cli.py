@@ -1,0 +1,254 @@
+"""`omamori-unit`: what a unit knows about itself, for whoever sits at its console.
+
+It only reads the files the processes write (docs/internals.md), so it works while any of them is down and needs no
+process to answer. Exit codes: 0 fine, 1 something is wrong, 2 wrong usage.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from omamori.firmware.host import system
+from omamori.firmware.host.files import read_capped
+from omamori.firmware.host.paths import Paths
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.version import Version
+
+_FRESH: Final = 15.0
+"""Seconds; the bridge writes its status every two."""
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(context_settings=_CONTEXT)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    envvar="OMAMORI_ROOT",
+    default=Path("/"),
+    help="Where the unit's files are.",
+)
+@click.pass_context
+def unit(context: click.Context, root: Path) -> None:
+    """Show and check this unit."""
+    context.obj = Paths(root)
+
+
+@unit.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_obj
+def status(paths: Paths, *, as_json: bool) -> None:
+    """Tell what each process says about itself."""
+    known = gather(paths)
+    if as_json:
+        click.echo(json.dumps(known, indent=2, sort_keys=True))
+        return
+    for name, facts in known.items():
+        click.echo(f"{name:8} {_sentence(facts)}")
+
+
+@unit.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_obj
+def packs(paths: Paths, *, as_json: bool) -> None:
+    """List the signature packs on this unit, newest first; the one in force is marked."""
+    found = _packs(paths)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for pack in found:
+        click.echo(
+            f"{'*' if pack['current'] else ' '} {pack['version']:16} {pack['bytes']:>12,} bytes  {pack['path']}"
+        )
+    if not found:
+        click.echo("no signature pack on this unit")
+
+
+@unit.command("self-test")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_obj
+def self_test(paths: Paths, *, as_json: bool) -> None:
+    """Check that this unit protects: exit code 1 where it does not."""
+    results = [Result(name, *check(paths)) for name, check in CHECKS.items()]
+    if as_json:
+        click.echo(
+            json.dumps([{"check": r.name, "passed": r.passed, "detail": r.detail} for r in results], indent=2)
+        )
+    else:
+        for result in results:
+            click.echo(f"{'ok  ' if result.passed else 'FAIL'} {result.name}: {result.detail}")
+    if not all(result.passed for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check of the self-test."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+# --- reading what the processes wrote --------------------------------------------------------------------------------
+
+
+def gather(paths: Paths) -> dict[str, dict[str, object]]:
+    """Everything that is known, by process; a file that is missing or broken says so under `error`."""
+    return {
+        "unit": _unit(paths),
+        "bridge": _document(paths.bridge_status),
+        "lan": _lan(paths),
+        "agent": _document(paths.agent_status),
+        "update": _document(paths.update_state),
+    }
+
+
+def _document(path: Path) -> dict[str, object]:
+    try:
+        value = json.loads(read_capped(path))
+    except FileNotFoundError:
+        return {"error": f"{path} is missing"}
+    except (OSError, ValueError, RecursionError) as error:
+        return {"error": f"{path} cannot be read: {error}"}
+    return value if isinstance(value, dict) else {"error": f"{path} is no JSON object"}
+
+
+def _unit(paths: Paths) -> dict[str, object]:
+    return {
+        "firmware": _fact(lambda: str(system.firmware_version(paths))),
+        "variant": _fact(lambda: system.image_variant(paths)),
+        "slot": _fact(lambda: system.running_slot(paths)),
+        "uptime": _fact(lambda: system.uptime(paths)),
+    }
+
+
+def _fact(read: Callable[[], object]) -> object:
+    try:
+        return read()
+    except (OSError, ValueError, ProtocolError):
+        return None
+
+
+def _lan(paths: Paths) -> dict[str, object]:
+    hosts, wiring = _document(paths.hosts), _document(paths.wiring)
+    listed, findings = hosts.get("hosts"), wiring.get("findings")
+    errors = [str(document["error"]) for document in (hosts, wiring) if "error" in document]
+    known: dict[str, object] = {
+        "hosts": len(listed) if isinstance(listed, list) else 0,
+        "wiring": [f["code"] for f in findings if isinstance(f, dict) and "code" in f]
+        if isinstance(findings, list)
+        else [],
+    }
+    return known | ({"error": "; ".join(errors)} if errors else {})
+
+
+def _packs(paths: Paths) -> list[dict[str, object]]:
+    current = paths.current_pack.resolve() if paths.current_pack.exists() else None
+    found = [
+        (version, path) for path in paths.packs.glob("*.pack") if (version := _version(path)) is not None
+    ]
+    listed = [
+        {
+            "version": str(version),
+            "path": str(path),
+            "bytes": path.stat().st_size,
+            "current": path.resolve() == current,
+        }
+        for version, path in sorted(found, reverse=True)
+    ]
+    factory = paths.factory_pack
+    if factory.exists():
+        size = factory.stat().st_size
+        listed.append({"version": "factory", "path": str(factory), "bytes": size, "current": current is None})
+    return listed
+
+
+def _version(path: Path) -> Version | None:
+    try:
+        return Version.parse(path.stem)
+    except ProtocolError:
+        return None
+
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def _bridge_alive(paths: Paths) -> tuple[bool, str]:
+    document = _document(paths.bridge_status)
+    if "error" in document:
+        return False, str(document["error"])
+    age = _age(document.get("time"))
+    if age is None or age > _FRESH:
+        return False, "the bridge has not written its status for a while"
+    return True, f"status of {age:.0f} s ago"
+
+
+def _inspecting(paths: Paths) -> tuple[bool, str]:
+    document = _document(paths.bridge_status)
+    state = document.get("state")
+    workers = state.get("workers") if isinstance(state, dict) else 0
+    if not workers:
+        return False, "no worker: traffic passes uninspected"
+    return True, f"pack {document.get('pack')} in force, {workers} worker"
+
+
+def _wired(paths: Paths) -> tuple[bool, str]:
+    known = _lan(paths)
+    codes = known["wiring"]
+    if "error" in known:
+        return False, str(known["error"])
+    return codes == ["OK"], ", ".join(map(str, codes)) if isinstance(
+        codes, list
+    ) and codes else "no diagnosis yet"
+
+
+def _online(paths: Paths) -> tuple[bool, str]:
+    document = _document(paths.agent_status)
+    if "error" in document:
+        return False, str(document["error"])
+    if not document.get("activated"):
+        return False, "not activated yet: press the button"
+    return bool(document.get("connected")), f"last contact {document.get('last_contact') or 'never'}"
+
+
+def _age(time: object) -> float | None:
+    try:
+        written = datetime.fromisoformat(str(time))
+    except ValueError:
+        return None
+    return abs((datetime.now(UTC) - written).total_seconds()) if written.tzinfo else None
+
+
+CHECKS: Final[Mapping[str, Callable[[Paths], tuple[bool, str]]]] = {
+    "bridge": _bridge_alive,
+    "inspection": _inspecting,
+    "wiring": _wired,
+    "fleet": _online,
+}
+
+
+def _sentence(facts: Mapping[str, object]) -> str:
+    if "error" in facts:
+        return str(facts["error"])
+    return ", ".join(f"{name} {_short(value)}" for name, value in facts.items() if name != "workers")
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_short(inner)}" for name, inner in value.items() if inner not in (None, ""))
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in (None, "") else str(value)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(unit.main(prog_name="omamori-unit"))

@@ -1,0 +1,113 @@
+"""`omamori-unit` as a person at the console uses it: a program over files."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from omamori.firmware.host.paths import Paths
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return Paths(tmp_path)
+
+
+def run(paths, *arguments):
+    program = "from omamori.firmware.cli import main; main()"
+    environment = {**os.environ, "OMAMORI_ROOT": str(paths.root)}
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+
+
+def healthy(paths, *, age=0.0):
+    state = {"workers": 1, "packets": 12, "blocked": 3, "neutralised": 0, "bypassed": 0, "events_lost": 0}
+    when = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    write(paths.bridge_status, {"time": when, "state": state, "pack": "1.2.3", "workers": [{"pid": 1}]})
+    write(paths.hosts, {"time": when, "hosts": [{"mac": "02:00:00:00:00:01"}]})
+    write(paths.wiring, {"time": when, "findings": [{"code": "OK"}]})
+    write(paths.agent_status, {"activated": True, "connected": True, "last_contact": when, "outbox": 0})
+    write(paths.update_state, {"update": {"phase": "idle"}, "pack": "1.2.3", "slot": "a"})
+    write(paths.os_release, "IMAGE_VERSION=0.4.0\nVARIANT_ID=virtual\n")
+
+
+def test_status_has_every_process(paths):
+    healthy(paths)
+    shown = json.loads(run(paths, "status", "--json").stdout)
+    assert shown["unit"]["firmware"] == "0.4.0"
+    assert shown["bridge"]["state"]["blocked"] == 3
+    assert shown["lan"] == {"hosts": 1, "wiring": ["OK"]}
+    assert shown["update"]["slot"] == "a"
+    text = run(paths, "status").stdout
+    assert "pack 1.2.3" in text
+    assert "connected yes" in text
+
+
+def test_status_of_a_unit_where_nothing_runs_says_what_is_missing(paths):
+    done = run(paths, "status")
+    assert done.returncode == 0
+    assert "bridge/status.json is missing" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", "\x00", "[" * 100_000])
+def test_a_broken_file_is_told_and_breaks_nothing(paths, content):
+    healthy(paths)
+    write(paths.bridge_status, content)
+    shown = json.loads(run(paths, "status", "--json").stdout)
+    assert "status.json" in shown["bridge"]["error"]
+    assert shown["lan"]["hosts"] == 1
+
+
+def test_the_self_test_passes_on_a_healthy_unit(paths):
+    healthy(paths)
+    done = run(paths, "self-test")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("ok") == 4
+
+
+def test_the_self_test_fails_where_nobody_inspects(paths):
+    healthy(paths)
+    write(paths.bridge_status, {"time": datetime.now(UTC).isoformat(), "state": {"workers": 0}, "pack": None})
+    done = run(paths, "self-test", "--json")
+    assert done.returncode == 1
+    failed = [result["check"] for result in json.loads(done.stdout) if not result["passed"]]
+    assert failed == ["inspection"]
+
+
+def test_the_self_test_fails_on_an_old_status(paths):
+    healthy(paths, age=600)
+    done = run(paths, "self-test")
+    assert done.returncode == 1
+    assert "FAIL bridge" in done.stdout
+
+
+def test_packs_are_listed_newest_first_with_the_current_one_marked(paths):
+    for version in ("1.9.0", "1.10.0"):
+        write(paths.packs / f"{version}.pack", "x")
+    write(paths.packs / "half.pack", "x")
+    write(paths.factory_pack, "x")
+    paths.current_pack.symlink_to("1.9.0.pack")
+    listed = json.loads(run(paths, "packs", "--json").stdout)
+    assert [(pack["version"], pack["current"]) for pack in listed] == [
+        ("1.10.0", False),
+        ("1.9.0", True),
+        ("factory", False),
+    ]
+    assert "* 1.9.0" in run(paths, "packs").stdout
+
+
+def test_a_unit_without_packs_says_so(paths):
+    assert run(paths, "packs").stdout == "no signature pack on this unit\n"
