@@ -86,4 +86,33 @@ def replay(
     click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else replaying.text(told))
 
 
+@group.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--only", default="", help="Only cases whose name contains this.")
+@click.option("--least", type=click.FloatRange(0, 100), default=0.0, help="Fail when a smaller share passes, in percent.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def conformance(directory: Path, *, only: str, least: float, as_json: bool) -> None:
+    """Run the acceptance cases of suricata-verify in DIRECTORY and tell which pass.
+
+    The share is that of the cases that can be run here; the others are counted and listed with their reasons.
+    """
+    from omamori.firmware.signatures.conformance import Status, run, totals
+
+    results = []
+    for result in run(directory, only=only):
+        results.append(result)
+        _progress(f"{len(results)} cases, now {result.case}")
+    told = totals(results)
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for result in sorted(results, key=lambda result: (result.status.value, result.case), reverse=True):
+            if result.status is not Status.PASSED:
+                click.echo(f"{result.status:8} {result.case}: {result.reason}")
+        ran = len(results) - int(str(told["skipped"]))
+        click.echo(f"{told['passed']} of {ran} cases pass, {100 * float(str(told['share'])):.1f} %; {told['skipped']} skipped")
+    if 100 * float(str(told["share"])) < least:
+        raise click.ClickException(f"less than {least} % of the cases pass")
+
+
 group.add_command(pack_group)

@@ -65,6 +65,12 @@ def parse_header(words: list[Word]) -> Header:
     )
 
 
+def parse_group(text: str, *, ports: bool) -> Group:
+    """A list of addresses or ports as in a header or a configuration. Raises RuleError."""
+    word = Word(text, 1)
+    return _ports(word) if ports else _addresses(word)
+
+
 def _protocol(word: Word) -> str:
     name = _RENAMED.get(word.text.lower(), word.text.lower())
     if name in TRANSPORTS or name in _APPLICATIONS:

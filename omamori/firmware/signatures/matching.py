@@ -1,0 +1,44 @@
+"""The filter language of suricata-verify: which events a `match` means."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_INDEX = re.compile(r"(.+?)\[(\d+)\]\Z")
+_UNWRITTEN = (
+    "payload", "payload_printable", "payload_length", "packet", "packet_info", "pcap_cnt", "pcap_filename", "stream", "pkt_src", "flow",
+    "tx_id", "files", "email", "smtp", "metadata", "vlan", "tunnel", "ip_v", "verdict", "direction", "tx_guessed", "icmp_type",
+    "icmp_code", "ether", "community_id", "host", "capture_file", "log_level", "frame", "ssh", "smb", "quic", "fileinfo", "ftp",
+    "has-key", "not-has-key", "xff", "parent_id", "response_icmp_type", "response_icmp_code", "in_iface", "app_proto_tc",
+    "app_proto_ts", "app_proto_orig", "app_proto_expected",
+)  # fmt: skip
+"""Fields that only logging has: a check on them says nothing about what was detected."""
+
+
+def compared_keys(wanted: Mapping[str, Any]) -> bool:
+    """Can this filter be compared with what we write?"""
+    return not any(re.split(r"[.\[]", str(key))[0] in _UNWRITTEN for key in wanted)
+
+
+def matches(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(_equal(_value(event, str(key)), value) for key, value in wanted.items())
+
+
+def _equal(found: object, wanted: object) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return all(_equal(found.get(key), value) for key, value in wanted.items())
+    return found == wanted or (found is not None and str(found) == str(wanted))
+
+
+def _value(event: Mapping[str, Any], path: str) -> object:
+    value: object = event
+    for part in path.split("."):
+        indexed = _INDEX.match(part)
+        name = indexed[1] if indexed else part
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+        if indexed:
+            index = int(indexed[2])
+            value = value[index] if isinstance(value, list) and index < len(value) else None
+    return value
