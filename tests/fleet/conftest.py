@@ -100,12 +100,12 @@ class Fleet:
         tenants = {"operator": self.operator.pk, "reseller": customer.reseller_id, "customer": customer.pk}
         return Member(f"someone-{level}", Level(level), tenants[level])
 
-    def user(self, name, level="operator", site=0, password="correct horse battery"):
+    def user(self, name, level="operator", site=0):
         from omamori.fleet.accounts import operations
         from omamori.fleet.accounts.actor import System
 
         actor = self.member(level, site)
-        return operations.add_user(System(), name, password, operations.Belonging(actor.level, actor.tenant))
+        return operations.add_user(System(), name, "correct horse battery", operations.Belonging(actor.level, actor.tenant))
 
     def detection(self, sequence=1, unit="om-0001", boot=BOOT, **changes):
         from omamori.protocol.ids import DetectionId
@@ -160,7 +160,7 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(database):
+def fleet(database):  # noqa: ARG001 - it is there
     """A fleet with tenants in a database of its own."""
     from omamori.fleet.accounts import operations
     from omamori.fleet.accounts.actor import System

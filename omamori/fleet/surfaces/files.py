@@ -3,6 +3,7 @@
 A path outside a narrow alphabet does not exist, and a path that leaves the directory (also by a link) does not either.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,20 +31,20 @@ def serve(request: HttpRequest, root: Path, path: str) -> HttpResponseBase:
     if request.method not in {"GET", "HEAD"}:
         return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
     file = opened(root, path)
-    stat = Path(file.name).stat()
+    stat = os.fstat(file.fileno())
     tag = f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"'
-    part = request.headers.get("Range", "") if request.headers.get("If-Range", tag) == tag else ""
+    asked = request.headers.get("Range", "") if request.headers.get("If-Range", tag) == tag else ""
     try:
-        span = span_of(part, stat.st_size)
+        part = part_of(asked, stat.st_size)
     except ValueError:
         file.close()
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{stat.st_size}"})
+    headers = _headers(part, stat.st_size, tag, formatdate(stat.st_mtime, usegmt=True))
+    status = 206 if part else 200
     if request.method == "HEAD":
         file.close()
-    response = HttpResponse() if request.method == "HEAD" else StreamingHttpResponse(_read(file, span))
-    response.headers.update(_headers(span, stat.st_size, tag, formatdate(stat.st_mtime, usegmt=True)))
-    response.status_code = 206 if part else 200
-    return response
+        return HttpResponse(status=status, headers=headers)
+    return StreamingHttpResponse(_read(file, part or Span(0, stat.st_size)), status=status, headers=headers)
 
 
 def opened(root: Path, path: str) -> BinaryIO:
@@ -59,11 +60,14 @@ def opened(root: Path, path: str) -> BinaryIO:
         raise Http404 from error
 
 
-def span_of(header: str, size: int) -> Span:
-    """What a Range header asks for (RFC 9110, 14.2); several ranges or none mean all. Raises ValueError for a miss."""
+def part_of(header: str, size: int) -> Span | None:
+    """What a Range header asks for (RFC 9110, 14.2); None, the whole, for none and for what we need not understand.
+
+    Raises ValueError for a part that the file does not have.
+    """
     found = _RANGE.fullmatch(header.strip())
     if not found or found.groups() == ("", ""):
-        return Span(0, size)
+        return None
     first, last = found.groups()
     if not first:
         start, end = max(size - int(last), 0), size
@@ -74,17 +78,17 @@ def span_of(header: str, size: int) -> Span:
     return Span(start, end)
 
 
-def _headers(span: Span, size: int, tag: str, modified: str) -> dict[str, str]:
+def _headers(part: Span | None, size: int, tag: str, modified: str) -> dict[str, str]:
     headers = {
         "Content-Type": "application/octet-stream",
-        "Content-Length": str(span.end - span.start),
+        "Content-Length": str(part.end - part.start if part else size),
         "Accept-Ranges": "bytes",
         "ETag": tag,
         "Last-Modified": modified,
         "Cache-Control": "no-cache",
     }
-    if (span.start, span.end) != (0, size):
-        headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size}"
+    if part:
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
     return headers
 
 

@@ -74,7 +74,7 @@ def tuf(request: HttpRequest, directory: str, path: str) -> HttpResponseBase:
     return serve(request, addresses.repository(settings.FLEET, settings.FLEET_STATE) / directory, path)
 
 
-def not_found(_request: HttpRequest, _exception: Exception | None = None) -> HttpResponse:
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001 - Django passes it by name
     """No page of ours."""
     return _refused(404, "there is nothing here")
 
