@@ -15,6 +15,8 @@ from omamori.protocol.version import Version
 from omamori.signing.errors import TargetError
 
 MANIFEST_CAP = 64 * 1024
+PACK_MANIFEST_CAP = 1024 * 1024
+"""Bytes; a pack's manifest names each of its members."""
 
 
 def check_bundle(path: Path) -> bundle.Manifest:
@@ -34,7 +36,7 @@ def check_bundle(path: Path) -> bundle.Manifest:
 def pack_version(path: Path) -> Version:
     """The version in the pack's `manifest.json`. Raises TargetError."""
     try:
-        text = wire.load(_pack_manifest(path)).get("version")
+        text = wire.load(_pack_manifest(path), cap=PACK_MANIFEST_CAP).get("version")
         if not isinstance(text, str):
             raise TargetError(f"{path}: manifest.json has no version: give --version")
         return Version.parse(text)
@@ -48,7 +50,7 @@ def _pack_manifest(path: Path) -> bytes:
     if zipfile.is_zipfile(path):
         return _zip_manifest(path)
     with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
-        return _member(archive, bundle.MANIFEST, MANIFEST_CAP).read()
+        return _member(archive, bundle.MANIFEST, PACK_MANIFEST_CAP).read()
 
 
 def _zip_manifest(path: Path) -> bytes:
@@ -56,7 +58,7 @@ def _zip_manifest(path: Path) -> bytes:
         if bundle.MANIFEST not in archive.namelist():
             raise TargetError(f"{path}: no manifest.json in it: build it again, or give --version")
         with archive.open(bundle.MANIFEST) as file:
-            return file.read(MANIFEST_CAP + 1)
+            return file.read(PACK_MANIFEST_CAP + 1)
 
 
 def _member(archive: tarfile.TarFile, name: str, cap: int) -> IO[bytes]:

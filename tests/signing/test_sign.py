@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +135,21 @@ def test_dry_run_of_a_pack_leaves_the_repository_as_it_is(desk):
     assert before == sorted(
         (path, path.stat().st_mtime_ns) for path in desk.repository.rglob("*") if path.name != ".lock"
     )
+
+
+def test_a_zip_pack_tells_its_version(desk):
+    path = desk.place / "zipped.pack"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({"version": "2026.11.1", "members": ["x" * 100] * 2000}))
+        archive.writestr("rules.txt", "alert")
+    assert desk.signed("add-pack", path)["target"] == "signatures/2026.11.1.pack"
+
+
+def test_a_zip_bomb_for_a_manifest_is_refused(desk):
+    path = desk.place / "bomb.pack"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", " " * 50_000_000)
+    assert "bytes where at most" in desk.refused("add-pack", path)
 
 
 def test_a_pack_without_a_manifest_needs_its_version_given(desk):

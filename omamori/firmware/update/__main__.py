@@ -12,7 +12,7 @@ from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.slots import SlotDisk
-from omamori.firmware.update.updater import Updater, World
+from omamori.firmware.update.updater import Patience, Updater, World
 from omamori.protocol.errors import ProtocolError
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     options = _parser().parse_args()
     paths = Paths(options.root) if options.root else from_environment()
     try:
-        updater = Updater(real_world(paths))
+        updater = Updater(real_world(paths, Patience(gate=options.patience)))
         done = {
             "run": updater.run,
             "apply": updater.apply,
@@ -33,7 +33,7 @@ def main() -> int:
     return 0 if done else 1
 
 
-def real_world(paths: Paths) -> World:
+def real_world(paths: Paths, patience: Patience) -> World:
     """The unit itself. Raises OSError."""
     return World(
         paths=paths,
@@ -42,6 +42,7 @@ def real_world(paths: Paths) -> World:
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         reboot=_reboot,
+        patience=patience,
     )
 
 
@@ -57,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m omamori.firmware.update", description=__doc__)
     parser.add_argument("command", choices=("run", "apply", "health", "committed"))
     parser.add_argument("--root", type=Path, help="the unit's root directory (default: $OMAMORI_ROOT or /)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=Patience().gate,
+        metavar="SECONDS",
+        help="how long a trial may take to become healthy (default: %(default)s)",
+    )
     return parser
 
 

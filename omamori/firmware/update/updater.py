@@ -54,7 +54,7 @@ CLOCK_SLACK = timedelta(minutes=10)
 class Patience:
     """Seconds to wait for others."""
 
-    gate: float = 180.0
+    gate: float = 120.0
     """For a trial boot to become healthy."""
     look: float = 60.0
     """For an ordinary boot to be called healthy."""
@@ -268,7 +268,7 @@ class Updater:
         before = self._memory.journal().pack_error
         try:
             self._confirm_pack()
-            step = pack_step(want, packs.current(self._paths), self._memory.journal())
+            step = pack_step(want, self._pack_in_force(), self._memory.journal())
             if isinstance(step, FetchPack):
                 self._fetch_pack(step.version)
                 self._confirm_pack()
@@ -277,6 +277,11 @@ class Updater:
         except UpdateError as error:
             self._note(str(error), before)
             self._change(pack_error=str(error))
+
+    def _pack_in_force(self) -> Version | None:
+        """What the link names, or the factory's as the bridge tells."""
+        bridge = self._bridge()
+        return packs.current(self._paths) or (bridge.pack if bridge and bridge.age <= gate.FRESH else None)
 
     def _fetch_pack(self, version: Version) -> None:
         verified = self._trust().fetch(bundle.pack_path(version))

@@ -91,3 +91,9 @@ def test_a_strange_link_counts_as_none(unit):
     assert packs.current(unit.paths) is None
     packs.link(unit.paths, Version.parse("1.2.3"))
     assert packs.current(unit.paths) == Version.parse("1.2.3")
+
+
+def test_the_factorys_pack_is_not_fetched_when_it_is_what_is_wanted(unit, fleet):
+    unit.want(pack="0.9.0")
+    assert unit.run()
+    assert not fleet.server.asked
