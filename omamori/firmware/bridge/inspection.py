@@ -50,8 +50,8 @@ def load(path: Path, first_number: int) -> Loaded:
     """The pack at `path`, checked and ready. Raises PackError, OSError, EngineError."""
     from omamori.firmware.signatures import pack
 
-    loaded = pack.load(path)
-    return Loaded(inspector(loaded.signatures, first_number), loaded.signatures.version)
+    signatures = pack.load(path)
+    return Loaded(inspector(signatures, first_number), signatures.version)
 
 
 def _line(detection: Detection) -> bytes | None:

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.bridge import BridgeProcess, fetch
 from lab.namespaces import guarded_line, http_server, wait_until
-from omamori.firmware.host.paths import Paths
-from omamori.firmware.host.spool import SpoolReader
 
 pytestmark = pytest.mark.root
 
@@ -51,49 +50,18 @@ def line(tmp_path_factory, content):
         yield line
 
 
-class Unit:
-    """A running bridge process in the unit's namespace."""
+class Unit(BridgeProcess):
+    """The toy bridge, with packs that are JSON."""
 
     def __init__(self, line, root):
-        self.line, self.paths, self.log = line, Paths(root), root / "log"
-        self.process = None
+        super().__init__(line, root, command=(sys.executable, TOY))
 
-    def install(self, pack, *, version):
-        path = self.paths.packs / f"{version}.pack"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**pack, "version": version}))
-        temporary = path.with_name(".current.new")
-        temporary.symlink_to(path.name)
-        temporary.replace(self.paths.current_pack)
-
-    def status(self):
-        try:
-            return json.loads(self.paths.bridge_status.read_text())
-        except FileNotFoundError:
-            return {"pack": None, "workers": [], "state": {}}
-
-    def wait_for_pack(self, version):
-        wait_until(
-            lambda: self.status()["pack"] == version, seconds=10, what=f"pack {version} to be in force"
-        )
-
-    def worker(self):
-        (pid,) = [worker["pid"] for worker in self.status()["workers"] if worker["role"] == "serving"]
-        return pid
-
-    def told(self):
-        reader = SpoolReader(self.paths.spool("bridge"))
-        return [body.text for segment in reader.segments() for body in segment.bodies]
-
-    def wait_told(self, text, *, times=1):
-        def often_enough():
-            return sum(text in line for line in self.told()) >= times
-
-        wait_until(often_enough, seconds=10, what=f"the message {text!r}")
+    def install_toy(self, pack, *, version):
+        self.install(json.dumps({**pack, "version": version}).encode(), version=version)
 
     @contextmanager
-    def running(self, *, version="1.0.0"):
-        with self.line.unit.running(sys.executable, TOY, self.paths.root, log=self.log) as self.process:
+    def in_force(self, version="1.0.0"):
+        with self.running():
             self.wait_for_pack(version)
             yield self
 
@@ -101,18 +69,9 @@ class Unit:
 @pytest.fixture
 def unit(line, tmp_path):
     unit = Unit(line, tmp_path)
-    unit.install(PACK, version="1.0.0")
-    with unit.running():
+    unit.install_toy(PACK, version="1.0.0")
+    with unit.in_force():
         yield unit
-
-
-def fetch(line, path, *, where=None, seconds=10):
-    """The body of a page fetched by the LAN host; None where the fetch did not end in time."""
-    command = line.lan.command(
-        "curl", "-s", "-g", "-m", str(seconds), f"http://{where or line.wan_address}/{path}"
-    )
-    done = subprocess.run(command, capture_output=True, check=False)
-    return done.stdout if done.returncode == 0 else None
 
 
 def digest(raw):
@@ -183,12 +142,16 @@ def test_a_packet_the_inspector_fails_on_passes(unit):
 
 
 def test_traffic_passes_within_a_second_of_a_workers_death_and_inspection_returns(unit):
-    before = unit.worker()
+    before = unit.workers().get("serving")
     os.kill(before, signal.SIGKILL)
     assert fetch(unit.line, "page", seconds=1) == b"an ordinary page"
     unit.wait_told("traffic passed uninspected")
     unit.wait_told("signal 9")
-    wait_until(lambda: unit.status()["pack"] and unit.worker() != before, seconds=5, what="a new worker")
+    wait_until(
+        lambda: unit.status()["pack"] and unit.workers().get("serving") != before,
+        seconds=5,
+        what="a new worker",
+    )
     assert fetch(unit.line, "TOY-ATTACK", seconds=1) is None
 
 
@@ -203,7 +166,7 @@ def test_a_worker_that_hangs_is_killed_and_traffic_goes_on(unit):
 
 
 def test_traffic_passes_when_the_supervisor_is_killed_and_its_worker_ends(unit):
-    worker = unit.worker()
+    worker = unit.workers().get("serving")
     assert fetch(unit.line, "TOY-ATTACK", seconds=1) is None
     unit.process.kill()
     unit.process.wait()
@@ -271,7 +234,7 @@ def test_a_new_pack_takes_over_during_a_download_that_loses_nothing(unit, conten
     )
     with subprocess.Popen(command, stdout=subprocess.PIPE) as download:
         begun = download.stdout.read(5_000_000)
-        unit.install({**PACK, "block": "NEW-ATTACK"}, version="1.0.1")
+        unit.install_toy({**PACK, "block": "NEW-ATTACK"}, version="1.0.1")
         unit.wait_for_pack("1.0.1")
         assert fetch(unit.line, "NEW-ATTACK", seconds=1) is None
         assert b"404" in fetch(unit.line, "TOY-ATTACK")
@@ -284,29 +247,28 @@ def test_a_new_pack_takes_over_during_a_download_that_loses_nothing(unit, conten
 def test_a_flow_stays_with_the_worker_that_began_it(unit):
     with echo(unit.line), conversation(unit.line) as old, conversation(unit.line) as other:
         assert (old("hello"), other("hello")) == ("hello", "hello")
-        unit.install({**PACK, "block": "NEW-ATTACK"}, version="1.0.1")
+        unit.install_toy({**PACK, "block": "NEW-ATTACK"}, version="1.0.1")
         unit.wait_for_pack("1.0.1")
         with conversation(unit.line) as new:
             assert (old("NEW-ATTACK"), old("TOY-ATTACK")) == ("NEW-ATTACK", "")
             assert (new("TOY-ATTACK"), new("NEW-ATTACK")) == ("TOY-ATTACK", "")
-        assert {worker["role"] for worker in unit.status()["workers"]} == {"serving", "draining"}
-        roles = lambda: [worker["role"] for worker in unit.status()["workers"]]  # noqa: E731 - read in the next line
-        wait_until(lambda: roles() == ["serving"], seconds=10, what="the old worker to be done")
+        assert set(unit.workers()) == {"serving", "draining"}
+        wait_until(lambda: set(unit.workers()) == {"serving"}, seconds=10, what="the old worker to be done")
         assert (other("hello"), other("NEW-ATTACK")) == ("hello", "")
 
 
 def test_a_pack_that_cannot_be_loaded_leaves_the_one_before_in_force(unit):
-    unit.install({**PACK, "broken": True}, version="1.0.1")
+    unit.install_toy({**PACK, "broken": True}, version="1.0.1")
     unit.wait_told("1.0.0 stays in force")
     assert fetch(unit.line, "TOY-ATTACK", seconds=1) is None
     assert unit.status()["pack"] == "1.0.0"
-    unit.install(PACK, version="1.0.2")
+    unit.install_toy(PACK, version="1.0.2")
     unit.wait_for_pack("1.0.2")
 
 
 def test_swaps_in_quick_succession_end_with_the_last(unit):
     for minor in range(1, 6):
-        unit.install(PACK, version=f"1.{minor}.0")
+        unit.install_toy(PACK, version=f"1.{minor}.0")
         time.sleep(0.3)
     unit.wait_for_pack("1.5.0")
     assert fetch(unit.line, "page") == b"an ordinary page"
@@ -314,10 +276,10 @@ def test_swaps_in_quick_succession_end_with_the_last(unit):
 
 def test_a_current_pack_that_is_broken_at_start_gives_way_to_the_factory_pack(line, tmp_path):
     unit = Unit(line, tmp_path)
-    unit.install({"broken": True}, version="2.0.0")
+    unit.install_toy({"broken": True}, version="2.0.0")
     unit.paths.factory_pack.parent.mkdir(parents=True)
     unit.paths.factory_pack.write_text(json.dumps({**PACK, "version": "0.9.0"}))
-    with unit.running(version="0.9.0"):
+    with unit.in_force("0.9.0"):
         unit.wait_told("cannot be used")
 
 
@@ -326,7 +288,7 @@ def test_a_pack_whose_worker_keeps_crashing_gives_way_to_the_factory_pack(unit):
     unit.paths.factory_pack.write_text(json.dumps({**PACK, "version": "0.9.0"}))
     for deaths in range(1, 4):
         wait_until(lambda: unit.status()["pack"], seconds=5, what="a worker")
-        os.kill(unit.worker(), signal.SIGKILL)
+        os.kill(unit.workers().get("serving"), signal.SIGKILL)
         unit.wait_told("signal 9", times=deaths)
         time.sleep(0.3)  # the next status
     unit.wait_for_pack("0.9.0")
@@ -342,7 +304,7 @@ def test_without_any_pack_traffic_passes(line, tmp_path):
 
 def test_two_processes_never_share_queues_and_the_second_says_so(unit, tmp_path):
     other = Unit(unit.line, tmp_path / "other")
-    other.install(PACK, version="1.0.0")
+    other.install_toy(PACK, version="1.0.0")
     with unit.line.unit.running(sys.executable, TOY, other.paths.root, log=other.paths.root / "log"):
         other.wait_told("queues cannot be had")
     assert fetch(unit.line, "page") == b"an ordinary page"
