@@ -6,10 +6,11 @@ A guard only writes to the round: what becomes of the packet is decided once, by
 from omamori.firmware.engine.antivirus import FileScan, Found
 from omamori.firmware.engine.applications.layer import Content, Context, How, SiteAsked
 from omamori.firmware.engine.domains import DomainHit, normalised
-from omamori.firmware.engine.flow import Flow
+from omamori.firmware.engine.flow import Flow, Half
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Finding, Journal, file_severity, rule_severity, site_severity
 from omamori.firmware.engine.packet import Packet
+from omamori.firmware.engine.rewriting import Overwrites
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import RuleHit, Signatures
 from omamori.protocol.vocabulary import Action, Guard
@@ -18,7 +19,7 @@ from omamori.protocol.vocabulary import Action, Guard
 class Round:
     """One packet's way through the engine (or a flow's end: no packet), and what the guards want done."""
 
-    __slots__ = ("block", "drop", "flow", "now", "packet", "suspect", "to_server")
+    __slots__ = ("block", "drop", "flow", "now", "packet", "parts", "suspect", "to_server")
 
     def __init__(self, flow: Flow, packet: Packet | None, now: float, *, to_server: bool) -> None:
         self.flow = flow
@@ -31,6 +32,8 @@ class Round:
         """Why this packet alone is dropped."""
         self.suspect = False
         """A file is to be overwritten from here on."""
+        self.parts: list[tuple[int, Content]] = []
+        """What this packet (and what had waited for it) brings of the newest file, each with its offset in the file."""
 
     def context(self, transaction: int | None = None) -> Context:
         layer = self.flow.layer
@@ -132,6 +135,7 @@ class MalwareGuard:
         if event.first:
             self.close(flow, way)
             half.infected = False
+            turn.parts = [entry for entry in turn.parts if entry[1].to_server != way]
             if signatures.antivirus:
                 flow.scans[way] = signatures.antivirus.scan()
         if half.infected:
@@ -151,34 +155,58 @@ class MalwareGuard:
     def _scan(self, turn: Round, event: Content, scan: FileScan | None) -> None:
         if scan is None or scan.scanned >= self._settings.file_limit:
             return
-        before = scan.scanned
+        turn.parts.append((scan.scanned, event))
         found = scan.feed(event.data)
         if found is not None:
-            self._found(turn, event, found, before)
+            self._found(turn, event, found)
 
-    def _found(self, turn: Round, event: Content, found: Found, before: int) -> None:
-        prevents = self._settings.mode is Mode.PREVENT
+    def _found(self, turn: Round, event: Content, found: Found) -> None:
+        way, action = event.to_server, Action.LOGGED
+        reason = f"malware pattern {found.pattern.name} in a file sent over {turn.flow.facts.application}"
+        if self._settings.mode is Mode.PREVENT:
+            action = self._overwrite(turn, found, way, reason)
         context = turn.context(event.transaction)
         finding = Finding(
             Guard.AV,
             found.pattern.id,
             found.pattern.name,
-            Action.NEUTRALISED if prevents else Action.LOGGED,
-            file_severity(turn.flow, to_server=event.to_server),
-            f"malware pattern {found.pattern.name} in a file sent over {turn.flow.facts.application}",
+            action,
+            file_severity(turn.flow, to_server=way),
+            reason,
             "malware",
             context.subject,
         )
-        key = (Guard.AV, found.pattern.id, event.transaction)
-        way = event.to_server
+        key = (Guard.AV, found.pattern.id, event.transaction, way)
         self._journal.tell(turn.flow, finding, turn.now, to_server=way, key=key, context=context)
-        if not prevents:
-            return
-        # What is before this piece has been delivered; the rest of the match, and of the file, is not.
-        begin = max(found.begin - before, 0) if event.plain and found.begin is not None else 0
+
+    def _overwrite(self, turn: Round, found: Found, way: bool, reason: str) -> Action:  # noqa: FBT001 - a direction
+        """What came with earlier packets has been delivered; the rest of the match, and of the file, is not.
+
+        If the whole match had overtaken this packet, only keeping this one back can stop it.
+        """
         half = turn.flow.halves[way]
-        half.overwrites.add(event.offset + begin, event.offset + event.length + event.following)
-        half.infected = turn.suspect = turn.flow.suspect = True
+        half.infected = True
+        ranges = Overwrites()
+        for before, part in turn.parts:
+            if part.to_server == way:
+                known = part.plain and found.begin is not None
+                begin = min(max((found.begin or 0) - before, 0), part.length) if known else 0
+                ranges.add(part.offset + begin, part.offset + part.length)
+        newest = turn.parts[-1][1]
+        end = newest.offset + newest.length
+        ranges.add(end, end + newest.following)
+        for range_ in ranges.ranges():
+            half.overwrites.add(*range_)
+        packet = turn.packet
+        if packet is None or turn.to_server != way or not _touches(ranges, half, packet):
+            turn.block = turn.block or reason + ", out of order"
+            return Action.BLOCKED
+        turn.suspect = turn.flow.suspect = True
+        return Action.NEUTRALISED
+
+
+def _touches(ranges: Overwrites, half: Half, packet: Packet) -> bool:
+    return ranges.applied(half.stream.position(packet.sequence), packet.payload) is not None
 
 
 def _stop(turn: Round, reason: str) -> None:

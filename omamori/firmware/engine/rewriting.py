@@ -32,6 +32,9 @@ class Overwrites:
         if len(self._begins) > _KEPT_RANGES:
             del self._begins[0], self._ends[0]
 
+    def ranges(self) -> list[tuple[int, int]]:
+        return list(zip(self._begins, self._ends, strict=True))
+
     def covers(self, begin: int, end: int) -> bool:
         """All of [begin, end) is overwritten."""
         index = bisect_right(self._begins, begin) - 1

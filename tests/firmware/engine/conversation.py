@@ -122,16 +122,20 @@ def segmented(data, size=1460):
     return parts
 
 
-def received(packets, *, to_client_of=None):
-    """The bytes that a receiver takes from the packets it got, in sequence order, first copy first."""
+def received(packets, *, start=None):
+    """What a receiver hands to its application: in order from the start, the first copy of each byte, up to a hole.
+
+    `start` is the first sequence number; without it that of the first packet with payload.
+    """
     first: dict[int, int] = {}
-    start = None
     for data in packets:
         packet = parse(data)
-        if not packet.payload or (to_client_of and packet.destination_port != to_client_of):
-            continue
-        start = packet.sequence if start is None else start
-        at = (packet.sequence - start + 2**31) % 2**32 - 2**31
-        for index, byte in enumerate(packet.payload):
-            first.setdefault(at + index, byte)
-    return bytes(first[at] for at in sorted(first))
+        if packet.payload:
+            start = packet.sequence if start is None else start
+            at = (packet.sequence - start + 2**31) % 2**32 - 2**31
+            for index, byte in enumerate(packet.payload):
+                first.setdefault(at + index, byte)
+    whole = bytearray()
+    while len(whole) in first:
+        whole.append(first[len(whole)])
+    return bytes(whole)
