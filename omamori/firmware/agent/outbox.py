@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -34,7 +35,7 @@ _SCHEMA: Final = """
 PRAGMA locking_mode=EXCLUSIVE;
 PRAGMA journal_mode=WAL;
 PRAGMA synchronous=FULL;
-PRAGMA journal_size_limit=1048576;
+PRAGMA wal_autocheckpoint=50;
 CREATE TABLE IF NOT EXISTS message (
   id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL, sequence INTEGER NOT NULL, rank INTEGER NOT NULL,
   channel TEXT NOT NULL, body BLOB NOT NULL, UNIQUE (boot, sequence));
@@ -44,6 +45,8 @@ CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NUL
 """
 _RANKS: Final[dict[type, int]] = {Log: 0, State: 1, Hosts: 2, Wiring: 2, Detection: 3}
 """The lower, the earlier it is given up."""
+_CHUNK: Final = 20
+"""Messages confirmed in one transaction: its log of changed pages must fit the reserve."""
 T = TypeVar("T")
 
 _STATE_RANK: Final = _RANKS[State]
@@ -131,10 +134,10 @@ class Outbox:
 
     def confirm(self, boot: BootId, sequences: Iterable[int]) -> list[int]:
         """Forget what the fleet committed; the ids that were here."""
-        keys = [(boot, sequence) for sequence in sequences]
-        return self._write(
-            lambda: [id_ for key in keys for id_ in self._delete("boot = ? AND sequence = ?", key)]
-        )
+        keys, ids = [(boot, sequence) for sequence in sequences], []
+        for start in range(0, len(keys), _CHUNK):
+            ids += self._write(partial(self._delete_keys, keys[start : start + _CHUNK]))
+        return ids
 
     # --- about ------------------------------------------------------------------------------------------------
 
@@ -211,6 +214,9 @@ class Outbox:
     def _next_sequence(self) -> int:
         upsert = """INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"""
         return int(self._database.execute(upsert, (f"boot {self._boot}", self._first)).fetchone()[0])
+
+    def _delete_keys(self, keys: list[tuple[BootId, int]]) -> list[int]:
+        return [id_ for key in keys for id_ in self._delete("boot = ? AND sequence = ?", key)]
 
     def _delete_oldest(self) -> int:
         """The least important hundredth or so, so that a full box does not delete for each message."""

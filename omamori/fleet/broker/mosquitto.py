@@ -94,8 +94,10 @@ class Broker:
 
     def start(self, *, patience: float = 10.0) -> None:
         """Raises BrokerError with the broker's last words."""
+        if _answers(self._settings.address, self._settings.port):
+            raise BrokerError(f"something else listens on {self._settings.address}:{self._settings.port}")
         _write(self._settings)
-        command = [_program(), "-c", str(self._settings.directory / "mosquitto.conf")]
+        command = [*_program(), "-c", str(self._settings.directory / "mosquitto.conf")]
         self._child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
         Thread(target=self._listen, args=(self._child,), daemon=True).start()
         deadline = time.monotonic() + patience
@@ -154,11 +156,12 @@ def _write(settings: BrokerSettings) -> None:
     acl.chmod(0o600)
 
 
-def _program() -> str:
+def _program() -> list[str]:
+    """With util-linux's setpriv in front, the kernel ends the broker with us, even where we are killed."""
     found = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if not found:
         raise BrokerError("mosquitto is not installed (Debian package: mosquitto)")
-    return found
+    return ["setpriv", "--pdeathsig", "TERM", found] if shutil.which("setpriv") else [found]
 
 
 def _answers(address: str, port: int) -> bool:

@@ -1,0 +1,75 @@
+"""When a staged firmware may be tried."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omamori.firmware.agent.reboot import SPREAD, share, when
+from omamori.protocol.ids import unit_id
+from omamori.protocol.messages import UpdateState, Want
+from omamori.protocol.version import Version
+from omamori.protocol.vocabulary import ApplyWhen, UpdatePhase
+from omamori.protocol.window import RebootWindow, is_open
+
+UNIT = unit_id("om-0001")
+NEW = Version(1, 3, 0)
+NIGHT = RebootWindow("Asia/Tokyo", (1, 2, 3, 4, 5, 6, 7), "02:00", "05:00")
+WANT = Want(5, NEW, None, NIGHT)
+STAGED = UpdateState(UpdatePhase.STAGED, NEW)
+NOON = datetime(2026, 5, 1, 3, tzinfo=UTC)
+OPENS = datetime(2026, 5, 1, 17, tzinfo=UTC)
+
+
+def test_it_waits_for_the_window_and_keeps_its_own_minute() -> None:
+    at = when(WANT, STAGED, NOON, UNIT)
+    assert at == OPENS + SPREAD * share(UNIT)
+    assert when(WANT, STAGED, OPENS, UNIT) == at, "the same minute once the window is open"
+    assert when(WANT, STAGED, OPENS + timedelta(hours=1), UNIT) == at, "past: at once"
+    assert when(WANT, STAGED, OPENS + timedelta(hours=3), UNIT) == at + timedelta(days=1), (
+        "closed: the next night"
+    )
+
+
+@pytest.mark.parametrize("phase", [phase for phase in UpdatePhase if phase is not UpdatePhase.STAGED])
+def test_nothing_but_a_staged_firmware_reboots(phase: UpdatePhase) -> None:
+    assert when(replace(WANT, apply=ApplyWhen.NOW), replace(STAGED, phase=phase), NOON, UNIT) is None
+
+
+def test_only_what_is_still_wanted_is_tried() -> None:
+    assert when(None, STAGED, NOON, UNIT) is None
+    assert when(replace(WANT, firmware=None), STAGED, NOON, UNIT) is None
+    assert when(replace(WANT, firmware=Version(1, 4, 0), apply=ApplyWhen.NOW), STAGED, NOON, UNIT) is None
+
+
+def test_now_is_now() -> None:
+    assert when(replace(WANT, apply=ApplyWhen.NOW), STAGED, NOON, UNIT) == NOON
+
+
+def test_a_clock_at_1970_opens_no_window_but_now_is_still_now() -> None:
+    unset = datetime(1970, 1, 1, 17, 30, tzinfo=UTC)
+    assert is_open(NIGHT, unset)
+    assert when(WANT, STAGED, unset, UNIT) is None
+    assert when(replace(WANT, apply=ApplyWhen.NOW), STAGED, unset, UNIT) == unset
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 1439),
+    st.datetimes(datetime(2026, 1, 1), datetime(2029, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - given
+)
+def test_the_chosen_moment_lies_in_the_window(number: int, minutes: int, now: datetime) -> None:
+    end = f"{(120 + minutes) % 1440 // 60:02d}:{(120 + minutes) % 60:02d}"
+    window = RebootWindow("Europe/Berlin", (1, 3, 7), "02:00", end)
+    at = when(replace(WANT, window=window), STAGED, now, unit_id(f"om-{number:07d}"))
+    assert at
+    assert is_open(window, at)
+    assert at > now or is_open(window, now)
+
+
+def test_units_do_not_reboot_all_at_once() -> None:
+    minutes = [when(WANT, STAGED, NOON, unit_id(f"om-{n:04d}")) for n in range(200)]
+    assert len({minute.replace(second=0, microsecond=0) for minute in minutes if minute}) == 10
