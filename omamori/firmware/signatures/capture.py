@@ -142,6 +142,8 @@ def ip_packet(data: bytes, link: int) -> bytes | None:
             return _ethernet(data, 14)
         case 276:
             return _by_type(data, data[0:2], 20)
+        case 104:
+            return _by_type(data, data[2:4], 4)
         case 9 | 50:
             return _ppp(data[2:] if data[:2] == b"\xff\x03" else data)
         case _:
@@ -164,10 +166,20 @@ def _by_type(data: bytes, kind: bytes, at: int) -> bytes | None:
             return _if_ip(data[at:])
         case b"\x88\x64":
             return _ppp(data[at + 6 :])
+        case b"\x89\x4f":
+            return _service_header(data[at:])
         case b"\x81\x00" | b"\x88\xa8":
             return _ethernet(data, at + 2)
         case _:
             return None
+
+
+def _service_header(data: bytes) -> bytes | None:
+    """Network service header (RFC 8300) with IP or Ethernet behind it."""
+    if len(data) < 8:
+        return None
+    inside = data[(data[1] & 63) * 4 :]
+    return _ethernet(inside, 12) if data[3] == 3 else _if_ip(inside)
 
 
 def _ppp(data: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import Any
 _INDEX = re.compile(r"(.+?)\[(\d+)\]\Z")
 _UNWRITTEN = (
     "payload", "payload_printable", "payload_length", "packet", "packet_info", "pcap_cnt", "pcap_filename", "stream", "pkt_src", "flow",
-    "tx_id", "files", "email", "smtp", "metadata", "vlan", "tunnel", "ip_v", "verdict", "direction", "tx_guessed", "icmp_type",
+    "tx_id", "traffic", "files", "email", "smtp", "metadata", "vlan", "tunnel", "ip_v", "verdict", "direction", "tx_guessed", "icmp_type",
     "icmp_code", "ether", "community_id", "host", "capture_file", "log_level", "frame", "ssh", "smb", "quic", "fileinfo", "ftp",
     "has-key", "not-has-key", "xff", "parent_id", "response_icmp_type", "response_icmp_code", "in_iface", "app_proto_tc",
     "app_proto_ts", "app_proto_orig", "app_proto_expected",

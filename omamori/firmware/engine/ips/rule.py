@@ -105,7 +105,7 @@ class Regex:
     negated: bool = False
     relative: bool = False
     captures: tuple[tuple[str, str], ...] = ()
-    """(`flow` or `pkt`, variable name) for each capture group from the first on."""
+    """(`flow`, `pkt` or `alert`, variable name) for each capture group from the first on."""
 
 
 @dataclass(frozen=True, slots=True)

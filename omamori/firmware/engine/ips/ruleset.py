@@ -195,7 +195,7 @@ def _needs(rule: Rule) -> set[str]:
     where = moments(rule)
     names = {section.buffer for section in rule.sections if section.buffer != PAYLOAD}
     has_payload = any(section.buffer == PAYLOAD for section in rule.sections)
-    if has_payload and (where.packet or where.datagram):
+    if has_payload and (where.packet or where.datagram or where.transaction):
         names.add("payload")
     if has_payload and (where.stream or where.transaction):
         names.add("stream")

@@ -77,7 +77,7 @@ STICKY_ALIASES = {
     "http_protocol": "http.protocol", "http_accept": "http.accept", "http_accept_enc": "http.accept_enc",
     "http_accept_lang": "http.accept_lang", "http_connection": "http.connection", "http_referer": "http.referer",
     "http_request_line": "http.request_line", "http_response_line": "http.response_line", "ssh_proto": "ssh.proto",
-    "ssh_software": "ssh.software", "ja4_hash": "ja4.hash",
+    "ssh_software": "ssh.software", "tls.subject": "tls.cert_subject", "tls.issuerdn": "tls.cert_issuer", "ja4_hash": "ja4.hash",
 }  # fmt: skip
 """Old names that are sticky too (they come before their contents)."""
 

@@ -105,7 +105,7 @@ def urilen(draft: Draft, option: Option) -> None:
 
 
 def pcre(draft: Draft, option: Option) -> None:
-    text, negated = quoted(option)
+    text, negated = quoted(option, optional=True)
     found = _PCRE.match(text) or _PCRE_PLAIN.match(text)
     if not found:
         raise RuleSyntaxError("pcre: not of the form /pattern/flags", option.value_column)
@@ -118,6 +118,32 @@ def pcre(draft: Draft, option: Option) -> None:
     except translation.Untranslatable as reason:
         raise Unsupported("pcre", str(reason), option.value_column) from reason
     draft.add(Regex(expression, flags, negated, "R" in modes, _captures(captures, option)), buffer)
+
+
+_VERSIONS = {"sslv2": "ssl2", "sslv3": "ssl3", "tls1.0": "1.0", "tls1.1": "1.1", "tls1.2": "1.2", "tls1.3": "1.3"}
+
+
+def tls_version(draft: Draft, option: Option) -> None:
+    """`tls.version:1.2` and `ssl_version:tls1.2,tls1.3`: the buffer is one of these texts."""
+    if option.name != "ssl_version" and option.value is None:
+        draft.enter("tls.version")
+        return
+    wanted = [part.strip(' "').lower() for part in required(option).split(",")]
+    texts = [_VERSIONS.get(part, part) for part in wanted]
+    if not all(text in _VERSIONS.values() for text in texts):
+        raise RuleSyntaxError(f"{option.name}: no version {wanted[0][:20]!r}", option.value_column)
+    if len(texts) == 1:
+        draft.add(Content(texts[0].encode(), startswith=True, endswith=True), "tls.version")
+    else:
+        either = "|".join(re.escape(text) for text in texts)
+        draft.add(Regex(rf"\A(?:{either})\Z".encode()), "tls.version")
+
+
+def tls_fingerprint(draft: Draft, option: Option) -> None:
+    """`tls.fingerprint:"sha1 with colons"`: the whole of it."""
+    text, negated = quoted(option, optional=True)
+    whole = Content(text.strip().lower().encode("latin-1"), negated=negated, startswith=True, endswith=True)
+    draft.add(whole, "tls.cert_fingerprint")
 
 
 def _pcre_flags(letters: str, option: Option) -> tuple[int, str | None, set[str]]:
@@ -146,7 +172,7 @@ def _captures(text: str | None, option: Option) -> tuple[tuple[str, str], ...]:
     captures = []
     for part in text.split(","):
         kind, colon, name = part.strip().partition(":")
-        if kind not in ("flow", "pkt") or not colon or not name:
+        if kind not in ("flow", "pkt", "alert") or not colon or not name:
             raise RuleSyntaxError(f"pcre: not a capture: {part.strip()[:40]!r}", option.value_column)
         captures.append((kind, name))
     return tuple(captures)
@@ -308,6 +334,8 @@ HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {
     "byte_jump": byte_jump,
     "byte_extract": byte_extract,
     "byte_math": byte_math,
+    **dict.fromkeys(("tls.version", "ssl_version"), tls_version),
+    **dict.fromkeys(("tls.fingerprint", "tls_fingerprint"), tls_fingerprint),
     "base64_decode": base64_decode,
     "base64_data": base64_data,
     **dict.fromkeys(TRANSFORMS, transform),

@@ -45,7 +45,7 @@ class Draft:
     references: list[str] = field(default_factory=list)
     metadata: list[tuple[str, str]] = field(default_factory=list)
     target: str = ""
-    flow: FlowState = FlowState()
+    flow: FlowState = field(default_factory=FlowState)
     checks: list[Check] = field(default_factory=list)
     state: list[StateOp] = field(default_factory=list)
     threshold: Threshold | None = None

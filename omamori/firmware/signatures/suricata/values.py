@@ -31,7 +31,7 @@ def quoted(option: Option, *, optional: bool = False) -> tuple[str, bool]:
     bare = value[1:].lstrip() if negated else value
     if len(bare) >= 2 and bare[0] == '"' and bare[-1] == '"':
         return bare[1:-1], negated
-    if optional and '"' not in bare:
+    if optional and not bare.startswith('"'):
         return bare, negated
     raise RuleSyntaxError(f"{option.name} needs text in double quotes", option.value_column)
 
@@ -79,7 +79,7 @@ def comparison(option: Option, text: str | None = None) -> Comparison:
 
 
 def pattern_bytes(text: str, option: Option) -> bytes:
-    """The content grammar: text, `|hex|`, and a backslash before `: ; \\ "`. Raises RuleSyntaxError."""
+    r"""The content grammar: text, `|hex|`, and a backslash before `: ; \ "`. Raises RuleSyntaxError."""
     out, at, column = bytearray(), 0, option.value_column
     while at < len(text):
         character = text[at]
