@@ -353,6 +353,10 @@ class Unit:
         reader = SpoolReader(self.paths.spool("update"))
         return [body.text for segment in reader.segments() for body in segment.bodies]
 
+    def every_entry_starts(self) -> bool:
+        """No boot entry names a root that would not verify."""
+        return all(self._verifies(path) for path in self.esp.glob("*.efi"))
+
     def slot_bytes(self, slot: str) -> str:
         """A digest of everything the slot needs to start."""
         digest = hashlib.sha256()
