@@ -154,8 +154,9 @@ def requested_key(request: str | bytes) -> ec.EllipticCurvePublicKey:
 def _create(directory: Path, now: datetime) -> None:
     """All or nothing: two processes that create at once end with one authority."""
     fresh = directory.with_name(f".{directory.name}.{os.getpid()}.new")
-    fresh.mkdir(parents=True, mode=0o700)
     try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True, mode=0o700)
         key = ec.generate_private_key(ec.SECP256R1())
         _write_private(fresh / "root.key", _key_pem(key))
         _replace(fresh / "root.pem", _pem(_root(key, now)).encode(), 0o644)
