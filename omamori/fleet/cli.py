@@ -48,6 +48,7 @@ COMMANDS = {
     "wiring": Entry("listings", "List wiring diagnoses."),
     "log": Entry("listings", "List what units logged."),
     "prune": Entry("listings", "Drop what is older than three months."),
+    "openapi": Entry("listings", "Print the description of the operators' API."),
     "releases": Entry("rollouts", "List and add releases of the TUF repository."),
     "rollouts": Entry("rollouts", "Create, list, show and advance rollouts."),
 }

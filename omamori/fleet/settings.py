@@ -110,8 +110,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W008"]  # the reverse proxy in front redirec
 
 # --- the API -----------------------------------------------------------------------------------------------------
 
-NINJA_PAGINATION_PER_PAGE = 100
-NINJA_PAGINATION_MAX_LIMIT = 500
+NINJA_PAGINATION_CLASS = "omamori.fleet.api.paging.Pages"
 
 # --- words and times ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 
 _PLACE = Path(tempfile.mkdtemp(prefix="fleet-tests-"))
 atexit.register(shutil.rmtree, _PLACE, ignore_errors=True)
@@ -21,6 +22,9 @@ with pytest.MonkeyPatch.context() as patch:
 
     FleetState.from_environment().create()
     set_up()
+
+# A password hash made to be slow would be most of the time these tests take.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 BOOT = "0123456789abcdef" * 2
@@ -105,7 +109,9 @@ class Fleet:
         from omamori.fleet.accounts.actor import System
 
         actor = self.member(level, site)
-        return operations.add_user(System(), name, "correct horse battery", operations.Belonging(actor.level, actor.tenant))
+        return operations.add_user(
+            System(), name, "correct horse battery", operations.Belonging(actor.level, actor.tenant)
+        )
 
     def detection(self, sequence=1, unit="om-0001", boot=BOOT, **changes):
         from omamori.protocol.ids import DetectionId

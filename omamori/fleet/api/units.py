@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 from ninja.pagination import paginate
 
 from omamori.fleet.accounts.models import Audit, Site
@@ -51,11 +51,11 @@ def list_units(
 
 
 @router.post("/units", response={201: schemas.ClaimOut})
-def register_unit(request: HttpRequest, body: schemas.UnitIn) -> tuple[int, dict[str, str]]:
+def register_unit(request: HttpRequest, body: schemas.UnitIn) -> Status[dict[str, str]]:
     """Make a unit known; the operator only. The secret is shown this once."""
     who = actor(request)
     secret = operations.register(who, body.id, site(who, body.site), name=body.name)
-    return 201, {"unit": body.id, "secret": secret}
+    return Status(201, {"unit": body.id, "secret": secret})
 
 
 @router.get("/units/{unit}", response=schemas.UnitOut)

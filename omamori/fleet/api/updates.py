@@ -3,14 +3,14 @@
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 from ninja.pagination import paginate
 
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
 from omamori.fleet.errors import Invalid
 from omamori.fleet.rollouts import operations, queries
-from omamori.fleet.rollouts.models import Member, Release, Rollout
+from omamori.fleet.rollouts.models import Kind, Member, Release, Rollout
 from omamori.fleet.rollouts.repository import offers
 from omamori.fleet.surfaces.addresses import repository
 
@@ -19,13 +19,13 @@ router = Router()
 
 @router.get("/releases", response=list[schemas.ReleaseOut])
 @paginate
-def list_releases(request: HttpRequest, kind: schemas.Kind | None = None) -> QuerySet[Release]:
+def list_releases(request: HttpRequest, kind: Kind | None = None) -> QuerySet[Release]:
     """Releases, newest first."""
     return queries.releases(actor(request), kind=kind.value if kind else "")
 
 
 @router.post("/releases", response={201: schemas.ReleaseOut})
-def add_release(request: HttpRequest, body: schemas.ReleaseIn) -> tuple[int, Release]:
+def add_release(request: HttpRequest, body: schemas.ReleaseIn) -> Status[Release]:
     """Announce a version that the TUF repository has; the operator only."""
     found = offers(repository(settings.FLEET, settings.FLEET_STATE))
     match = next(
@@ -36,7 +36,7 @@ def add_release(request: HttpRequest, body: schemas.ReleaseIn) -> tuple[int, Rel
     made = operations.add_release(
         actor(request), body.kind.value, body.version, notes=body.notes, targets=match.targets
     )
-    return 201, made
+    return Status(201, made)
 
 
 @router.get("/rollouts", response=list[schemas.RolloutOut])
@@ -47,7 +47,7 @@ def list_rollouts(request: HttpRequest) -> QuerySet[Rollout]:
 
 
 @router.post("/rollouts", response={201: schemas.RolloutOut})
-def create_rollout(request: HttpRequest, body: schemas.RolloutIn) -> tuple[int, Rollout]:
+def create_rollout(request: HttpRequest, body: schemas.RolloutIn) -> Status[Rollout]:
     """Roll a release out; the operator only."""
     who = actor(request)
     release = queries.release(who, body.kind.value, body.version)
@@ -55,7 +55,7 @@ def create_rollout(request: HttpRequest, body: schemas.RolloutIn) -> tuple[int, 
         units=tuple(body.units), sites=tuple(body.sites), everything=body.everything
     )
     made = operations.create(who, release, audience, first_wave=body.first_wave, note=body.note)
-    return 201, made
+    return Status(201, made)
 
 
 @router.get("/rollouts/{key}", response=schemas.RolloutOut)

@@ -172,3 +172,11 @@ def list_log(unit: str, limit: int, *, as_json: bool) -> None:
 def prune(*, as_json: bool) -> None:
     """Drop detections, log lines and diagnoses older than three months; run it daily."""
     show([drop_old(now=datetime.now(UTC))], as_json=as_json, empty="")
+
+
+@click.command()
+def openapi() -> None:
+    """The operators' API as an OpenAPI document, as docs/reference/openapi.json has it."""
+    from omamori.fleet.api.fleet import api
+
+    print(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"), indent=1, sort_keys=True))

@@ -6,6 +6,7 @@ import click
 from django.conf import settings
 
 from omamori.fleet.accounts.actor import System
+from omamori.fleet.accounts.models import Site
 from omamori.fleet.accounts.queries import site as visible_site
 from omamori.fleet.accounts.queries import sites
 from omamori.fleet.commands.output import json_option, show, show_one
@@ -162,7 +163,7 @@ def apply_now(unit: str) -> None:
     operations.apply_now(CLI, unit)
 
 
-def _site(key: int | None) -> "operations.Site":
+def _site(key: int | None) -> Site:
     if key is not None:
         return visible_site(CLI, key)
     found = list(sites(CLI)[:2])

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from omamori.fleet.units.operations import serial_of
 
@@ -22,6 +23,7 @@ def peer_of(environ: Mapping[str, object]) -> Peer | None:
     certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
     if not certificate:
         return None
-    names = [value for pairs in certificate.get("subject", ()) for key, value in pairs if key == "commonName"]
+    subject = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
+    names = [value for parts in subject for key, value in parts if key == "commonName"]
     serial = certificate.get("serialNumber")
     return Peer(names[0], serial_of(str(serial))) if len(names) == 1 and serial else None
