@@ -27,8 +27,8 @@ class DetectionQuery(Schema):
     """Filters of detections; all must hold."""
 
     unit: Annotated[str, Field(max_length=40)] = ""
-    site: int | None = None
-    host: int | None = None
+    site: schemas.Key | None = None
+    host: schemas.Key | None = None
     guard: Guard | None = None
     direction: Direction | None = None
     action: Action | None = None
@@ -61,7 +61,7 @@ def export_detections(
 
 
 @router.get("/detections/{detection}", response=schemas.DetectionOut)
-def get_detection(request: HttpRequest, detection: int) -> Detection:
+def get_detection(request: HttpRequest, detection: schemas.Key) -> Detection:
     """One detection."""
     return queries.detection(actor(request), detection)
 
@@ -69,14 +69,14 @@ def get_detection(request: HttpRequest, detection: int) -> Detection:
 @router.get("/hosts", response=list[schemas.HostOut])
 @paginate
 def list_hosts(
-    request: HttpRequest, unit: str = "", site: int | None = None, side: Side | None = None
+    request: HttpRequest, unit: str = "", site: schemas.Key | None = None, side: Side | None = None
 ) -> QuerySet[Host]:
     """Hosts, last seen first."""
     return hosts(actor(request), unit=unit, site=site, side=side.value if side else "")
 
 
 @router.get("/hosts/{key}", response=schemas.HostOut)
-def get_host(request: HttpRequest, key: int) -> Host:
+def get_host(request: HttpRequest, key: schemas.Key) -> Host:
     """One host with every address it held."""
     return host(actor(request), key)
 

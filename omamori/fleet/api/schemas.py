@@ -11,6 +11,7 @@ from omamori.fleet.rollouts.models import Kind, Rollout
 from omamori.fleet.rollouts.queries import progress
 from omamori.protocol.vocabulary import Action, ApplyWhen, Direction, Guard, Severity, Side, UpdatePhase
 
+Key = Annotated[int, Field(ge=0, lt=2**63)]
 Weekday = Annotated[int, Field(ge=1, le=7)]
 
 
@@ -86,7 +87,7 @@ class UnitIn(Schema):
     """A unit to register."""
 
     id: str = Field(max_length=40)
-    site: int
+    site: Key
     name: str = Field("", max_length=80)
 
 
@@ -217,9 +218,9 @@ class RolloutIn(Schema):
     kind: Kind
     version: str = Field(max_length=40)
     units: list[str] = Field([], max_length=10_000)
-    sites: list[int] = Field([], max_length=10_000)
+    sites: list[Key] = Field([], max_length=10_000)
     everything: bool = False
-    first_wave: int = Field(0, ge=0)
+    first_wave: int = Field(0, ge=0, le=1_000_000)
     note: str = Field("", max_length=400)
 
 

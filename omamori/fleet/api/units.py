@@ -38,7 +38,7 @@ def list_audit(request: HttpRequest) -> QuerySet[Audit]:
 @paginate
 def list_units(
     request: HttpRequest,
-    site: int | None = None,
+    site: schemas.Key | None = None,
     online: bool | None = None,  # noqa: FBT001 - a query parameter
     firmware: str | None = None,
     pack: str | None = None,

@@ -59,13 +59,13 @@ def create_rollout(request: HttpRequest, body: schemas.RolloutIn) -> Status[Roll
 
 
 @router.get("/rollouts/{key}", response=schemas.RolloutOut)
-def get_rollout(request: HttpRequest, key: int) -> Rollout:
+def get_rollout(request: HttpRequest, key: schemas.Key) -> Rollout:
     """One rollout."""
     return queries.rollout(actor(request), key)
 
 
 @router.post("/rollouts/{key}/advance", response=schemas.RolloutOut)
-def advance_rollout(request: HttpRequest, key: int) -> Rollout:
+def advance_rollout(request: HttpRequest, key: schemas.Key) -> Rollout:
     """Open the next wave; the operator only."""
     who = actor(request)
     return operations.advance(who, queries.rollout(who, key))
@@ -73,7 +73,7 @@ def advance_rollout(request: HttpRequest, key: int) -> Rollout:
 
 @router.get("/rollouts/{key}/members", response=list[schemas.MemberOut])
 @paginate
-def list_members(request: HttpRequest, key: int) -> QuerySet[Member]:
+def list_members(request: HttpRequest, key: schemas.Key) -> QuerySet[Member]:
     """Every unit of a rollout that one sees, with its outcome."""
     who = actor(request)
     return queries.members(who, rollout=queries.rollout(who, key).pk)

@@ -120,7 +120,7 @@ def test_keys_that_are_none(programs, path, key):
 def test_numbers_that_no_column_holds(programs):
     operator = programs[0]
     assert operator("GET", "/detections", offset=10**30).status_code == 422
-    assert operator.get("/detections", site=10**30)["count"] == 0
+    assert operator("GET", "/detections", site=10**30).status_code == 422
     assert operator.get("/detections", text="\x00")["count"] == 0
 
 
