@@ -184,15 +184,19 @@ class Engine:
         flow, facts = turn.flow, turn.flow.facts
         _count(flow, packet, to_server=turn.to_server)
         facts.established = bool(facts.to_server_packets and facts.to_client_packets)
-        if packet.protocol == UDP and flow.layer is None and packet.payload and not facts.application:
-            known = detect.of_datagram(packet.payload)
-            if known is not None:
-                facts.application, flow.layer = known.name, known.layer
+        events: Sequence[Event] = ()
+        if packet.protocol == UDP and packet.payload:
+            layer = flow.layer or detect.of_datagram(packet.payload)
+            if layer is not None:
+                events = layer.feed(Piece(0, 0, packet.payload), self._needs, to_server=turn.to_server)
+                flow.layer = None if layer.lost else layer
+                facts.application = "" if layer.lost else layer.name
         self._inspect_packet(turn, packet)
-        if flow.layer is not None:
-            piece = Piece(0, 0, packet.payload)
-            self._events(turn, flow.layer.feed(piece, self._needs, to_server=turn.to_server))
-        elif facts.to_server_packets + facts.to_client_packets >= self.settings.datagrams:
+        self._events(turn, events)
+        if (
+            flow.layer is None
+            and facts.to_server_packets + facts.to_client_packets >= self.settings.datagrams
+        ):
             flow.decided = True
 
     def _inspect_packet(self, turn: Round, packet: Packet) -> None:
@@ -271,9 +275,9 @@ class Engine:
 
     def _inspect_message(self, turn: Round, event: Message) -> None:
         buffers = dict(event.buffers)
-        tail = turn.flow.halves[event.to_server].tail
-        if tail:
-            buffers["stream"] = [tail]
+        halves = turn.flow.halves
+        if halves and halves[event.to_server].tail:
+            buffers["stream"] = [halves[event.to_server].tail]
         inspection = Inspection(
             Moment.TRANSACTION,
             turn.now,
@@ -335,7 +339,7 @@ class Engine:
             self._events(turn, flow.layer.end(self._needs))
         for way in (False, True):
             self._malware.close(flow, way)
-            self._held -= flow.halves[way].stream.held
+        self._held -= sum(half.stream.held for half in flow.halves)
 
     def _set_clock(self, now: float) -> None:
         if self._clock is not None and abs(now - self._clock) > _CLOCK_JUMP:

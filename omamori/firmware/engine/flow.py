@@ -63,8 +63,8 @@ class Flow:
         self.way = way
         """The key of packets to the server."""
         self.last = now
-        self.halves = (Half(), Half())
-        """To the client, to the server: indexed by the truth of `to_server`."""
+        self.halves = (Half(), Half()) if facts.protocol == "tcp" else ()
+        """To the client, to the server: indexed by the truth of `to_server`. Of TCP only."""
         self.layer: Layer | None = None
         self.undetected: list[bytes | None] = [b"", b""]
         """First bytes of each direction while the protocol is not known; None once they say nothing."""

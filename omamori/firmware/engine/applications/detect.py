@@ -57,13 +57,9 @@ def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | No
     return None if _can_become_known(data, to_server=to_server) else FAILED
 
 
-def of_datagram(data: bytes) -> Known | None:
-    """From one UDP payload; None where it tells nothing."""
-    try:
-        message = dns.parse(data)
-    except dns.NotDns:
-        return None
-    return Known("dns", Dns(framed=False)) if message.questions else None
+def of_datagram(data: bytes) -> Layer | None:
+    """The parser that a UDP payload may be for; fed with it, it is `lost` if it was not."""
+    return Dns(framed=False) if dns.is_plausible(data) else None
 
 
 def _is_framed_dns(data: bytes) -> bool:

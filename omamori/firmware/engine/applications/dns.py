@@ -62,6 +62,14 @@ class DnsMessage:
         return bool(self.flags & 0x8000)
 
 
+def is_plausible(data: bytes) -> bool:
+    """The header may be that of a query or a response to one."""
+    if len(data) < 17:
+        return False
+    _, flags, questions, _, _, _ = _HEADER.unpack_from(data)
+    return flags >> 11 & 15 <= 6 and not flags & 0x40 and 0 < questions <= _MAX_QUESTIONS
+
+
 def parse(data: bytes) -> DnsMessage:
     """Answers that are cut off are left out. Raises NotDns."""
     if len(data) < 12:
@@ -170,7 +178,7 @@ class Dns:
         try:
             message = parse(data)
         except NotDns:
-            self.lost = self._framed
+            self.lost = self._framed or self._newest is None
             return []
         self._newest = message
         self._count += 1
