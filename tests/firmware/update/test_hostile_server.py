@@ -6,11 +6,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tuf.api.metadata import MetaFile
 
 from omamori.firmware.update import trust
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.fetch import Limits
+from omamori.signing.draft import trusted_role
 
 
 @pytest.fixture
@@ -228,6 +230,27 @@ def test_the_signatures_key_cannot_sign_firmware(unit, fleet):
     unit.want(firmware="1.1.0")
     assert not unit.run()
     assert unit.error == "unpublished: firmware/test-1.1.0.bundle is not in the repository"
+
+
+def test_one_firmware_key_and_every_online_key_are_not_enough(unit, fleet):
+    """The fleet's machine and one of two offline keys in the wrong hands: still no firmware."""
+    repository = fleet.repository
+    target = repository.store_target("firmware/test-1.1.0.bundle", fleet.release_pack("1.0.0"))
+    draft = repository.draft(datetime.now(UTC))
+    forged = draft.renew("firmware")
+    forged.signed.targets[target.path] = target
+    one_key, _ = draft.keyring.holding(trusted_role(draft.roles, "firmware").keyids)
+    forged.sign(one_key)
+    draft.changed.discard("firmware")
+    named = MetaFile(forged.signed.version)
+    draft.renew("snapshot").signed.meta["firmware.json"] = named
+    served = fleet.place / "www/tuf/metadata"
+    (served / f"{named.version}.firmware.json").write_bytes(forged.to_bytes())
+    for file in draft.seal():
+        (served / file.name).write_bytes(file.content)
+    unit.want(firmware="1.1.0")
+    refused(unit, "signature")
+    assert "firmware was signed by 1/2 keys" in unit.log[-1]
 
 
 def test_another_ca_is_not_believed(waiting, tmp_path):
