@@ -66,6 +66,8 @@ def _times(wanted: Filter) -> Q:
 def _text(text: str) -> Q:
     if not text:
         return Q()
+    if "\x00" in text:
+        return Q(pk__in=())  # nothing stored has one, and SQLite would take it for the end of the text
     columns = (
         "signature",
         "signature_id",
