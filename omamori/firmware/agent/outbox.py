@@ -45,8 +45,9 @@ CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NUL
 """
 _RANKS: Final[dict[type, int]] = {Log: 0, State: 1, Hosts: 2, Wiring: 2, Detection: 3}
 """The lower, the earlier it is given up."""
-_CHUNK: Final = 20
-"""Messages confirmed in one transaction: its log of changed pages must fit the reserve."""
+_CHUNK: Final = 100
+_TIGHT_CHUNK: Final = 10
+"""Messages confirmed in one transaction: on a full disk its log of changed pages must fit what the reserve left."""
 T = TypeVar("T")
 
 _STATE_RANK: Final = _RANKS[State]
@@ -135,8 +136,9 @@ class Outbox:
     def confirm(self, boot: BootId, sequences: Iterable[int]) -> list[int]:
         """Forget what the fleet committed; the ids that were here."""
         keys, ids = [(boot, sequence) for sequence in sequences], []
-        for start in range(0, len(keys), _CHUNK):
-            ids += self._write(partial(self._delete_keys, keys[start : start + _CHUNK]))
+        step = _CHUNK if self._reserve_kept() else _TIGHT_CHUNK
+        for start in range(0, len(keys), step):
+            ids += self._write(partial(self._delete_keys, keys[start : start + step]))
         return ids
 
     # --- about ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ what cannot be decoded is counted and forgotten. The outbox owns delivery, so no
 """
 
 import logging
+import select
 import ssl
 from collections import deque
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from omamori.protocol.topics import Down, Up, down, up
 
 log = logging.getLogger(__name__)
 
+BURST: Final = 400
+"""Packets taken in one turn."""
 KEEPALIVE: Final = 60
 PACKET_CAP: Final = 256 * 1024
 SESSION_EXPIRY: Final = 7 * 24 * 3600
@@ -79,8 +82,23 @@ class Session:
         )
 
     def work(self, seconds: float) -> bool:
-        """Send and receive for at most so long. False once the connection is over."""
+        """Wait at most so long for something, then take what is there. False once the connection is over."""
+        going = self._step(seconds)
+        for _ in range(BURST):
+            if not (going and self._readable()):
+                break
+            going = self._step(0)
+        return going
+
+    def _step(self, seconds: float) -> bool:
+        """One packet; paho reads no more at a time."""
         return self._client.loop(seconds) == MQTTErrorCode.MQTT_ERR_SUCCESS and not self.refusal
+
+    def _readable(self) -> bool:
+        connection = self._client.socket()
+        if not isinstance(connection, ssl.SSLSocket):
+            return False
+        return bool(connection.pending() or select.select([connection], [], [], 0)[0])
 
     def publish(self, channel: Up, payload: bytes) -> bool:
         """At least once, as far as the broker."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-SIZE: Final = 100
+SIZE: Final = 200
 """Messages on their way at a time."""
 FIRST_WAIT: Final = 15.0
 LONGEST_WAIT: Final = 240.0

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 200
 """Messages in one transaction."""
-PATIENCE: Final = 0.2
+PATIENCE: Final = 0.1
 """Seconds the first message of a batch waits for others."""
 _POLL: Final = 1.0
 _SEARCH: Final = 2.0
