@@ -216,6 +216,14 @@ def _copy_out(repository: Repository, roles: dict[str, Signed], to: Path) -> Non
     for name in prefixed_paths(roles):
         if not (to / "targets" / name).exists():
             copy_file(repository.targets / name, to / "targets" / name)
-    names = [path.name for path in repository.metadata.glob("[0-9]*.json")]
-    for name in [*sorted(names), "root.json", "timestamp.json"]:
+    for name in [*_names(repository, roles), "root.json", "timestamp.json"]:
         write_file(to / "metadata" / name, (repository.metadata / name).read_bytes())
+
+
+def _names(repository: Repository, roles: dict[str, Signed]) -> list[str]:
+    """Versioned metadata up to the current state; what an interrupted command left beyond it is not published."""
+    found = [path.name.split(".") for path in repository.metadata.glob("[0-9]*.json")]
+    current = {role: int(roles[role].signed.version) for role in roles}
+    return [
+        f"{number}.{role}.json" for number, role, _ in sorted(found) if int(number) <= current.get(role, 0)
+    ]

@@ -191,6 +191,8 @@ def test_an_interrupted_signing_leaves_the_old_state_in_force(desk):
     desk.signed("add-pack", desk.pack("1.2.4"))
     (desk.repository / "metadata/timestamp.json").write_bytes(old)
     assert [target["version"] for target in desk.signed("status")["targets"]] == ["1.2.3"]
+    desk.signed("publish", "--to", desk.place / "www")
+    assert "3.signatures.json" not in published(desk)
     assert desk.signed("add-pack", desk.pack("1.2.5"))["roles"]["signatures"] == 3
     assert {target["version"] for target in desk.signed("status")["targets"]} == {"1.2.3", "1.2.5"}
 
