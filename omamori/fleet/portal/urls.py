@@ -1,5 +1,21 @@
 """Addresses of the portal's pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+from django.views.i18n import set_language
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from omamori.fleet.portal import views
+from omamori.fleet.portal.signing_in import SignIn
+
+urlpatterns = [
+    path("", views.unit_list, name="units"),
+    path("sign-in/", SignIn.as_view(), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("language/", set_language, name="set_language"),
+    path("units/<str:key>/", views.unit, name="unit"),
+    path("units/<str:key>/detections/", views.unit_detections, name="detections"),
+    path("units/<str:key>/hosts/", views.unit_hosts, name="hosts"),
+    path("units/<str:key>/wiring/", views.unit_wiring, name="wiring"),
+    path("units/<str:key>/updates/", views.unit_updates, name="updates"),
+    path("units/<str:key>/updates/now/", views.apply_now, name="apply-now"),
+]

@@ -1,0 +1,185 @@
+"""The pages. Each asks the rooms' queries for what the actor may see, and fills a template."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from omamori.fleet.accounts.actor import Member
+from omamori.fleet.detections import queries as detections
+from omamori.fleet.lan import queries as lan
+from omamori.fleet.portal import words
+from omamori.fleet.portal.access import page, unit_page
+from omamori.fleet.portal.cards import DetectionRow, FindingRow, HostRow, UnitCard, unit_cards
+from omamori.fleet.portal.forms import DetectionFilter, WindowForm
+from omamori.fleet.rollouts import queries as rollouts
+from omamori.fleet.units import operations
+from omamori.fleet.units import queries as units
+from omamori.fleet.units.models import Unit, Want
+from omamori.protocol.vocabulary import Action, ApplyWhen, Side, UpdatePhase, WiringCode
+from omamori.protocol.window import is_open, next_opening
+
+UNITS_A_PAGE = 30
+ROWS_A_PAGE = 50
+_LATELY = timedelta(days=30)
+
+
+@require_GET
+@page
+def unit_list(request: HttpRequest, actor: Member) -> HttpResponse:
+    """Every unit the actor may see, with what matters first."""
+    text = request.GET.get("q", "").strip()[:80]
+    seen = units.units(actor)
+    shown = _cut(request, _search(seen, text), UNITS_A_PAGE)
+    cards = unit_cards(actor, shown.object_list, now=timezone.now())
+    faulty = lan.wiring(actor).exclude(findings__code=WiringCode.OK)
+    counts = {
+        "total": seen.count(),
+        "online": seen.filter(online=True).count(),
+        "miswired": faulty.filter(unit__activated__isnull=False).count(),
+    }
+    context = {"cards": cards, "shown": shown, "text": text, "counts": counts, "actor": actor}
+    return render(request, "portal/units.html", context)
+
+
+def _search(seen: QuerySet[Unit], text: str) -> QuerySet[Unit]:
+    if not text:
+        return seen
+    found = Q(id__icontains=text) | Q(name__icontains=text) | Q(site__name__icontains=text)
+    return seen.filter(found | Q(site__customer__name__icontains=text))
+
+
+@require_GET
+@unit_page
+def unit(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """One unit at a glance."""
+    since = timezone.now() - _LATELY
+    lately = detections.detections(actor, detections.Filter(unit=unit.pk, since=since))
+    hosts = lan.hosts(actor, unit=unit.pk)
+    context = {
+        "detections": [
+            DetectionRow(row) for row in detections.detections(actor, detections.Filter(unit=unit.pk))[:5]
+        ],
+        "stopped": lately.exclude(action=Action.LOGGED).count(),
+        "recorded": lately.filter(action=Action.LOGGED).count(),
+        "behind": hosts.filter(side=Side.BEHIND).count(),
+        "elsewhere": hosts.filter(side=Side.ROUTER).count(),
+    }
+    return _unit_page(request, actor, unit, "unit", context)
+
+
+@require_GET
+@unit_page
+def unit_detections(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """What the guards saw and did, newest first."""
+    form = DetectionFilter(request.GET or None)
+    chosen = form.cleaned_data if form.is_valid() else {}
+    found = detections.detections(actor, detections.Filter(unit=unit.pk, **chosen))
+    shown = _cut(request, found, ROWS_A_PAGE)
+    rows = [DetectionRow(row) for row in shown.object_list]
+    context = {"form": form, "shown": shown, "rows": rows, "filtered": any(chosen.values())}
+    return _unit_page(request, actor, unit, "detections", context)
+
+
+@require_GET
+@unit_page
+def unit_hosts(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """Which devices the unit protects, and which it only hears."""
+    found = lan.hosts(actor, unit=unit.pk)
+    shown = _cut(request, found.order_by("side", "-last_seen", "mac"), ROWS_A_PAGE)
+    context = {
+        "shown": shown,
+        "rows": [HostRow(row) for row in shown.object_list],
+        "behind": found.filter(side=Side.BEHIND).count(),
+        "elsewhere": found.filter(side=Side.ROUTER).count(),
+    }
+    return _unit_page(request, actor, unit, "hosts", context)
+
+
+@require_GET
+@unit_page
+def unit_wiring(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """Whether the unit is plugged in right, and what to do if not."""
+    present = lan.wiring(actor, unit=unit.pk).first()
+    findings = [FindingRow(row) for row in present.findings.all()] if present else []
+    history = lan.wiring(actor, unit=unit.pk, current=False)[:10]
+    earlier = [(row.time, [FindingRow(found) for found in row.findings.all()]) for row in history]
+    context = {"present": present, "findings": findings, "earlier": earlier}
+    return _unit_page(request, actor, unit, "wiring", context)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_page
+def unit_updates(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """Versions, what waits, and the restart window, which the customer chooses here."""
+    if request.method == "POST":
+        form = WindowForm(request.POST)
+        if form.is_valid():
+            operations.set_window(actor, unit.pk, form.cleaned_data["window"])
+            messages.success(request, _("The restart window is saved."))
+            return redirect("updates", unit.pk)
+    else:
+        form = WindowForm(initial=_chosen(unit.want))
+    return _unit_page(request, actor, unit, "updates", {"form": form} | _update(actor, unit))
+
+
+@require_POST
+@unit_page
+def apply_now(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """Let a version that waits restart the unit at once."""
+    if unit.update_phase == UpdatePhase.STAGED:
+        operations.apply_now(actor, unit.pk)
+        messages.success(request, _("The unit restarts within a minute."))
+    else:
+        messages.info(request, _("No update waits for a restart."))
+    return redirect("updates", unit.pk)
+
+
+def _chosen(want: Want) -> dict[str, Any]:
+    return {"weekdays": want.weekdays, "start": want.start, "end": want.end, "timezone": want.timezone}
+
+
+def _update(actor: Member, unit: Unit) -> dict[str, Any]:
+    now, window = timezone.now(), unit.want.window
+    opens, closes = next_opening(window, now)
+    members = rollouts.members(actor, unit=unit.pk)[:8]
+    return {
+        "phase": words.words(words.PHASES, unit.update_phase),
+        "staged": unit.update_phase == UpdatePhase.STAGED,
+        "failed": unit.update_phase == UpdatePhase.FAILED,
+        "at_once": unit.want.apply == ApplyWhen.NOW,
+        "opens": opens,
+        "closes": closes,
+        "open_now": is_open(window, now),
+        "members": [
+            (row, words.KINDS.get(row.rollout.release.kind, ""), words.OUTCOMES.get(row.outcome, row.outcome))
+            for row in members
+        ],
+    }
+
+
+def _unit_page(
+    request: HttpRequest, actor: Member, unit: Unit, name: str, context: dict[str, Any]
+) -> HttpResponse:
+    (card,) = unit_cards(actor, [unit], now=timezone.now())
+    shared: dict[str, UnitCard | Unit | str | Member] = {
+        "card": card,
+        "unit": unit,
+        "tab": name,
+        "actor": actor,
+    }
+    return render(
+        request, f"portal/unit_{name}.html" if name != "unit" else "portal/unit.html", context | shared
+    )
+
+
+def _cut(request: HttpRequest, rows: QuerySet[Any], size: int) -> Page[Any]:
+    """The page asked for; the nearest one where it does not exist."""
+    return Paginator(rows, size).get_page(request.GET.get("page"))

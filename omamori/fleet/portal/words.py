@@ -1,0 +1,197 @@
+"""What codes mean, in words a customer understands: one table each, translated when shown.
+
+A code without words here (from a newer unit) is shown as it is; nothing is hidden and nothing fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from omamori.protocol.vocabulary import Action, Direction, Guard, Side, UpdatePhase, WiringCode
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A short name and one sentence."""
+
+    name: Text
+    meaning: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A wiring verdict: what is wrong and what to do about it, step by step."""
+
+    name: Text
+    meaning: Text
+    steps: tuple[Text, ...] = ()
+
+
+GUARDS: Final[Mapping[str, Words]] = {
+    Guard.IPS: Words(_("Attack guard"), _("Stops attacks and malware traffic in both directions (IPS).")),
+    Guard.AV: Words(_("Virus guard"), _("Makes malware in files and mail harmless (AV).")),
+    Guard.WG: Words(_("Web guard"), _("Blocks phishing, malware and scam sites (WG).")),
+    Guard.UF: Words(_("Site categories"), _("Records which kinds of sites are visited (UF).")),
+    Guard.APG: Words(_("Application guard"), _("Records file sharing, messengers and the like (APG).")),
+}
+
+ACTIONS: Final[Mapping[str, Words]] = {
+    Action.BLOCKED: Words(_("Blocked"), _("It was stopped.")),
+    Action.NEUTRALISED: Words(
+        _("Made harmless"), _("The dangerous part was overwritten; it cannot do harm any more.")
+    ),
+    Action.LOGGED: Words(_("Recorded"), _("It was allowed and recorded.")),
+}
+
+DIRECTIONS: Final[Mapping[str, Words]] = {
+    Direction.INBOUND: Words(_("from outside")),
+    Direction.OUTBOUND: Words(_("from inside")),
+    Direction.INTERNAL: Words(_("inside")),
+}
+
+HAPPENED: Final[Mapping[tuple[str, str], Text]] = {
+    (Guard.IPS, Direction.INBOUND): _("Somebody on the internet tried to attack a device of yours."),
+    (Guard.IPS, Direction.OUTBOUND): _(
+        "A device of yours sent traffic that looks like malware or an attack."
+    ),
+    (Guard.IPS, Direction.INTERNAL): _("A device inside is open to attack, for example by a weak password."),
+    (Guard.AV, Direction.INBOUND): _("A file or mail that came in contained malware."),
+    (Guard.AV, Direction.OUTBOUND): _(
+        "A file or mail that one of your devices received or sent contained malware."
+    ),
+    (Guard.WG, Direction.INBOUND): _("Somebody used a dangerous address to reach you."),
+    (Guard.WG, Direction.OUTBOUND): _("A device of yours was about to open a dangerous site."),
+    (Guard.UF, Direction.OUTBOUND): _("A device of yours opened a site of a watched category."),
+    (Guard.APG, Direction.OUTBOUND): _("A device of yours used an application that is watched."),
+}
+
+SEVERITIES: Final[Mapping[int, Words]] = {
+    3: Words(
+        _("Act at once"),
+        _(
+            "Traffic from inside that matches known malware. Disconnect this device from the network and scan it."
+        ),
+    ),
+    2: Words(
+        _("Please check"),
+        _("Attack-like traffic from inside. Check this device and the software that was used."),
+    ),
+    1: Words(_("Nothing urgent"), _("Hard to tell from normal traffic at first sight. You need not do anything.")),
+}
+
+SIDES: Final[Mapping[str, Words]] = {
+    Side.BEHIND: Words(_("protected"), _("Behind the unit: its traffic is inspected.")),
+    Side.ROUTER: Words(
+        _("not protected"), _("On the router's side of the unit: its traffic does not pass through the unit.")
+    ),
+}
+
+WIRING: Final[Mapping[str, Wiring]] = {
+    WiringCode.OK: Wiring(
+        _("Wired correctly"),
+        _("The router is in front of the unit and your devices are behind it."),
+    ),
+    WiringCode.PPPOE_UPSTREAM: Wiring(
+        _("The unit is in front of the router"),
+        _(
+            "The unit is plugged in between the internet line and the router. "
+            "There it cannot read the traffic, so it protects nothing."
+        ),
+        (
+            _("Plug the cable from the internet line (ONU or modem) back into the router, as it was before."),
+            _("Connect a LAN port of the router to the port WAN of the unit."),
+            _("Connect the port LAN of the unit to your hub, switch or Wi-Fi access point."),
+            _("Wait one minute. This message disappears by itself."),
+        ),
+    ),
+    WiringCode.PORTS_SWAPPED: Wiring(
+        _("The two cables are swapped"),
+        _(
+            "The router is plugged into the port LAN and your devices into the port WAN, so directions are mixed up."
+        ),
+        (
+            _("Pull both cables out of the unit."),
+            _("Plug the cable that comes from the router into the port WAN."),
+            _("Plug the cable that goes to your hub or Wi-Fi access point into the port LAN."),
+            _("Wait one minute. This message disappears by itself."),
+        ),
+    ),
+    WiringCode.NO_HOSTS_BEHIND: Wiring(
+        _("No device is behind the unit"),
+        _("Nothing was heard on the port LAN, so no computer or phone is protected at present."),
+        (
+            _("Check that a cable is in the port LAN of the unit and that its lamp is lit."),
+            _("Check that the other end is in the hub, switch or Wi-Fi access point that your devices use."),
+            _(
+                "If your devices are plugged into the router itself or use the router's own Wi-Fi, "
+                "move them to the hub or access point behind the unit."
+            ),
+            _("Switch on one computer and open any page. This message disappears within a minute."),
+        ),
+    ),
+}
+
+PHASES: Final[Mapping[str, Words]] = {
+    UpdatePhase.IDLE: Words(_("Up to date"), _("No update is waiting.")),
+    UpdatePhase.DOWNLOADING: Words(
+        _("Downloading"), _("A new version is being downloaded. Your network is not affected.")
+    ),
+    UpdatePhase.STAGED: Words(
+        _("Ready to restart"), _("A new version is installed beside the present one and waits for a restart.")
+    ),
+    UpdatePhase.TRIAL: Words(
+        _("Being tried"),
+        _("The unit runs the new version and checks itself. If anything is wrong it goes back."),
+    ),
+    UpdatePhase.COMMITTED: Words(_("Up to date"), _("The last update succeeded.")),
+    UpdatePhase.FAILED: Words(
+        _("Failed, went back"),
+        _("The new version did not work on this unit. It runs the version before, fully protected."),
+    ),
+}
+
+OUTCOMES: Final[Mapping[str, Text]] = {
+    "planned": _("planned"),
+    "wanted": _("announced to the unit"),
+    "taken": _("the unit knows"),
+    "downloading": _("downloading"),
+    "staged": _("waiting for a restart"),
+    "trial": _("being tried"),
+    "done": _("done"),
+    "failed": _("failed"),
+    "superseded": _("replaced by a newer one"),
+}
+
+KINDS: Final[Mapping[str, Text]] = {"firmware": _("Firmware"), "pack": _("Signatures")}
+
+WEEKDAYS: Final[tuple[tuple[int, Text], ...]] = (
+    (1, _("Mon")),
+    (2, _("Tue")),
+    (3, _("Wed")),
+    (4, _("Thu")),
+    (5, _("Fri")),
+    (6, _("Sat")),
+    (7, _("Sun")),
+)
+
+
+def wiring(code: str) -> Wiring:
+    """The words of a wiring code."""
+    return WIRING.get(code) or Wiring(
+        code, _("This unit reports something that this portal does not know yet.")
+    )
+
+
+def words(table: Mapping[str, Words], code: str) -> Words:
+    """The words of a code, or the code itself."""
+    return table.get(code) or Words(code)
+
+
+def happened(guard: str, direction: str) -> Text:
+    """What happened, in a sentence."""
+    return HAPPENED.get((guard, direction)) or words(GUARDS, guard).meaning
