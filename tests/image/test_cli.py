@@ -1,0 +1,68 @@
+"""`omamori image` as an engineer types it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OMAMORI = Path(sys.executable).with_name("omamori")
+
+
+def omamori(*words, state, prefix=()):
+    return subprocess.run(
+        [*prefix, OMAMORI, "image", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "OMAMORI_STATE": str(state)},
+    )
+
+
+def test_the_variants_are_listed(tmp_path):
+    done = omamori("variants", state=tmp_path)
+    assert done.returncode == 0
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"product", "test"}
+
+
+def test_a_dry_run_builds_nothing(tmp_path):
+    done = omamori("build", "--variant", "product", "--dry-run", "--version", "2.0.0", state=tmp_path)
+    assert done.returncode == 0
+    assert "product 2.0.0" in done.stdout
+    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "images").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["build", "--variant", "nonsense"], 1, "product, test"),
+        (["build", "--version", "1.0"], 1, "not a version"),
+        (["build", "--break", "everything"], 2, "engine, panic"),
+        (["show", "--version", "9.9.9"], 1, "omamori image build"),
+        (["build", "--trust", "/nowhere"], 2, "/nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, words, code, hint):
+    done = omamori(*words, state=tmp_path)
+    assert done.returncode == code
+    assert hint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.root
+def test_a_full_disk_is_refused_before_the_build(tmp_path):
+    """A file system of 20 MiB of its own, gone with the process."""
+    script = 'mount -t tmpfs -o size=20m none "$1"; OMAMORI_STATE="$1/state" exec "$2" image build --variant product'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", tmp_path, OMAMORI],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "GiB free" in done.stderr
+    assert "OMAMORI_STATE" in done.stderr
