@@ -46,7 +46,9 @@ def read_capture(path: Path) -> Iterator[Frame]:
         elif magic in _MAGIC:
             yield from _pcap(file, *_MAGIC[magic])
         else:
-            raise CaptureError(f"{path.name} is no capture file (pcap or pcapng): it begins with {magic.hex() or 'nothing'}")
+            raise CaptureError(
+                f"{path.name} is no capture file (pcap or pcapng): it begins with {magic.hex() or 'nothing'}"
+            )
 
 
 def _take(file: BinaryIO, size: int, what: str) -> bytes:

@@ -30,7 +30,9 @@ def lines(parsed: Parsed) -> Iterator[str]:
         yield str(refusal)
     told = summary(parsed)
     share = 100 * len(parsed.rules) / (len(parsed.rules) + len(parsed.refused) or 1)
-    note = f" ({parsed.disabled} more are commented out; --disabled reads them too)" if parsed.disabled else ""
+    note = (
+        f" ({parsed.disabled} more are commented out; --disabled reads them too)" if parsed.disabled else ""
+    )
     yield f"{told['loaded']} of {told['rules']} rules load, {share:.2f} %{note}"
     reasons = told["reasons"]
     if isinstance(reasons, dict) and reasons:

@@ -11,8 +11,8 @@ from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures import checking
-from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.firmware.signatures.packing import group as pack_group
+from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.firmware.signatures.suricata.files import Parsed
 
 _FILES = click.Path(exists=True, path_type=Path)
@@ -27,7 +27,9 @@ def group() -> None:
 @group.command("check-rules")
 @click.argument("files", nargs=-1, required=True, type=_FILES)
 @click.option("--disabled", is_flag=True, help="Read rules that are commented out, too.")
-@click.option("--least", type=click.FloatRange(0, 100), default=0.0, help="Fail when a smaller share loads, in percent.")
+@click.option(
+    "--least", type=click.FloatRange(0, 100), default=0.0, help="Fail when a smaller share loads, in percent."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def check_rules(files: tuple[Path, ...], *, disabled: bool, least: float, as_json: bool) -> None:
     """Tell which rules load, and of each other one where and why not.
@@ -63,10 +65,16 @@ def _progress(text: str) -> None:
 
 @group.command()
 @click.option("--pcap", required=True, type=_FILES, help="Capture file, pcap or pcapng.")
-@click.option("--rules", multiple=True, type=_FILES, help="Rule files or folders; may be given several times.")
+@click.option(
+    "--rules", multiple=True, type=_FILES, help="Rule files or folders; may be given several times."
+)
 @click.option("--home", multiple=True, help="Networks of the inside (HOME_NET); default: private addresses.")
-@click.option("--ips", is_flag=True, help="Drop rules drop, as in the bridge; otherwise everything is told only.")
-@click.option("--eve", type=click.Path(dir_okay=False, path_type=Path), help="Write EVE JSON lines to this file.")
+@click.option(
+    "--ips", is_flag=True, help="Drop rules drop, as in the bridge; otherwise everything is told only."
+)
+@click.option(
+    "--eve", type=click.Path(dir_okay=False, path_type=Path), help="Write EVE JSON lines to this file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def replay(
     pcap: Path, rules: tuple[Path, ...], home: tuple[str, ...], *, ips: bool, eve: Path | None, as_json: bool
@@ -89,7 +97,12 @@ def replay(
 @group.command()
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--only", default="", help="Only cases whose name contains this.")
-@click.option("--least", type=click.FloatRange(0, 100), default=0.0, help="Fail when a smaller share passes, in percent.")
+@click.option(
+    "--least",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    help="Fail when a smaller share passes, in percent.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def conformance(directory: Path, *, only: str, least: float, as_json: bool) -> None:
     """Run the acceptance cases of suricata-verify in DIRECTORY and tell which pass.
@@ -110,7 +123,9 @@ def conformance(directory: Path, *, only: str, least: float, as_json: bool) -> N
             if result.status is not Status.PASSED:
                 click.echo(f"{result.status:8} {result.case}: {result.reason}")
         ran = len(results) - int(str(told["skipped"]))
-        click.echo(f"{told['passed']} of {ran} cases pass, {100 * float(str(told['share'])):.1f} %; {told['skipped']} skipped")
+        click.echo(
+            f"{told['passed']} of {ran} cases pass, {100 * float(str(told['share'])):.1f} %; {told['skipped']} skipped"
+        )
     if 100 * float(str(told["share"])) < least:
         raise click.ClickException(f"less than {least} % of the cases pass")
 

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def _read(folder: Path) -> _Case:
     for argument in [str(argument) for argument in arguments]:
         case.ips = case.ips or "--simulate-ips" in argument
         words = argument.split()
-        for flag, value in zip(words, words[1:], strict=False):
+        for flag, value in pairwise(words):
             if flag == "--set" and "=" in value:
                 key, _, setting = value.partition("=")
                 case.settings[key] = setting
@@ -100,7 +101,9 @@ def _addresses(configuration: Path) -> dict[str, str]:
     import yaml
 
     try:
-        loaded = yaml.safe_load(configuration.read_text(encoding="utf-8").replace("%YAML 1.1", "").lstrip()) or {}
+        loaded = (
+            yaml.safe_load(configuration.read_text(encoding="utf-8").replace("%YAML 1.1", "").lstrip()) or {}
+        )
         groups = loaded.get("vars", {}).get("address-groups", {})
     except (yaml.YAMLError, AttributeError):
         return {}
@@ -134,7 +137,7 @@ def _listed(value: object) -> Sequence[object]:
 
 def _version(text: object) -> tuple[int, ...]:
     parts = [int(part) for part in str(text).split("-")[0].split(".") if part.isdigit()]
-    return tuple((parts + [0, 0, 0])[:3])
+    return tuple([*parts, 0, 0, 0][:3])
 
 
 def _problems(case: _Case) -> list[str]:

@@ -47,7 +47,8 @@ class SelfTestFailed(PackError):  # noqa: N818 - says what it is
 def write(path: Path, manifest: Mapping[str, object], members: Mapping[str, bytes]) -> None:
     """The same input gives the same bytes. Written aside and renamed. Raises OSError."""
     described = {
-        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in sorted(members.items())
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in sorted(members.items())
     }
     head = {"kind": KIND, "format": FORMAT, **manifest, "members": described}
     aside = path.with_name(path.name + ".new")
@@ -100,7 +101,9 @@ def _verified(archive: zipfile.ZipFile) -> tuple[dict[str, object], dict[str, by
         raise WrongFormat("the manifest names no members")
     names = {info.filename for info in infos} - {MANIFEST}
     if names != set(described) or len(infos) != len(names) + 1:
-        raise Altered(f"members differ from the manifest: {', '.join(sorted(names ^ set(described))[:5]) or 'doubled'}")
+        raise Altered(
+            f"members differ from the manifest: {', '.join(sorted(names ^ set(described))[:5]) or 'doubled'}"
+        )
     return manifest, {name: _member(archive, name, described[name]) for name in sorted(names)}
 
 

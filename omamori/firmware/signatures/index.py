@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from omamori.firmware.engine.ips.literals import Group, Literals
 from omamori.firmware.engine.ips.rule import Rule
@@ -12,7 +13,9 @@ from omamori.firmware.signatures.suricata.parser import parse_rule
 def dump_index(literals: Literals, needs: frozenset[str]) -> bytes:
     groups = {
         key: {
-            "literals": [[pattern.hex(), int(caseless), rules] for (pattern, caseless), rules in group.literals.items()],
+            "literals": [
+                [pattern.hex(), int(caseless), rules] for (pattern, caseless), rules in group.literals.items()
+            ],
             "exact": {pattern.hex(): rules for pattern, rules in group.exact.items()},
             "suffix": {pattern.hex(): rules for pattern, rules in group.suffix.items()},
         }
@@ -37,15 +40,12 @@ def load_index(raw: bytes, rules: int) -> tuple[Literals, frozenset[str]]:
     return literals, needs
 
 
-def _group(group: dict[str, list[list[object]] | dict[str, list[int]]]) -> Group:
+def _group(group: dict[str, Any]) -> Group:
     made = Group()
     for pattern, caseless, rules in group["literals"]:
-        made.literals[bytes.fromhex(str(pattern)), bool(caseless)] = list(rules)  # type: ignore[arg-type,call-overload]
-    exact, suffix = group["exact"], group["suffix"]
-    assert isinstance(exact, dict)  # noqa: S101 - else AttributeError below says so
-    assert isinstance(suffix, dict)  # noqa: S101
-    made.exact = {bytes.fromhex(pattern): rules for pattern, rules in exact.items()}
-    made.suffix = {bytes.fromhex(pattern): rules for pattern, rules in suffix.items()}
+        made.literals[bytes.fromhex(pattern), bool(caseless)] = list(rules)
+    made.exact = {bytes.fromhex(pattern): list(rules) for pattern, rules in group["exact"].items()}
+    made.suffix = {bytes.fromhex(pattern): list(rules) for pattern, rules in group["suffix"].items()}
     return made
 
 

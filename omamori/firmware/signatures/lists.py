@@ -44,7 +44,9 @@ def guard_of(category: str) -> Guard:
 def read_list(path: Path, category: str) -> DomainList:
     """Raises ListError, OSError."""
     if path.is_dir():
-        path = next((path / name for name in ("domains", "domains.txt") if (path / name).exists()), path / "domains")
+        path = next(
+            (path / name for name in ("domains", "domains.txt") if (path / name).exists()), path / "domains"
+        )
     if path.stat().st_size > MAX_LIST:
         raise ListError(f"{path}: over {MAX_LIST >> 20} MiB are too many for a list")
     with path.open("rb") as file:

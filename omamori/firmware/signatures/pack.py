@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import hyperscan
+
 from omamori.firmware.engine.antivirus import Antivirus
 from omamori.firmware.engine.domains import DomainTable, build_table
 from omamori.firmware.engine.errors import SignatureError
@@ -109,7 +111,9 @@ def _rule_members(parsed: Parsed) -> tuple[dict[str, bytes], dict[str, str]]:
     return members, named
 
 
-def _load_rules(manifest: Mapping[str, object], members: Mapping[str, bytes], variables: Variables | None) -> RuleSet:
+def _load_rules(
+    manifest: Mapping[str, object], members: Mapping[str, bytes], variables: Variables | None
+) -> RuleSet:
     text = members[RULES].decode("latin-1")
     rules = LazyRules(text.split("\n") if text else [])
     literals, needs = load_index(members[INDEX], len(rules))
@@ -119,7 +123,7 @@ def _load_rules(manifest: Mapping[str, object], members: Mapping[str, bytes], va
 
 def _databases(
     manifest: Mapping[str, object], members: Mapping[str, bytes], literals: Literals
-) -> Mapping[str, "prefilter.hyperscan.Database"]:
+) -> Mapping[str, "hyperscan.Database"]:
     named = manifest.get("databases")
     if manifest.get("matcher") != prefilter.MATCHER or not isinstance(named, dict):
         return prefilter.compile_all(literals)
@@ -132,7 +136,9 @@ def _databases(
 def _tables(lists: Sequence[DomainList]) -> dict[Guard, DomainTable]:
     pairs: dict[Guard, list[tuple[str, str]]] = {}
     for each in lists:
-        pairs.setdefault(guard_of(each.category), []).extend((domain, each.category) for domain in each.domains)
+        pairs.setdefault(guard_of(each.category), []).extend(
+            (domain, each.category) for domain in each.domains
+        )
     return {guard: build_table(entries) for guard, entries in sorted(pairs.items())}
 
 

@@ -26,10 +26,23 @@ def group() -> None:
 @group.command("build")
 @click.option("--version", "version_text", required=True, help="Version of the pack, e.g. 1.2.3.")
 @click.option("--rules", multiple=True, type=_PATH, help="Rule files or folders; may be given several times.")
-@click.option("--domains", multiple=True, metavar="CATEGORY=FILE", help="A domain list and its category, e.g. phishing=f.")
+@click.option(
+    "--domains",
+    multiple=True,
+    metavar="CATEGORY=FILE",
+    help="A domain list and its category, e.g. phishing=f.",
+)
 @click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures, lines name:0:*:hex.")
-@click.option("--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default).")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The pack to write.")
+@click.option(
+    "--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default)."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The pack to write.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def build(
     version_text: str,

@@ -43,7 +43,9 @@ class Options:
     settings: Settings = field(default_factory=Settings)
 
 
-def replay(path: Path, signatures: Signatures, options: Options, *, progress: Callable[[int], None] | None = None) -> Outcome:
+def replay(
+    path: Path, signatures: Signatures, options: Options, *, progress: Callable[[int], None] | None = None
+) -> Outcome:
     """Raises CaptureError, OSError; what came before the error is lost."""
     return replay_frames(read_capture(path), signatures, options, progress=progress)
 

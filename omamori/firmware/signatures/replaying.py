@@ -65,8 +65,12 @@ def text(told: dict[str, object]) -> str:
     detections = told["detections"]
     assert isinstance(detections, list)  # noqa: S101 - made above
     for each in detections:
-        ends = " -> ".join(f"{end['address']}:{end.get('port') or '-'}" for end in (each["source"], each["destination"]))
-        lines.append(f"{each['time']} {each['action']:8} {each['signature_id']} {each['signature']} {each['protocol']} {ends}")
+        ends = " -> ".join(
+            f"{end['address']}:{end.get('port') or '-'}" for end in (each["source"], each["destination"])
+        )
+        lines.append(
+            f"{each['time']} {each['action']:8} {each['signature_id']} {each['signature']} {each['protocol']} {ends}"
+        )
     lines.append(
         f"{told['packets']} packets, {len(detections)} detections, {told['dropped']} dropped, {told['rewritten']} overwritten,"
         f" {told['skipped']} frames without IP"

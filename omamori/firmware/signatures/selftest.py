@@ -40,7 +40,9 @@ def samples(lists: Sequence[DomainList], malware: Sequence[Malware]) -> list[Sam
     ]
     found += [Sample("domain", CLEAN_NAME, matches=False, guard=guard.value) for guard in Guard]
     literal = [each for each in malware if set(each.body) <= _HEX]
-    found += [Sample("file", each.body, matches=True) for each in literal[:: max(1, len(literal) // _EACH)][:_EACH]]
+    found += [
+        Sample("file", each.body, matches=True) for each in literal[:: max(1, len(literal) // _EACH)][:_EACH]
+    ]
     return [*found, Sample("file", b"an ordinary text\n".hex() * 20, matches=False)]
 
 
@@ -63,7 +65,9 @@ def run(signatures: Signatures, samples: Sequence[Sample]) -> None:
             wanted = "matches nothing" if sample.matches else "matches, though it must not"
             raise SelfTestFailed(f"self-test: the {sample.kind} {sample.value[:60]!r} {wanted}")
     if isinstance(signatures.rules, RuleSet) and (silent := signatures.rules.silent_groups()):
-        raise SelfTestFailed(f"self-test: the matcher does not find its own literals in {', '.join(silent[:3])}")
+        raise SelfTestFailed(
+            f"self-test: the matcher does not find its own literals in {', '.join(silent[:3])}"
+        )
 
 
 def _matches(signatures: Signatures, sample: Sample) -> bool:

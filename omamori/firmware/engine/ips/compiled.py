@@ -106,19 +106,18 @@ class CompiledRule:
             return True
         return self.rule.header.both_ways and _pair(self._header, destination, source)
 
-    def _payload_matches(
-        self, inspection: Inspection, views: Views, values: dict[str, int]
-    ) -> bool:
+    def _payload_matches(self, inspection: Inspection, views: Views, values: dict[str, int]) -> bool:
         assert self._payload is not None  # noqa: S101 - the caller asked
         steps = self._payload.steps
         if not self._sections or self._where.headers:
             name = "stream" if inspection.moment is Moment.STREAM else "payload"
-            return self._any(steps, views.values(name, ()), values)
+            fresh = inspection.fresh if inspection.moment is Moment.STREAM else 0
+            return self._any(steps, views.values(name, ()), values, fresh)
         # A rule over payload and buffers: the payload's part may have been seen at an earlier moment.
         key = ("part", self.key, inspection.to_server)
         if key in inspection.flow.rule_memory:
             return True
-        found = self._any(steps, [*views.values("stream", ()), *views.values("payload", ())], values)
+        found = self._any(steps, [*views.values("stream", ()), *views.payload()], values)
         if found and len(inspection.flow.rule_memory) < 256:
             inspection.flow.rule_memory[key] = True
         return found
@@ -126,9 +125,11 @@ class CompiledRule:
     def _section_matches(self, section: CompiledSection, views: Views, values: dict[str, int]) -> bool:
         return self._any(section.steps, views.values(section.buffer, section.transforms), values)
 
-    def _any(self, steps: Steps, views: "Sequence[tuple[bytes, bytes]]", values: dict[str, int]) -> bool:
+    def _any(
+        self, steps: Steps, views: "Sequence[tuple[bytes, bytes]]", values: dict[str, int], beyond: int = 0
+    ) -> bool:
         for data, lower in views:
-            run = Run(data, values, lower)
+            run = Run(data, values, lower, beyond)
             if steps.matches(run):
                 self.reach = max(self.reach, run.reach)
                 return True
@@ -147,4 +148,3 @@ def _pair(
         and (sources.everything or source[0] in sources)
         and (destinations.everything or destination[0] in destinations)
     )
-

@@ -44,7 +44,8 @@ def _levels(rules: Sequence[Rule]) -> list[int]:
 
 def _names(rule: Rule) -> tuple[set[str], set[str]]:
     """(asked, changed)"""
-    asked, changed = set(), set()
+    asked: set[str] = set()
+    changed: set[str] = set()
     for op in rule.state:
         match op:
             case FlowBits():

@@ -7,7 +7,7 @@ import hyperscan
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.ips.literals import Group, Literals
 
-MATCHER = f"hyperscan {hyperscan.__version__}"
+MATCHER = f"hyperscan {hyperscan.__version__}"  # type: ignore[attr-defined]  # its stub forgets it
 """Serialized databases fit this version only."""
 
 
@@ -39,7 +39,7 @@ class Prefilter:
         """First, middle and last literal are found, and nothing is found in nothing."""
         literals = list(self._literals.items())
         found: set[int] = set()
-        for (literal, _), rules in (literals[:1] + literals[len(literals) // 2 :][:1] + literals[-1:]):
+        for (literal, _), rules in literals[:1] + literals[len(literals) // 2 :][:1] + literals[-1:]:
             found.clear()
             self.candidates(literal, literal.lower(), found)
             if not found.issuperset(rules):
@@ -56,7 +56,8 @@ class Prefilter:
             at = lower.find(b".", at + 1)
 
 
-def _matched(literal: int, _begin: int, _end: int, _flags: int, found: list[int]) -> None:
+def _matched(literal: int, _begin: int, _end: int, _flags: int, found: object) -> None:
+    assert isinstance(found, list)  # noqa: S101 - what `candidates` passes as context
     found.append(literal)
 
 

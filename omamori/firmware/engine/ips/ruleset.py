@@ -20,8 +20,8 @@ from omamori.firmware.engine.ips.spans import Resolver, Variables
 from omamori.firmware.engine.ips.state import Memory, Said
 from omamori.firmware.engine.ips.unfiltered import Unfiltered
 from omamori.firmware.engine.ips.views import Views
-from omamori.firmware.engine.signatures import RuleHit
 from omamori.firmware.engine.packet import Packet
+from omamori.firmware.engine.signatures import RuleHit
 
 _FIRED = 4096
 """Rules remembered as fired for one transaction."""

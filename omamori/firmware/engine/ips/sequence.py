@@ -8,6 +8,7 @@ budget, so no rule and no data can make the work unbounded.
 import re
 from collections.abc import Sequence
 
+from omamori.firmware.engine.ips.encodings import base64_prefix
 from omamori.firmware.engine.ips.numbers import compare, read
 from omamori.firmware.engine.ips.rule import (
     Base64Decode,
@@ -22,7 +23,6 @@ from omamori.firmware.engine.ips.rule import (
     Regex,
     Step,
 )
-from omamori.firmware.engine.ips.encodings import base64_prefix
 
 BUDGET = 3000
 """Tries for one value of one section; Suricata's inspection-recursion-limit."""
@@ -31,14 +31,18 @@ BUDGET = 3000
 class Run:
     """One evaluation: where it stands in the data and what was extracted."""
 
-    __slots__ = ("_lower", "at", "budget", "data", "reach", "values")
+    __slots__ = ("_lower", "at", "beyond", "budget", "data", "reach", "values")
 
-    def __init__(self, data: bytes, values: dict[str, int], lower: bytes | None = None) -> None:
+    def __init__(
+        self, data: bytes, values: dict[str, int], lower: bytes | None = None, beyond: int = 0
+    ) -> None:
         self.data = data
         self.values = values
         self.at = 0
         self.reach = 0
         """The furthest end of a match: what part of the data the decision rests on."""
+        self.beyond = beyond
+        """Matches must reach beyond this index: what lies before was looked at already."""
         self.budget = BUDGET
         self._lower = lower
 
@@ -89,7 +93,7 @@ def _is_relative(step: Step) -> bool:
 
 def _go(steps: "list[_Step]", run: Run, index: int) -> bool:
     if index == len(steps):
-        return True
+        return not run.reach or run.reach > run.beyond
     run.budget -= 1
     return run.budget >= 0 and steps[index].run(steps, run, index)
 
@@ -122,18 +126,20 @@ class _Content(_Step):
         low, high = self._bounds(run)
         if content.negated:
             return self._find(data, low, high) < 0 and _go(steps, run, index + 1)
-        start, before = low, run.at
+        start, before, reach = low, run.at, run.reach
+        if index + 1 == len(steps) and reach <= run.beyond:
+            start = max(start, run.beyond - self._size + 1)
         while True:
             found = self._find(data, start, high)
             if found < 0:
                 return False
-            run.at = end = found + self._size
+            run.at = found + self._size
+            run.reach = max(reach, run.at)
             if _go(steps, run, index + 1):
-                run.reach = max(run.reach, end)
                 return True
-            if not self._retried or run.budget < 0:
+            run.at, run.reach, start = before, reach, found + 1
+            if not (self._retried or run.beyond) or run.budget < 0:
                 return False
-            run.at, start = before, found + 1
 
     def _find(self, data: bytes, low: int, high: int) -> int:
         content = self._content
@@ -174,20 +180,20 @@ class _Regex(_Step):
     def run(self, steps: "list[_Step]", run: Run, index: int) -> bool:
         if self._compiled is None:
             self._compiled = re.compile(self._regex.expression, self._regex.flags)
-        before = run.at
+        before, reach = run.at, run.reach
         base = before if self._regex.relative else 0
         data = run.data[base:] if base else run.data
         found = self._compiled.search(data)
         if self._regex.negated:
             return found is None and _go(steps, run, index + 1)
         while found is not None:
-            run.at = end = base + found.end()
+            run.at = base + found.end()
+            run.reach = max(reach, run.at)
             if _go(steps, run, index + 1):
-                run.reach = max(run.reach, end)
                 return True
-            if not self._retried or run.budget < 0:
+            run.at, run.reach = before, reach
+            if not (self._retried or run.beyond) or run.budget < 0:
                 return False
-            run.at = before
             if found.start() >= len(data):
                 return False
             found = self._compiled.search(data, found.start() + 1)

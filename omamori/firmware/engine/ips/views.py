@@ -11,10 +11,11 @@ from omamori.firmware.engine.packet import Packet
 class Views:
     """For one inspection."""
 
-    __slots__ = ("_buffers", "_made", "_packet")
+    __slots__ = ("_buffers", "_made", "_packet", "_whole")
 
     def __init__(self, inspection: Inspection) -> None:
         self._buffers = inspection.buffers
+        self._whole = inspection.packet if _is_senders(inspection) else None
         self._packet = inspection.packet if inspection.moment is Moment.PACKET else None
         self._made: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[bytes, bytes]]] = {}
 
@@ -26,12 +27,27 @@ class Views:
             made = self._made[key] = [(data, data.lower()) for data in self._raw(name, transforms)]
         return made
 
+    def payload(self) -> Sequence[tuple[bytes, bytes]]:
+        """The packet's payload, at whatever moment."""
+        if "payload" in self._buffers or self._whole is None or not self._whole.payload:
+            return self.values("payload", ())
+        return ((self._whole.payload, self._whole.payload.lower()),)
+
     def _raw(self, name: str, transforms: tuple[tuple[str, str], ...]) -> Sequence[bytes]:
         values: Sequence[bytes] = self._buffers.get(name, ())
         if not values and self._packet is not None and name in HEADER_BUFFERS:
             header = header_bytes(self._packet, name)
             values = (header,) if header else ()
         return [transformed(bytes(value), transforms) for value in values] if transforms else values
+
+
+def _is_senders(inspection: Inspection) -> bool:
+    """The packet came from the sender of the data: an acknowledgement can make the other side's data known, too."""
+    packet, flow = inspection.packet, inspection.flow
+    if packet is None:
+        return False
+    sender = (flow.client, flow.client_port) if inspection.to_server else (flow.server, flow.server_port)
+    return (packet.source, packet.source_port) == sender
 
 
 def header_bytes(packet: Packet, name: str) -> bytes:

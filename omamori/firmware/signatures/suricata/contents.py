@@ -120,7 +120,14 @@ def pcre(draft: Draft, option: Option) -> None:
     draft.add(Regex(expression, flags, negated, "R" in modes, _captures(captures, option)), buffer)
 
 
-_VERSIONS = {"sslv2": "ssl2", "sslv3": "ssl3", "tls1.0": "1.0", "tls1.1": "1.1", "tls1.2": "1.2", "tls1.3": "1.3"}
+_VERSIONS = {
+    "sslv2": "ssl2",
+    "sslv3": "ssl3",
+    "tls1.0": "1.0",
+    "tls1.1": "1.1",
+    "tls1.2": "1.2",
+    "tls1.3": "1.3",
+}
 
 
 def tls_version(draft: Draft, option: Option) -> None:

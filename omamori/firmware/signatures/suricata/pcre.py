@@ -6,6 +6,7 @@ Python is refused with its reason, never approximated. The result is tried with 
 
 import re
 import warnings
+from collections.abc import Iterator
 
 CASELESS, MULTILINE, DOTALL, EXTENDED = int(re.IGNORECASE), int(re.MULTILINE), int(re.DOTALL), int(re.VERBOSE)
 _POSIX = {
@@ -272,7 +273,7 @@ class _Writer:
         return ("\\" + following if not following.isalnum() else following), at + 2
 
 
-def _outside_classes(text: str, start: int):  # type: ignore[no-untyped-def] # noqa: ANN202 - a local generator
+def _outside_classes(text: str, start: int) -> Iterator[tuple[int, str]]:
     """(index, character) of what stands outside classes and escapes."""
     at, inside = start, False
     while at < len(text):

@@ -1,0 +1,123 @@
+"""What rules remember: flowbits, xbits, flowints, thresholds."""
+
+import pytest
+
+from omamori.firmware.engine.ips.state import Bounded
+
+
+def uri(asking, *rules, **facts):
+    return asking(*(f"alert http any any -> any any ({rule})" for rule in rules), **facts)
+
+
+def test_setters_come_before_those_that_ask(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"ab"; flowbits:isset,two; sid:1;',
+        'http.uri; content:"ab"; flowbits:isset,one; flowbits:set,two; sid:2;',
+        'http.uri; content:"ab"; flowbits:set,one; flowbits:noalert; sid:3;',
+    )
+    assert rules.message(http__uri=b"ab") == [1, 2]
+
+
+def test_bits_belong_to_their_flow(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"set"; flowbits:set,x; sid:1;',
+        'http.uri; content:"ask"; flowbits:isset,x; sid:2;',
+    )
+    assert rules.message(http__uri=b"ask") == []
+    assert rules.message(http__uri=b"set") == [1]
+    assert rules.message(http__uri=b"ask") == [2]
+
+
+@pytest.mark.parametrize(
+    ("bits", "asked", "expected"),
+    [
+        (set(), "isset,a", False),
+        ({"a"}, "isset,a", True),
+        ({"b"}, "isset,a|b", True),
+        ({"a"}, "isnotset,a", False),
+        ({"a"}, "isnotset,a|b", True),
+        ({"a", "b"}, "isnotset,a|b", False),
+    ],
+)
+def test_asking_for_bits(asking, bits, asked, expected):
+    rules = uri(asking, f'http.uri; content:"ab"; flowbits:{asked}; sid:1;', flowbits=bits)
+    assert rules.message(http__uri=b"ab") == ([1] if expected else [])
+
+
+def test_toggle_and_unset(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"t"; bsize:2; content:"tt"; flowbits:toggle,x; sid:1;',
+        'http.uri; content:"un"; flowbits:unset,x; sid:2;',
+    )
+    rules.message(http__uri=b"tt")
+    assert rules.flow.flowbits == {"x"}
+    rules.message(http__uri=b"un")
+    assert rules.flow.flowbits == set()
+
+
+def test_xbits_outlive_the_flow_until_they_expire(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"set"; xbits:set,x,track ip_src,expire 60; sid:1;',
+        'http.uri; content:"ask"; xbits:isset,x,track ip_src; sid:2;',
+    )
+    rules.message(http__uri=b"set")
+    rules.now += 59
+    assert rules.message(http__uri=b"ask") == [2]
+    rules.now += 2
+    assert rules.message(http__uri=b"ask") == []
+
+
+def test_flowints_count(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"ab"; flowint:n,notset; flowint:n,=,1; sid:1;',
+        'http.uri; content:"ab"; flowint:n,isset; flowint:n,+,1; flowint:n,>,1; sid:2;',
+    )
+    told = [rules.message(http__uri=b"ab") for _ in range(4)]
+    assert told[0][0] == 1
+    assert rules.flow.flowints["n"] >= 1
+
+
+def repeated(rules, times, step=1.0):
+    told = []
+    for _ in range(times):
+        told.append(bool(rules.message(http__uri=b"ab")))
+        rules.now += step
+    return told
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (
+            "threshold:type limit, track by_src, count 2, seconds 60;",
+            [True, True, False, False, False, False],
+        ),
+        (
+            "threshold:type threshold, track by_src, count 3, seconds 60;",
+            [False, False, True, False, False, True],
+        ),
+        (
+            "threshold:type both, track by_src, count 2, seconds 60;",
+            [False, True, False, False, False, False],
+        ),
+        ("threshold:type limit, track by_src, count 1, seconds 3;", [True, False, False, True, False, False]),
+        ("detection_filter:track by_src, count 2, seconds 60;", [False, False, True, True, True, True]),
+    ],
+)
+def test_thresholds(asking, option, expected):
+    rules = uri(asking, f'http.uri; content:"ab"; {option} sid:1;')
+    assert repeated(rules, 6) == expected
+
+
+def test_memory_is_bounded():
+    memory = Bounded()
+    for number in range(70_000):
+        memory.keep(number, 1.0)
+    assert len(memory) == 65_536
+    assert 0 not in memory
+    assert 69_999 in memory

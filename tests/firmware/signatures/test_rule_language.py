@@ -1,0 +1,146 @@
+"""Rule text in: rules or errors with line, column and reason out, never silence."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omamori.firmware.engine.ips.rule import Content, Operator, RuleAction
+from omamori.firmware.signatures.suricata import (
+    RuleError,
+    RuleSyntaxError,
+    Unsupported,
+    parse_rule,
+    parse_rules,
+)
+
+GOOD = 'alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"ok"; http.uri; content:"/a"; sid:1;)'
+
+
+def test_a_whole_rule():
+    rule = parse_rule(
+        'drop tls [$HOME_NET,!192.0.2.1] any -> any [443,8443:8500] (msg:"Caf\xc3\xa9 \\"x\\"; y"; flow:established,to_server; '.replace(
+            "; y", "\\; y"
+        )
+        + 'tls.sni; content:"evil.example"; bsize:12; nocase; reference:url,example.com/a; classtype:trojan-activity; '
+        "target:src_ip; metadata:policy balanced, created_at 2024_01_02; gid:3; sid:77; rev:4;)"
+    )
+    assert (rule.header.action, rule.header.protocol) == (RuleAction.DROP, "tls")
+    assert (rule.sid, rule.gid, rule.revision, rule.priority) == (77, 3, 4, 1)
+    assert rule.message == 'Café "x"; y'
+    assert rule.metadata == (("policy", "balanced"), ("created_at", "2024_01_02"))
+    assert rule.target == "src_ip"
+    (section,) = rule.sections
+    assert section.buffer == "tls.sni"
+    content, size = section.steps
+    assert content == Content(b"evil.example", nocase=True)
+    assert size.comparison.operator is Operator.EQUAL
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "reason"),
+    [
+        ("alert", 5, "no '('"),
+        ("alert http any any -> any any msg", 33, "no '('"),
+        ("alert http any any -> any (sid:1;)", 23, "7 words"),
+        ("fire http any any -> any any (sid:1;)", 1, "not an action"),
+        ("alert nonsense any any -> any any (sid:1;)", 7, "not a protocol"),
+        ("alert http any any >> any any (sid:1;)", 20, "not a direction"),
+        ("alert http 300.1.1.1 any -> any any (sid:1;)", 12, "not an address"),
+        ("alert http [1.1.1.1,x] any -> any any (sid:1;)", 21, "not an address"),
+        ("alert http [1.1.1.1 any -> any any (sid:1;)", 43, "never closed"),
+        ("alert http any 70000 -> any any (sid:1;)", 16, "not a port"),
+        ("alert http any 90:80 -> any any (sid:1;)", 16, "not a port"),
+        ("alert http any any -> any any (sid:1)", 32, "without ';'"),
+        ("alert http any any -> any any (sid:1;", 37, "no ')'"),
+        ('alert http any any -> any any (msg:"x";)', 1, "no sid"),
+        ("alert http any any -> any any (sid:x;)", 36, "not a number"),
+        ("alert http any any -> any any (wat; sid:1;)", 32, "no such option"),
+        ("alert http any any -> any any (content:abc; sid:1;)", 40, "double quotes"),
+        ('alert http any any -> any any (content:"|4|"; sid:1;)', 40, "hexadecimal"),
+        ('alert http any any -> any any (content:"|41"; sid:1;)', 40, "never closed"),
+        ('alert http any any -> any any (content:""; sid:1;)', 40, "empty"),
+        ("alert http any any -> any any (nocase; sid:1;)", 32, "needs a content"),
+        ('alert http any any -> any any (content:"abc"; depth:2; sid:1;)', 53, "smaller than its content"),
+        ('alert http any any -> any any (content:!"abc"; fast_pattern; sid:1;)', 48, "negated"),
+        ('alert http any any -> any any (pcre:"/(/"; sid:1;)', 37, "never closed"),
+        ('alert http any any -> any any (pcre:"abc"; sid:1;)', 37, "/pattern/"),
+        ('alert http any any -> any any (pcre:"/a/q"; sid:1;)', 37, "no flag"),
+        ("alert http any any -> any any (flow:sideways; sid:1;)", 37, "flow"),
+        ("alert http any any -> any any (byte_test:1,>,2; sid:1;)", 42, "byte_test needs"),
+        ("alert http any any -> any any (threshold:type limit, track by_src, count 1; sid:1;)", 42, "seconds is missing"),
+        ("alert http any any -> any any (flowbits:set; sid:1;)", 41, "not an operation"),
+        ('alert http any any -> any any (base64_data; content:"a"; sid:1;)', 1, "without base64_decode"),
+        ("alert http any any -> any any (dotprefix; sid:1;)", 32, "sticky buffer"),
+    ],
+)  # fmt: skip
+def test_errors_say_where_and_why(text, column, reason):
+    with pytest.raises(RuleError) as told:
+        parse_rule(text)
+    assert reason in told.value.reason
+    assert told.value.column == column
+
+
+@pytest.mark.parametrize(
+    "option", ["lua:x.lua", "geoip:src,JP", "filemd5:x", "dce_iface:1", "smb.share", "asn1:oversize_length 9"]
+)
+def test_what_is_not_supported_says_so_by_name(option):
+    with pytest.raises(Unsupported) as told:
+        parse_rule(f"alert tcp any any -> any any ({option}; sid:1;)")
+    assert told.value.what == option.split(":")[0]
+    assert not isinstance(told.value, RuleSyntaxError)
+
+
+def test_a_file_with_garbage_loads_the_rest():
+    content = "\n".join(
+        [
+            "# a comment",
+            GOOD,
+            "this is not a rule",
+            "",
+            '# alert tcp any any -> any any (msg:"off"; sid:9;)',
+            'alert tcp any any -> any any (msg:"over \\',
+            'lines"; sid:2;)',
+            "alert tcp any any -> any any (lua:x; sid:3;)",
+            "\x00\xff\xfe garbage \x01",
+        ]
+    ).encode("latin-1")
+    parsed = parse_rules(content, file="a.rules")
+    assert [rule.sid for rule in parsed.rules] == [1, 2]
+    assert [(refusal.line, refusal.keyword) for refusal in parsed.refused] == [(3, ""), (8, "lua"), (9, "")]
+    assert str(parsed.refused[1]) == "a.rules:8:31: lua: scripts are not run on a unit"
+    assert parsed.disabled == 1
+    assert [rule.sid for rule in parse_rules(content, with_disabled=True).rules] == [1, 9, 2]
+
+
+def test_a_rule_of_a_megabyte_is_refused():
+    with pytest.raises(RuleSyntaxError, match="characters"):
+        parse_rule(f'alert tcp any any -> any any (content:"{"a" * 1_000_000}"; sid:1;)')
+
+
+def test_lists_nested_without_end_are_refused():
+    with pytest.raises(RuleSyntaxError, match="nested"):
+        parse_rule(f"alert tcp {'[' * 50}1.1.1.1{']' * 50} any -> any any (sid:1;)")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_rules_or_refusals(content):
+    parsed = parse_rules(content)
+    assert len(parsed.rules) == len(parsed.texts)
+
+
+_PIECES = st.sampled_from(
+    ["content:", '"abc"', '"|41 zz|"', ";", "!", "http.uri", "pcre:", '"/a(b|c)+/Ri"', "distance:", "-5", "within:n", "byte_test:", "1,>,2,0",
+     "byte_extract:1,0,n", "base64_decode", "base64_data", "dotprefix", "flowbits:set,x", "threshold:type limit", "sid:1", ",", "\\", "|", "(", ")",
+     "endswith", "depth:99999999999", "isdataat:", "relative", "xor", "http_uri", "metadata:"]
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_PIECES, max_size=14).map("".join))
+def test_any_options_are_a_rule_or_an_error(body):
+    try:
+        parse_rule(f"alert tcp any any -> any any ({body} sid:1;)")
+    except RuleError as error:
+        assert error.column >= 1
+        assert error.reason
