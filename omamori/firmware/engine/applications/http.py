@@ -15,10 +15,12 @@ from omamori.firmware.engine.applications.layer import Content, Context, Event, 
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
-_HEAD_END = re.compile(rb"\n\r?\n")
+_HEAD_END = re.compile(rb"\n[ \t\r]*\n")
+_STATUS_LINE = re.compile(rb"(?:^|\n)[ \t]*(?=HTTP/)")
 _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""
 _FIRST_LOOK = 8 << 10
+_STATUS_BEGIN = b"HTTP"
 _REQUEST_BODY = frozenset(("http.request_body", "file.data"))
 _RESPONSE_BODY = frozenset(("http.response_body", "file.data"))
 
@@ -127,7 +129,9 @@ class Http:
                 at += 1
         kept = len(side.head)
         text = side.head + piece.data[at:] if kept or at else piece.data
-        match = _HEAD_END.search(text, max(side.scanned_to - 3, 0))
+        if not to_server and not text.startswith(_STATUS_BEGIN[: len(text)]):
+            return self._unannounced(side, text, at, kept, events)
+        match = _HEAD_END.search(text, max(side.scanned_to - 80, 0))
         if match is None:
             side.head, side.scanned_to = text, len(text)
             side.lost = len(text) > self._settings.head_limit
@@ -139,6 +143,19 @@ class Http:
         if side.body is not None and side.body.done:
             side.body = None
         return end
+
+    def _unannounced(self, side: _Side, text: bytes, at: int, kept: int, events: list[Event]) -> int:
+        """A response without a status line at its beginning: receivers skip to one, or take all for the file (HTTP/0.9)."""
+        status = _STATUS_LINE.search(text)
+        if status is not None:
+            side.head, side.scanned_to = b"", 0
+            return max(at + status.end() - kept, at)
+        side.head, side.scanned_to = b"", 0
+        exchange = self._answered(Response(b"", b"", []))
+        side.exchange, side.buffers = exchange, {}
+        head = Response(b"", b"", [])
+        self._begin_body(side, head, (Framing.CLOSE, 0), events, wanted=True, to_server=False)
+        return at
 
     def _begin_request(self, side: _Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
         request = http_head.parse_request(block)
@@ -166,7 +183,7 @@ class Http:
         exchange.response = response
         side.exchange, side.buffers = exchange, http_buffers.of_response(response, needs)
         method = exchange.request.method if exchange.request else b""
-        if response.status == 101 or (method == b"CONNECT" and 200 <= response.status < 300):
+        if http_head.opens_tunnel(response, method):
             events.append(Message(exchange.number, to_server=False, buffers=side.buffers))
             self._sides[True].lost = side.lost = True  # a tunnel: no HTTP follows
             return
@@ -231,9 +248,7 @@ class Http:
                 to_server=to_server,
             )
             self._look(side, events, needs, to_server=to_server)
-        if side.body.broken:
-            side.lost = True
-        if side.body.done or side.body.broken:
+        if side.body.done:
             self._finish_body(side, piece.offset + end, events, needs, to_server=to_server)
         return end
 

@@ -7,10 +7,14 @@ from typing import NamedTuple
 from omamori.firmware.engine.applications.http_head import Framing
 
 _SIZE_LINE = 1024
-_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,12})[ \t]*(?:;|$)")
+_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,12})(?![0-9a-fA-F])")
+_NO_SIZE = re.compile(rb"[ \t]*[^ \t\r0-9a-fA-F]")
 _STEP = 1 << 20
 """At most so much comes out of a decoder for one piece of input: a bomb goes off in small parts only."""
-_ENCODINGS = {b"gzip": 47, b"x-gzip": 47, b"deflate": 15}
+_BURST = 16 * _STEP
+_ENCODING = re.compile(rb"gzip|deflate", re.IGNORECASE)
+_MAX_LAYERS = 4
+_EARLY = 4096
 
 
 class Part(NamedTuple):
@@ -22,9 +26,12 @@ class Part(NamedTuple):
 
 
 class Body:
-    """Finds a body's bytes in the stream, however it is framed."""
+    """Finds a body's bytes in the stream, however it is framed.
 
-    __slots__ = ("_framing", "_left", "_line", "_state", "broken", "done")
+    Chunks that are none make all that follows the body, as for receivers that do not know chunks.
+    """
+
+    __slots__ = ("_framing", "_left", "_line", "_state", "done")
 
     def __init__(self, framing: Framing, length: int) -> None:
         self._framing = framing
@@ -33,8 +40,6 @@ class Body:
         self._state = "size" if framing is Framing.CHUNKED else "data"
         self._line = b""
         self.done = framing is Framing.NONE or (framing is Framing.LENGTH and length == 0)
-        self.broken = False
-        """The framing cannot be followed any further."""
 
     def take(self, data: bytes, at: int) -> tuple[Part | None, int]:
         """The next part of the body at or after index `at`, and the index to go on from."""
@@ -60,7 +65,12 @@ class Body:
         return True
 
     def _chunked(self, data: bytes, at: int) -> tuple[Part | None, int]:
-        while at < len(data) and not (self.done or self.broken):
+        while at < len(data) and not self.done:
+            if self._framing is Framing.CLOSE:
+                return self.take(data, at)
+            if self._state == "size" and not self._line and _NO_SIZE.match(data, at):
+                self._framing = Framing.CLOSE
+                continue
             if self._state == "data":
                 length = min(self._left, len(data) - at)
                 self._left -= length
@@ -74,11 +84,12 @@ class Body:
         end = data.find(b"\n", at)
         if end < 0:
             self._line += data[at:]
-            self.broken = len(self._line) > _SIZE_LINE
+            if len(self._line) > _SIZE_LINE:
+                self._framing = Framing.CLOSE
             return len(data)
         line, self._line = (self._line + data[at:end]).rstrip(b"\r"), b""
         if self._state == "end":
-            self._state, self.broken = "size", bool(line)
+            self._state = "size"
         elif self._state == "trailer":
             self.done = not line
         else:
@@ -86,57 +97,94 @@ class Body:
         return end + 1
 
     def _begin_chunk(self, line: bytes) -> None:
+        if not line:
+            return
         size = _SIZE.match(line)
         if size is None:
-            self.broken = True
+            self._framing = Framing.CLOSE
             return
         self._left = int(size[1], 16)
         self._state = "data" if self._left else "trailer"
 
 
 class Decoder:
-    """Undoes a Content-Encoding. What it cannot undo (unknown, damaged, beyond the limit) it hands on as it is, once."""
+    """Undoes a Content-Encoding, layer by layer. What it cannot undo it hands on as it is; beyond the limit, nothing."""
 
-    __slots__ = ("_early", "_left", "_plain", "_window", "_zlib")
+    __slots__ = ("_layers", "_left")
 
     def __init__(self, encoding: bytes | None, limit: int) -> None:
-        name = (encoding or b"").split(b",")[-1].strip().lower()
-        self._window = _ENCODINGS.get(name, 0)
-        self._zlib = zlib.decompressobj(self._window) if self._window else None
-        self._early = b""
-        """The first byte, while it is alone: zlib's header takes two."""
+        names = _ENCODING.findall(encoding or b"")[:_MAX_LAYERS]
+        self._layers = [_Inflate() for _ in names]
         self._left = limit
-        self._plain = not self._window
 
     @property
     def plain(self) -> bool:
         """Bytes come out as they go in."""
-        return self._plain
+        return not self._layers
 
     def feed(self, data: bytes) -> bytes:
         """Empty once the limit is reached."""
         if self._left <= 0:
             return b""
-        out = data if self._zlib is None else self._inflate(data)
-        self._left -= len(out)
-        return out
-
-    def _inflate(self, data: bytes) -> bytes:
-        assert self._zlib is not None  # noqa: S101 - the caller asked
-        early, self._early = self._early, b"" if self._early or len(data) > 1 else data
-        try:
-            out = self._zlib.decompress(data, min(_STEP, self._left))
-            while self._zlib.unconsumed_tail and len(out) < self._left and len(out) < 16 * _STEP:
-                out += self._zlib.decompress(self._zlib.unconsumed_tail, _STEP)
-        except zlib.error:
-            return self._damaged(early + data if self._window == 15 else data)
-        if self._zlib.unconsumed_tail:
-            self._left = 0
-        return out
-
-    def _damaged(self, data: bytes) -> bytes:
-        if self._window == 15:  # many send raw deflate under this name
-            self._window, self._zlib = -15, zlib.decompressobj(-15)
-            return self._inflate(data)
-        self._zlib = None
+        for layer in self._layers:
+            data = layer.feed(data, self._left)
+        self._left -= len(data)
         return data
+
+
+class _Inflate:
+    """One layer: gzip or zlib, as its first bytes say, else bare deflate, else nothing that can be undone.
+
+    Senders mix these up, and damaged gzip headers are a way past scanners: so each is tried on what came before the first
+    byte came out.
+    """
+
+    __slots__ = ("_early", "_others", "_zlib")
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(47)
+        self._others = [_after_gzip_header, bytes]
+        self._early: bytes | None = b""
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        if self._early is None and self._zlib.eof:
+            return b""
+        source = data
+        while True:
+            try:
+                out = self._inflate(source, limit)
+            except zlib.error:
+                whole = (self._early or b"") + data
+                if self._early is None or not self._others:
+                    return self._give_up(data if self._early is None else whole)
+                source = self._others.pop(0)(whole)
+                self._zlib = zlib.decompressobj(-15)
+                continue
+            self._early = (
+                None if out or self._early is None or len(self._early) > _EARLY else self._early + data
+            )
+            return out
+
+    def _inflate(self, data: bytes, limit: int) -> bytes:
+        out = self._zlib.decompress(data, min(_STEP, limit))
+        while self._zlib.unconsumed_tail and len(out) < min(limit, _BURST):
+            out += self._zlib.decompress(self._zlib.unconsumed_tail, _STEP)
+        return out
+
+    def _give_up(self, data: bytes) -> bytes:
+        self._early, self._others = b"", []
+        self._zlib = zlib.decompressobj(47)
+        return data
+
+
+def _after_gzip_header(data: bytes) -> bytes:
+    """Past a gzip header (RFC 1952) whose flags or check sum are wrong."""
+    if not data.startswith(b"\x1f\x8b") or len(data) < 12:
+        return data
+    flags, at = data[3], 10
+    if flags & 4:
+        at += 2 + int.from_bytes(data[10:12], "little")
+    for flag in (8, 16):
+        if flags & flag:
+            at = data.find(b"\0", at) + 1
+    return data[at + (2 if flags & 2 else 0) :]

@@ -13,7 +13,7 @@ def host(request: Request) -> bytes:
     """Lower case, without port: of an absolute target, else of the Host field; empty where there is none."""
     raw = http_uri.host_of(request.target)
     if raw is None:
-        raw = request.get(b"host") or b""
+        raw = request.get(b"host") or (request.target if request.method == b"CONNECT" else b"")
         if not raw.startswith(b"["):
             raw = raw.partition(b":")[0]
     return raw.strip().lower()

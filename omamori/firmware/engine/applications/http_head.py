@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 _MAX_FIELDS = 256
-_STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t]+([^\r\n]*))?")
-_FOLD = re.compile(rb"\r?\n[ \t]+")
-_CHUNKED = re.compile(rb"(?:^|,)\s*chunked\s*$", re.IGNORECASE)
+_STATUS = re.compile(rb"\S+[ \t\r]+(\d{3})(?!\d)[ \t]*([^\r\n]*)")
+_LINE_END = re.compile(rb"\r?\n|\r")
+_NUMBER = re.compile(rb"\d{1,15}")
 
 
 class Framing(Enum):
@@ -73,13 +73,13 @@ def parse_request(block: bytes) -> Request | None:
 
 
 def parse_response(block: bytes) -> Response | None:
-    """The same for a response."""
+    """The same for a response; its status is 0 where none can be read."""
     line, raw, fields = _split(block)
-    status = _STATUS.match(line)
-    if status is None:
+    if not line.startswith(b"HTTP"):
         return None
-    protocol = line.partition(b" ")[0]
-    return Response(line, raw, fields, protocol=protocol, status=int(status[1]), reason=status[2] or b"")
+    status = _STATUS.match(line)
+    number, reason = (int(status[1]), status[2]) if status else (0, b"")
+    return Response(line, raw, fields, protocol=line.partition(b" ")[0], status=number, reason=reason)
 
 
 def request_body(request: Request) -> tuple[Framing, int]:
@@ -90,27 +90,33 @@ def request_body(request: Request) -> tuple[Framing, int]:
 
 def response_body(response: Response, method: bytes) -> tuple[Framing, int]:
     """The same for the response to a request by `method`."""
-    if method == b"HEAD" or response.status in (204, 304) or response.status < 200:
+    if method == b"HEAD" or response.status in (204, 304) or 100 <= response.status < 200:
         return Framing.NONE, 0
     return _stated(response)
 
 
+def opens_tunnel(response: Response, method: bytes) -> bool:
+    """What follows on the connection is not HTTP."""
+    if response.status == 101:
+        return response.get(b"upgrade") is not None
+    return method == b"CONNECT" and 200 <= response.status < 300
+
+
 def _stated(head: Head) -> tuple[Framing, int]:
     encoding = head.get(b"transfer-encoding")
-    if encoding is not None and _CHUNKED.search(encoding):
+    if encoding is not None and b"chunked" in encoding.lower():
         return Framing.CHUNKED, 0
-    length = (head.get(b"content-length") or b"").partition(b",")[0].strip()
-    if length.isdigit() and len(length) < 16:
-        return Framing.LENGTH, int(length)
-    return Framing.CLOSE, 0
+    length = _NUMBER.search(head.get(b"content-length") or b"")
+    return (Framing.LENGTH, int(length[0])) if length else (Framing.CLOSE, 0)
 
 
 def _split(block: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
     line, _, raw = block.partition(b"\n")
-    unfolded = _FOLD.sub(b" ", raw) if b"\n " in raw or b"\n\t" in raw else raw
-    fields = []
-    for text in unfolded.split(b"\n", _MAX_FIELDS)[:_MAX_FIELDS]:
+    fields: list[tuple[bytes, bytes]] = []
+    for text in _LINE_END.split(raw, _MAX_FIELDS)[:_MAX_FIELDS]:
         name, colon, value = text.partition(b":")
-        if colon:
+        if fields and text.strip() and (not colon or text[0] in b" \t"):
+            fields[-1] = (fields[-1][0], fields[-1][1] + b" " + text.strip())
+        elif colon:
             fields.append((name.strip(), value.strip()))
     return line.rstrip(b"\r"), raw, fields
