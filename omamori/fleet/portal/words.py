@@ -81,7 +81,9 @@ SEVERITIES: Final[Mapping[int, Words]] = {
         _("Please check"),
         _("Attack-like traffic from inside. Check this device and the software that was used."),
     ),
-    1: Words(_("Nothing urgent"), _("Hard to tell from normal traffic at first sight. You need not do anything.")),
+    1: Words(
+        _("Nothing urgent"), _("Hard to tell from normal traffic at first sight. You need not do anything.")
+    ),
 }
 
 SIDES: Final[Mapping[str, Words]] = {

@@ -187,7 +187,7 @@ def _wiring(fleet, unit, now, code, *evidence):
 
 
 @pytest.fixture
-def visit(company):
+def visit(company):  # noqa: ARG001 - whom it visits
     """`visit(person, language)`: a signed-in client of Django's."""
     from django.test import Client
 
@@ -220,7 +220,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @pytest.fixture
-def server(company):
+def server(company):  # noqa: ARG001 - what it serves
     """A real server over the company; gives its address."""
     from django.core.wsgi import get_wsgi_application
 
