@@ -1,6 +1,6 @@
 """Pages of listings: `limit` and `offset`, both bounded; the answer has `items` and the `count` of all."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from ninja import Field, Schema
@@ -22,7 +22,7 @@ class Pages(PaginationBase):
         items: list[Any]
         count: int
 
-    items_attribute: ClassVar[str] = "items"
+    items_attribute = "items"
 
     def paginate_queryset(self, queryset: QuerySet[Any], pagination: Input, **_: object) -> dict[str, Any]:  # type: ignore[override] # ninja's is untyped
         """The page and how many there are in all."""

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db.models import Q
+
 from omamori.fleet.detections.models import Detection
 from omamori.fleet.ingest.fitting import fitted, moment, port
 from omamori.fleet.lan.models import Host
-from omamori.fleet.lan.queries import holder
+from omamori.fleet.lan.queries import LEASE_SLACK, holder
 from omamori.fleet.units.models import Unit
 from omamori.protocol import messages
 from omamori.protocol.vocabulary import Direction
@@ -19,9 +21,14 @@ def keep(unit: Unit, said: Iterable[tuple[str, int, messages.Detection]], *, rec
 
 
 def name_host(host: Host) -> None:
-    """A host was first reported after detections that name it by MAC address: let them point to it."""
-    nameless = Detection.objects.filter(unit=host.unit_id, site=host.site_id, host=None, host_mac=host.mac)
-    nameless.update(host=host)
+    """A host, or an address of it, was first reported after detections about it: let them point to it."""
+    nameless = Detection.objects.filter(unit=host.unit_id, site=host.site_id, host=None)
+    nameless.filter(host_mac=host.mac).update(host=host)
+    for held in host.addresses.all():
+        near = Q(time__gte=held.first_seen - LEASE_SLACK, time__lte=held.last_seen + LEASE_SLACK)
+        inside = Q(source_address=held.address) & ~Q(direction=Direction.INBOUND)
+        inside |= Q(destination_address=held.address) & ~Q(direction=Direction.OUTBOUND)
+        nameless.filter(near, inside, host_mac="").update(host=host, host_mac=host.mac, host_name=host.name)
 
 
 def host_of(unit: Unit, detection: messages.Detection) -> Host | None:

@@ -16,13 +16,15 @@ EVIDENCE_CAP = 20
 
 
 def remember(unit: Unit, hosts: Iterable[messages.Host]) -> list[Host]:
-    """Make or refresh hosts; sighting times only ever widen, so a report may come twice or late. Gives the new ones."""
+    """Make or refresh hosts; sighting times only ever widen, so a report may come twice or late.
+
+    Gives those that are new or hold a new address.
+    """
     new = []
     for reported in hosts:
         host, made = _host(unit, reported)
-        for lease in reported.addresses[-ADDRESSES_CAP:]:
-            _hold(host, lease)
-        if made:
+        held = [_hold(host, lease) for lease in reported.addresses[-ADDRESSES_CAP:]]
+        if made or any(held):
             new.append(host)
     return new
 
@@ -49,7 +51,8 @@ def _host(unit: Unit, reported: messages.Host) -> tuple[Host, bool]:
     return host, made
 
 
-def _hold(host: Host, lease: messages.HostAddress) -> None:
+def _hold(host: Host, lease: messages.HostAddress) -> bool:
+    """Whether this holding is new."""
     held, made = HostAddress.objects.get_or_create(
         host=host,
         address=fitted(lease.address, 45),
@@ -59,6 +62,7 @@ def _hold(host: Host, lease: messages.HostAddress) -> None:
     if not made and moment(lease.last_seen) > held.last_seen:
         held.last_seen = moment(lease.last_seen)
         held.save(update_fields=["last_seen"])
+    return made
 
 
 def diagnose(unit: Unit, boot: str, sequence: int, report: messages.Wiring, *, received: datetime) -> None:

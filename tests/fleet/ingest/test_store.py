@@ -164,6 +164,14 @@ def test_a_host_reported_after_its_detection_is_still_linked(fleet):
     assert Detection.objects.get().host.name == "late"
 
 
+def test_an_address_reported_after_its_detection_still_names_the_host(fleet):
+    fleet.unit()
+    operations.store([fleet.detection(1), fleet.detection(2, time=fleet.now - timedelta(days=9))])
+    held = ("192.168.1.20", fleet.now, fleet.now)
+    operations.store([fleet.hosts(fleet.host("02:00:00:00:00:0e", held, name="late"), sequence=3)])
+    assert [row.host_name for row in Detection.objects.order_by("sequence")] == ["late", ""]
+
+
 def test_host_sightings_only_widen(fleet):
     fleet.unit()
     hour = timedelta(hours=1)
