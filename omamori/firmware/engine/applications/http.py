@@ -15,7 +15,7 @@ from omamori.firmware.engine.applications.layer import Content, Context, Event, 
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
-_HEAD_END = re.compile(rb"\n[ \t\r]*\n")
+_HEAD_END = re.compile(rb"\n\r?\n|\n[ \t]+\n")
 _STATUS_LINE = re.compile(rb"(?:^|\n)[ \t]*(?=HTTP/)")
 _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 from omamori.firmware.engine.applications.http_head import Framing
@@ -143,7 +144,7 @@ class _Inflate:
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(47)
-        self._others = [_after_gzip_header, bytes]
+        self._others: list[Callable[[bytes], bytes]] = [_after_gzip_header, bytes]
         self._early: bytes | None = b""
 
     def feed(self, data: bytes, limit: int) -> bytes:
