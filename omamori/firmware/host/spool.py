@@ -107,7 +107,8 @@ class SpoolWriter:
         self._bytes -= len(content)
 
     def _take(self) -> list[bytes]:
-        taken, size = [], 0
+        taken: list[bytes] = []
+        size = 0
         for line in self._lines:
             size += len(line) + 1
             if taken and size > self._limits.segment_bytes:
