@@ -20,6 +20,15 @@ URGENT_FOR = timedelta(days=7)
 """How long a three-star detection stays at the top."""
 
 
+PRIVATE = "(private address)"
+"""What units report as the vendor of a MAC address that software made up."""
+
+
+def maker(host: Host) -> str:
+    """The device's vendor, where it has one."""
+    return "" if host.vendor == PRIVATE else host.vendor
+
+
 @dataclass(frozen=True, slots=True)
 class UnitCard:
     """A unit with what matters first."""
@@ -97,7 +106,12 @@ class DetectionRow:
     def host(self) -> str:
         """The device inside: its name, else its maker, else nothing."""
         named = self.row.host_name or (self.row.host.name if self.row.host else "")
-        return named or (self.row.host.vendor if self.row.host else "")
+        return named or (maker(self.row.host) if self.row.host else "")
+
+    @property
+    def steps(self) -> tuple[words.Text, ...]:
+        """What to do; nothing where nothing is urgent."""
+        return words.STEPS.get(self.row.severity, ())
 
     @property
     def inside(self) -> str:
@@ -127,6 +141,15 @@ class HostRow:
     @property
     def behind(self) -> bool:
         return self.row.side == Side.BEHIND
+
+    @property
+    def maker(self) -> str:
+        return maker(self.row)
+
+    @property
+    def address_is_private(self) -> bool:
+        """Its MAC was made up by software, as phones do: there is no maker to know."""
+        return self.row.vendor == PRIVATE
 
     @property
     def addresses(self) -> list[str]:

@@ -73,18 +73,33 @@ HAPPENED: Final[Mapping[tuple[str, str], Text]] = {
 SEVERITIES: Final[Mapping[int, Words]] = {
     3: Words(
         _("Act at once"),
-        _(
-            "Traffic from inside that matches known malware. Disconnect this device from the network and scan it."
-        ),
+        _("Traffic from inside that matches known malware. The damage may already be done."),
     ),
     2: Words(
         _("Please check"),
-        _("Attack-like traffic from inside. Check this device and the software that was used."),
+        _("Traffic from inside that looks like an attack, or is aimed at a known flaw."),
     ),
     1: Words(
         _("Nothing urgent"), _("Hard to tell from normal traffic at first sight. You need not do anything.")
     ),
 }
+
+STEPS: Final[Mapping[int, tuple[Text, ...]]] = {
+    3: (
+        _("Disconnect this device from the network: pull its cable or switch its Wi-Fi off."),
+        _("Scan it completely with an antivirus program that is up to date."),
+        _("If the malware was found and removed, connect the device again."),
+        _(
+            "If nothing was found, it cannot be removed or you are not sure, leave it off and call the help desk."
+        ),
+    ),
+    2: (
+        _("Ask whoever uses this device whether they know the other end."),
+        _("Bring the software that was used up to date, and scan the device."),
+        _("If it happens again, call the help desk."),
+    ),
+}
+"""What a customer does about a severity; one star needs nothing."""
 
 SIDES: Final[Mapping[str, Words]] = {
     Side.BEHIND: Words(_("protected"), _("Behind the unit: its traffic is inspected.")),
