@@ -57,17 +57,7 @@ def test_categories_belong_to_guards(category, guard):
 
 def test_malware_lines_and_their_refusals():
     found = parse_malware(
-        "\n".join(
-            [
-                "# x",
-                "One:0:*:4d5a9000",
-                "Two=41424344",
-                "Three:1:*:4d5a9000",
-                "Four:0:EP+0:4d5a9000",
-                "Five:0:*:zz",
-                "rubbish",
-            ]
-        )
+        "# x\nOne:0:*:4d5a9000\nTwo=41424344\nThree:1:*:4d5a9000\nFour:0:EP+0:4d5a9000\nFive:0:*:zz\nrubbish"
     )
     assert [each.name for each in found.signatures] == ["One", "Two"]
     assert [line for line, _ in found.refused] == [4, 5, 6, 7]

