@@ -52,15 +52,13 @@ def measure(line: Line, root: Path, rules: Sequence[Path]) -> dict[str, object]:
         wait_until(lambda: _get(line, "-o", "/dev/null") == 0, seconds=10, what="the web server")
         plain = _transfers(line)
         begun = time.monotonic()
-        with unit.running():
+        with unit.running() as parent:
             unit.wait_for_pack(VERSION, seconds=120)
             loaded = time.monotonic() - begun
             inspected = _transfers(line)
             time.sleep(2.5)  # the next status
             state = unit.status()["state"]
-            memory = {
-                role: _memory(pid) for role, pid in [*unit.workers().items(), ("parent", unit.process.pid)]
-            }
+            memory = {role: _memory(pid) for role, pid in [*unit.workers().items(), ("parent", parent.pid)]}
     pairs: dict[str, object] = {name: (plain[name], inspected[name]) for name in plain}
     return pairs | {"rules": count, "seconds to load": round(loaded, 2), "memory MB": memory, "state": state}
 
