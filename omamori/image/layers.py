@@ -155,6 +155,7 @@ def _values(release: Release) -> dict[str, Any]:
         "version": str(release.version),
         "variant": release.recipe.variant,
         "ports": release.recipe.ports,
+        "patience": release.recipe.patience,
     }
     if release.secrets:
         values["ssh_public_key"] = (release.secrets / "id_ed25519.pub").read_text().strip()

@@ -68,6 +68,11 @@ class Recipe:
         return [str(word) for word in self.boot["command_line"]]
 
     @property
+    def patience(self) -> int:
+        """How many seconds a new slot may take to become healthy."""
+        return int(self.boot["patience"])
+
+    @property
     def tries(self) -> int:
         """How often a new slot may try to start before the old one is taken again."""
         return int(self.boot["tries"])

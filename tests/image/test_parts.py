@@ -76,6 +76,7 @@ def test_the_shipped_templates_render(tmp_path, release):
         "version": "1.2.3",
         "variant": "test",
         "ports": release.recipe.ports,
+        "patience": 60,
         "ssh_public_key": "ssh-ed25519 AAAA",
     }
     for folder in ("rootfs", "test"):

@@ -1,0 +1,172 @@
+"""A booted unit: sealed, sandboxed, forwarding before any Python of ours runs."""
+
+import pytest
+
+from lab.namespaces import reaches
+
+PROCESSES = ("bridge", "lan", "agent")
+
+
+def show(host, unit, *properties):
+    text = host.check_output(f"systemctl show {unit} -p {','.join(properties)}")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def test_nothing_failed(host):
+    assert host.check_output("systemctl --failed --no-legend --plain") == ""
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_process_runs_as_its_own_user_and_stays_up(host, name):
+    service = host.service(f"omamori-{name}")
+    assert service.is_running
+    assert service.is_enabled
+    facts = show(host, f"omamori-{name}", "User", "NRestarts", "MainPID")
+    assert facts["User"] == f"omamori-{name}"
+    assert facts["NRestarts"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "rights"),
+    [("bridge", {"cap_net_admin"}), ("lan", {"cap_net_admin", "cap_net_raw"}), ("agent", set())],
+)
+def test_each_process_has_the_rights_it_needs_and_no_others(host, name, rights):
+    facts = show(
+        host,
+        f"omamori-{name}",
+        "CapabilityBoundingSet",
+        "NoNewPrivileges",
+        "ProtectSystem",
+        "MemoryMax",
+        "MainPID",
+    )
+    assert set(facts["CapabilityBoundingSet"].split()) == rights
+    assert (facts["NoNewPrivileges"], facts["ProtectSystem"]) == ("yes", "strict")
+    assert int(facts["MemoryMax"]) <= 512 * 2**20
+    status = host.check_output(f"cat /proc/{facts['MainPID']}/status")
+    assert "Seccomp:\t2" in status
+
+
+def test_the_kernel_forwards_before_any_python_of_ours_starts(host):
+    ready = int(show(host, "omamori-ports", "ActiveEnterTimestampMonotonic")["ActiveEnterTimestampMonotonic"])
+    assert ready > 0
+    for name in PROCESSES:
+        started = show(host, f"omamori-{name}", "ExecMainStartTimestampMonotonic")
+        assert int(started["ExecMainStartTimestampMonotonic"]) > ready
+
+
+def test_the_bridge_has_both_ports_and_no_spanning_tree(host):
+    assert host.check_output("ls /sys/class/net/br0/brif").split() == ["lan0", "wan0"]
+    assert host.file("/sys/class/net/br0/bridge/stp_state").content_string.strip() == "0"
+    for port in ("wan0", "lan0"):
+        assert host.file(f"/sys/class/net/{port}/brport/state").content_string.strip() == "3"
+    assert not host.file("/sys/class/net/mgmt0/brport").exists
+
+
+def test_bridged_packets_are_seen_and_nothing_is_routed(host):
+    assert host.sysctl("net.bridge.bridge-nf-call-iptables") == 1
+    assert host.sysctl("net.bridge.bridge-nf-call-ip6tables") == 1
+    assert host.sysctl("net.ipv4.ip_forward") == 0
+
+
+def test_traffic_crosses_and_the_unit_has_an_address(site, host):
+    assert reaches(site.lan, "192.168.55.1")
+    assert any(a.startswith("192.168.55.1") for a in host.interface("br0").addresses)
+
+
+def test_the_data_path_has_a_worker_and_its_rules(host):
+    assert "queue flags bypass" in host.check_output("nft list table inet omamori")
+    assert '"pack": "1.0.0"' in host.check_output("cat /run/omamori/bridge/status.json")
+
+
+def test_the_root_is_sealed(host):
+    assert host.run("touch /usr/x").rc != 0
+    assert host.run("mount -o remount,rw /").rc != 0
+    mount = host.check_output("findmnt -no SOURCE,FSTYPE /").split()
+    assert mount == ["/dev/mapper/root", "squashfs"]
+    command_line = host.file("/proc/cmdline").content_string
+    assert "roothash=" in command_line
+    assert (
+        "roothash=" + host.check_output("veritysetup status root | sed -n 's/.*root hash: *//p'")
+        in command_line
+    )
+
+
+def test_a_changed_byte_of_the_image_would_be_noticed(host):
+    """The hash tree covers the device: verified end to end, on the running slot."""
+    assert "verity" in host.check_output("dmsetup table root")
+    assert "verified" in host.check_output("veritysetup status root")
+
+
+def test_the_data_partition_was_made_at_first_boot(host):
+    assert host.mount_point("/var/lib/omamori").filesystem == "ext4"
+    assert {"nosuid", "noexec", "nodev"} <= set(host.mount_point("/var/lib/omamori").options)
+    for name, user, mode in (("agent", "omamori-agent", 0o2750), ("spool/bridge", "omamori-bridge", 0o2770)):
+        folder = host.file(f"/var/lib/omamori/{name}")
+        assert (folder.user, folder.group, folder.mode) == (user, "omamori", mode)
+
+
+def test_the_claim_reaches_the_agent_only(host):
+    """By systemd credential, from the machine's SMBIOS strings."""
+    assert host.file("/run/credentials/omamori-agent.service/omamori.claim").exists
+    assert not host.file("/run/credentials/omamori-bridge.service/omamori.claim").exists
+
+
+def test_only_ssh_and_ours_listen(host):
+    listening = {
+        socket.split(":")[-1] for socket in host.socket.get_listening_sockets() if socket.startswith("tcp")
+    }
+    assert "22" in listening
+    assert listening <= {"22", "80"}
+
+
+def test_no_code_of_fleet_or_signing_reaches_a_unit(host):
+    assert host.run("python3 -c 'import omamori.fleet'").rc != 0
+    assert host.run("python3 -c 'import omamori.signing'").rc != 0
+    assert host.check_output("python3 -c 'import omamori.protocol; print(1)'") == "1"
+
+
+def test_byte_code_is_there_and_never_written(host):
+    site = "/usr/local/lib/python3.13/dist-packages/omamori/firmware/bridge/__pycache__"
+    assert "cpython-313.pyc" in host.check_output(f"ls {site}")
+
+
+def test_traffic_crosses_when_every_process_of_ours_is_dead(site, host):
+    services = " ".join(f"omamori-{name}.service" for name in PROCESSES)
+    host.check_output(f"systemctl stop {services}")
+    try:
+        assert host.run("pgrep -f 'omamori[.]firmware'").rc != 0
+        assert all(reaches(site.lan, "192.168.55.1") for _ in range(3))
+    finally:
+        host.check_output(f"systemctl start {services}; systemctl reset-failed")
+
+
+def test_a_pulled_cable_is_seen_and_put_back(site, host):
+    carrier = "cat /sys/class/net/lan0/carrier"
+    site.guest.set_link("lan0", up=False)
+    try:
+        site.guest.wait(lambda: host.check_output(carrier) == "0", seconds=20, what="no carrier on lan0")
+    finally:
+        site.guest.set_link("lan0", up=True)
+    site.guest.wait(lambda: host.check_output(carrier) == "1", seconds=20, what="carrier on lan0")
+    site.guest.wait(lambda: reaches(site.lan, "192.168.55.1"), seconds=20, what="traffic")
+
+
+def test_the_button_reaches_an_input_device_the_agent_may_read(site, host):
+    """F12 is pressed through QMP; the reader runs with the agent's group only."""
+    reader = (
+        'runuser -u omamori-agent -- timeout 20 python3 -c "import glob,select;'
+        "fs=[open(p,'rb',buffering=0) for p in glob.glob('/dev/input/event*')];"
+        "print('listening',flush=True);r=select.select(fs,[],[],15)[0];"
+        "print(any(b'X\\\\0' in f.read(240) for f in r))\""
+    )
+    host.check_output(
+        f"systemd-run --unit=button-test --collect -p StandardOutput=file:/run/button sh -c {shell(reader)}"
+    )
+    site.guest.wait(lambda: "listening" in host.run("cat /run/button").stdout, seconds=20, what="the reader")
+    site.guest.press()
+    site.guest.wait(lambda: "True" in host.run("cat /run/button").stdout, seconds=20, what="the key")
+
+
+def shell(text):
+    return "'" + text.replace("'", "'\\''") + "'"
