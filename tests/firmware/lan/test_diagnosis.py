@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from omamori.firmware.lan.inventory import Inventory
 from omamori.firmware.lan.observations import Link
@@ -327,3 +329,48 @@ def test_the_units_own_frames_are_no_host():
     net.hear(1, Port.LAN, frames.arp(UNIT, "192.168.1.200", GATEWAY))
     assert net.codes(30) == [EMPTY]
     assert net.picture.hosts(at(30)).hosts == ()
+
+
+MACS = [ROUTER, SERVER, PC, PHONE, UNIT, BAS]
+HEARD = st.one_of(
+    st.builds(
+        frames.arp,
+        st.sampled_from(MACS),
+        st.sampled_from([GATEWAY, "192.168.1.10", frames.NOBODY]),
+        st.just(GATEWAY),
+    ),
+    st.builds(frames.dhcp_client, st.sampled_from(MACS), st.integers(1, 8)),
+    st.builds(
+        frames.dhcp_server,
+        st.sampled_from(MACS),
+        st.sampled_from([2, 5, 6]),
+        client=st.sampled_from(MACS),
+        offered=st.just("192.168.1.10"),
+        server=st.sampled_from([GATEWAY, "192.168.1.2"]),
+        routers=st.sampled_from([(), (GATEWAY,), ("192.168.1.2", GATEWAY)]),
+    ),
+    st.builds(frames.pppoe, st.sampled_from(MACS), st.sampled_from([0, 0x07, 0x09, 0x19, 0x65, 0xA7])),
+)
+STEPS = st.lists(
+    st.tuples(st.floats(0, 400), st.sampled_from(Port), st.one_of(HEARD, st.booleans())), max_size=40
+)
+
+
+@given(STEPS)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_heard_in_whatever_order_there_is_a_verdict(steps):
+    net, now = Net(), 0.0
+    for wait, port, heard in steps:
+        now += wait
+        if isinstance(heard, bool):
+            net.relink(now, port, up=heard)
+        else:
+            net.hear(now, port, heard)
+        findings = net.findings(now)
+        assert all(
+            0 < finding.confidence <= 1 and finding.since <= at(now) and finding.evidence
+            for finding in findings
+        )
+        codes = [finding.code for finding in findings]
+        assert codes == [OK] or (codes and OK not in codes and len(codes) == len(set(codes)))
+        assert UNIT not in {host.mac for host in net.picture.hosts(at(now)).hosts}

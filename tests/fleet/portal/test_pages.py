@@ -265,7 +265,9 @@ def test_a_failed_update_says_that_the_unit_went_back(visit):
     "page", ["/units/om-0001/updates/", "/units/om-0001/updates/now/", "/sign-out/", "/language/"]
 )
 def test_changes_need_the_forms_own_token(visit, page):
-    assert visit(enforce_csrf_checks=True).post(page, WINDOW).status_code == 403
+    response = visit(enforce_csrf_checks=True, language="ja").post(page, WINDOW)
+    assert response.status_code == 403
+    assert "もう一度送信してください" in response.content.decode()
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------
@@ -336,3 +338,14 @@ def test_the_list_costs_the_same_for_one_unit_and_for_many(visit, company):
             client.get("/")
         costs.append(len(few))
     assert costs[0] == costs[1] <= 12
+
+
+def test_a_fault_of_ours_is_told_without_its_details(visit, monkeypatch):
+    from omamori.fleet.units import queries
+
+    monkeypatch.setattr(queries, "units", lambda actor: actor.no_such_thing)
+    client = visit(raise_request_exception=False)
+    response = client.get("/")
+    assert response.status_code == 500
+    assert "no_such_thing" not in response.content.decode()
+    assert "ただいま表示できません" in response.content.decode()
