@@ -7,8 +7,8 @@ stands in front of the router everything the company does would come by here.
 
 import socket
 import struct
+from array import array
 from collections.abc import Iterator
-from ctypes import addressof, create_string_buffer
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -142,11 +142,9 @@ def _instruction(op: _Op, place: int, labels: dict[str, int]) -> bytes:
 
 
 def _attach(listener: socket.socket) -> None:
-    program = filter_program()
-    buffer = create_string_buffer(program, len(program))
-    listener.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program) // 8, addressof(buffer))
-    )
+    program = array("B", filter_program())
+    address, length = program.buffer_info()
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", length // 8, address))
 
 
 def _tag(control: list[tuple[int, int, bytes]]) -> int | None:
