@@ -125,7 +125,7 @@ class Cloud:
         """Where its firmware update stands, as the unit reported it."""
         unit = self.unit()
         return {
-            "phase": unit["update_phase"],
+            "phase": unit["update"],
             "version": unit["update_version"],
             "error": unit["update_error"],
         }

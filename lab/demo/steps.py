@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from lab.demo.artifacts import BROKEN, FIRST, NEW_PACK, NEWLY_LISTED, NEXT, Artifacts
 from lab.demo.cloud import Cloud
-from lab.demo.office import ATTACKER, HOSTS, WEB, Office, Pinger, join
+from lab.demo.office import ATTACKER, WEB, Office, Pinger, join
 from lab.demo.report import Report, StepFailed
 from lab.demo.unit import Unit
 from lab.namespaces import wait_until
@@ -151,7 +151,7 @@ class Demo:
 
     def tells(self) -> str:
         wanted = {
-            "SQL injection": "nas", "Shellshock": "nas", "Ghost RAT": "keiri-pc", "EICAR": "eigyo-pc", PHISHING: "eigyo-pc",
+            "SQL injection": "nas", "Shellshock": "nas", "Ghost RAT": "keiri-pc", "Eicar": "eigyo-pc", PHISHING: "eigyo-pc",
         }  # fmt: skip
         took = wait_for(
             "all detections to be in the database",
@@ -280,14 +280,12 @@ class Demo:
     # --- 12
 
     def survives_fleet_outage(self) -> str:
-        before = len(self.cloud.detections())
+        nas, before = self.office.address_of("nas"), len(self.cloud.detections())
         self.cloud.stop_link()
         began = time.monotonic()
         for number in range(12):
-            host = HOSTS[number % 2]
-            self.office.curl(
-                host, "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/outage-{number}", seconds=1
-            )
+            attack = f"http://{nas}/outage-{number}?id=1%20UNION%20SELECT%20password%20FROM%20users"
+            self.office.curl("internet", "--interface", ATTACKER, attack, seconds=1)
             time.sleep(max(0.0, began + (number + 1) * 5 - time.monotonic()))
         self.cloud.start_link()
         took = wait_for(

@@ -103,7 +103,8 @@ def main() -> None:
     if chosen.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chosen.certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        # The handshake belongs to the connection's own thread: one that never finishes holds up nobody else.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.serve_forever()
 
 

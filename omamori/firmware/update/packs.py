@@ -6,6 +6,7 @@ says in its status which version it has loaded; that answer, and nothing else, m
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,12 +26,23 @@ def current(paths: Paths) -> Version | None:
 
 
 def put(paths: Paths, version: Version, verified: Path) -> None:
-    """Move a verified download in and link it. Raises OSError."""
+    """Move a verified download in and link it. Raises OSError.
+
+    A copy, because the sandbox mounts the two directories apart and a rename does not cross mounts.
+    """
     paths.packs.mkdir(parents=True, exist_ok=True)
-    verified.chmod(0o640)
-    with verified.open("rb") as file:
-        os.fsync(file.fileno())
-    verified.replace(paths.pack(version))
+    temporary = files.temporary_name(paths.pack(version))
+    try:
+        shutil.copyfile(verified, temporary)
+        temporary.chmod(0o640)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(paths.pack(version))
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    verified.unlink()
     link(paths, version)
 
 

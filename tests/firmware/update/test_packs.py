@@ -1,5 +1,9 @@
 """Packs: fetched, linked, taken by the bridge, or rolled back; and only what was verified ever gets a name."""
 
+import subprocess
+
+import pytest
+
 from omamori.firmware.update import packs
 from omamori.protocol.version import Version
 
@@ -97,3 +101,18 @@ def test_the_factorys_pack_is_not_fetched_when_it_is_what_is_wanted(unit, fleet)
     unit.want(pack="0.9.0")
     assert unit.run()
     assert not fleet.server.asked
+
+
+@pytest.mark.root
+def test_a_pack_is_applied_where_packs_and_downloads_are_mounted_apart(unit, fleet):
+    """As the sandbox of the service has it: a rename does not cross mounts."""
+    place = unit.paths.packs
+    place.mkdir(parents=True, exist_ok=True)
+    source = fleet.release_pack("2026.11.1")
+    subprocess.run(["mount", "--bind", place, place], check=True)
+    try:
+        unit.want(pack="2026.11.1")
+        assert unit.run()
+        assert unit.paths.current_pack.resolve().read_bytes() == source.read_bytes()
+    finally:
+        subprocess.run(["umount", place], check=True)
