@@ -26,14 +26,21 @@ def check(c: Context) -> None:
     c.run(f"{BIN}/mypy omamori lab")
 
 
-@task(help={"fast": "leave out tests that boot the image, drive a browser or take long", "args": "more arguments for pytest"})
-def test(c: Context, fast: bool = False, args: str = "") -> None:  # noqa: FBT001, FBT002 - Invoke's way to say a flag
+@task(
+    help={"fast": "leave out tests that boot the image, drive a browser or take long", "args": "for pytest"}
+)
+def test(c: Context, fast: bool = False, args: str = "") -> None:  # noqa: FBT001, FBT002, PT028 - Invoke's way to say a flag
     """Run all tests; the last line is pytest's own."""
     chosen = '-m "not vm and not slow and not browser"' if fast else ""
     c.run(f"{PYTHON} -m pytest -q {chosen} {args}", pty=sys.stdout.isatty())
 
 
-@task(help={"once": "play and check every step, then stop everything and exit", "json": "write the figures to this file"})
+@task(
+    help={
+        "once": "play and check every step, then stop everything and exit",
+        "json": "write the figures to this file",
+    }
+)
 def demo(c: Context, once: bool = False, json: str = "") -> None:  # noqa: FBT001, FBT002
     """Run the whole product on this machine: build, boot, block, tell, update; leaves the portal open."""
     flags = ("--once " if once else "") + (f"--json {shlex.quote(json)}" if json else "")
@@ -47,9 +54,16 @@ def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noq
     c.run(f"{PYTHON} -m lab.conformance {flags}", pty=sys.stdout.isatty())
 
 
+@task(help={"rules": "a rule file or folder instead of the demo's rules", "json": "machine-readable output"})
+def bench(c: Context, rules: str = "", json: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Measure the data path: the same transfers over a plain bridge and through inspection."""
+    flags = (f"--rules {shlex.quote(rules)} " if rules else "") + ("--json" if json else "")
+    c.run(f"{PYTHON} -m lab.bench {flags}", pty=sys.stdout.isatty())
+
+
 @task
 def docs(c: Context) -> None:
-    """Write the generated reference pages and screenshots anew."""
+    """Write the generated reference pages and golden import lists anew."""
     c.run(f"{PYTHON} -m lab.reference")
 
 
@@ -57,6 +71,8 @@ def docs(c: Context) -> None:
 def lock(c: Context) -> None:
     """Compile the lock files with hashes from pyproject.toml (needs uv)."""
     flags = "--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --no-emit-package omamori"
-    c.run(f"uv pip compile --universal --python-version 3.11 {flags} --extra dev pyproject.toml -o requirements/dev.txt")
+    c.run(
+        f"uv pip compile --universal --python-version 3.11 {flags} --extra dev pyproject.toml -o requirements/dev.txt"
+    )
     target = "--python-version 3.13 --python-platform x86_64-manylinux_2_28"
     c.run(f"uv pip compile {target} {flags} --extra unit pyproject.toml -o requirements/unit.txt")

@@ -1,38 +1,66 @@
-"""Generated reference: command-line help, OpenAPI, and what each unit process imports.
+"""Generated reference: command-line help, the operators' API, and what each unit process imports.
 
-`python -m lab.reference` writes the files; the house tests compare them, so that a change is always reviewed.
+`python -m lab.reference` writes the files, `--show FILE` prints one; the house tests compare them, so that a change is
+always reviewed. Each file is made by its own interpreter with an environment of its own: what it holds depends on the code
+alone, not on the terminal, the user or their fleet.
 """
 
+import argparse
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("bridge", "lan", "agent", "update")
-_LIST_MODULES = """
-import sys, importlib
-importlib.import_module("omamori.firmware.{process}.__main__")
-ours = {{name for name in sys.modules if name.startswith("omamori")}}
-others = {{name.split(".")[0] for name in sys.modules}} - set(sys.stdlib_module_names) - {{"omamori"}}
-others -= {{name for name in others if name.startswith(("_", "sphinxcontrib", "google", "mpl"))}}
-print("\\n".join(sorted(ours) + sorted(others)))
-"""
+_PAGES = ("docs/reference/omamori.md", "docs/reference/omamori-unit.md", "docs/reference/openapi.json")
+_LISTS = {f"tests/golden/imports/{process}.txt": process for process in PROCESSES}
+FILES = (*_PAGES, *_LISTS)
+"""Below the project's root."""
+
+
+def generate(name: str) -> str:
+    """The text of one of FILES. Raises CalledProcessError."""
+    with tempfile.TemporaryDirectory(prefix="omamori-reference-") as home:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "COLUMNS": "100"}
+        environment |= {"HOME": home, "OMAMORI_STATE": f"{home}/state", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "lab.reference", "--show", name]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
 
 def imports(process: str) -> str:
-    """What `python -m omamori.firmware.<process>` has loaded before it does anything, a module a line."""
-    code = _LIST_MODULES.format(process=process)
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", f"{_PATH}{code}"], check=True, capture_output=True, text=True
+    """What `python -m omamori.firmware.<process>` has loaded before it does anything, and what else it may load.
+
+    Of others' packages only the names on top, and of those only what our code imports: the rest changes with their versions.
+    """
+    entry = f"omamori.firmware.{process}.__main__"
+    listed = f"import sys, {entry}; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", listed], check=True, stdout=subprocess.PIPE, text=True)
+    reachable = _reachable(entry) | {entry}
+    loaded = {name for name in done.stdout.split() if name.startswith("omamori") or name in reachable}
+    later = sorted(reachable - loaded)
+    return "\n".join(["# at start", *sorted(_chosen(loaded)), "# when needed", *_chosen(later), ""])
+
+
+def _reachable(entry: str) -> set[str]:
+    """Imports inside functions included; those for type checkers only are not."""
+    import grimp
+
+    graph = grimp.build_graph(
+        "omamori", include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
     )
-    return done.stdout
+    return set(graph.find_upstream_modules(entry))
 
 
-_PATH = f"import sys; sys.path[:0] = {[p for p in sys.path if 'site-packages' in p]!r} + [{str(ROOT)!r}];"
+def _chosen(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name not in sys.stdlib_module_names]
 
 
 def command_line(name: str, command: click.Command) -> str:
@@ -53,38 +81,42 @@ def _walk(
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             if below is not None and not below.hidden:
-                yield from _walk(f"{path} {name}", below, None)
+                yield from _walk(f"{path} {name}", below, context)
 
 
-def _omamori() -> str:
-    from omamori.cli import omamori
+def _openapi() -> str:
+    from omamori.fleet.cli import set_up
 
-    return command_line("omamori", omamori)
+    set_up()
+    from omamori.fleet.api.fleet import api
 
-
-def _omamori_unit() -> str:
-    from omamori.firmware import cli
-
-    return command_line("omamori-unit", cli.group)
+    return json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"), indent=1, sort_keys=True) + "\n"
 
 
-def generated() -> dict[str, Callable[[], str]]:
-    """Path below the project root -> how its text is made."""
-    files: dict[str, Callable[[], str]] = {
-        "docs/reference/omamori.md": _omamori,
-        "docs/reference/omamori-unit.md": _omamori_unit,
-    }
-    for process in PROCESSES:
-        files[f"tests/golden/imports/{process}.txt"] = lambda process=process: imports(process)  # type: ignore[misc]
-    return files
+def _text(name: str) -> str:
+    if name in _LISTS:
+        return imports(_LISTS[name])
+    if name == "docs/reference/openapi.json":
+        return _openapi()
+    if name == "docs/reference/omamori.md":
+        from omamori.cli import omamori
+
+        return command_line("omamori", omamori)
+    from omamori.firmware.cli import unit
+
+    return command_line("omamori-unit", unit)
 
 
 def main() -> None:
-    os.chdir(ROOT)
-    for name, make in generated().items():
-        path = ROOT / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(make(), encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="python -m lab.reference", description="Write the generated files.")
+    parser.add_argument("--show", choices=FILES, metavar="FILE", help="print this one instead")
+    shown = parser.parse_args().show
+    if shown:
+        sys.stdout.write(_text(shown))
+        return
+    for name in FILES:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(generate(name), encoding="utf-8")
         print(f"wrote {name}")
 
 

@@ -10,7 +10,10 @@ import sys
 import click
 
 GROUPS = {
-    "engine": ("omamori.firmware.signatures.cli", "Check rules and replay captures through the inspection engine."),
+    "engine": (
+        "omamori.firmware.signatures.cli",
+        "Check rules and replay captures through the inspection engine.",
+    ),
     "image": ("omamori.image.cli", "Build, inspect and boot the sealed appliance image."),
     "sign": ("omamori.signing.cli", "Sign and publish firmware and signature packs (TUF)."),
     "fleet": ("omamori.fleet.cli", "Run and operate the fleet server."),

@@ -1,7 +1,8 @@
 """`omamori fleet`: run and operate the fleet server, directly on its database.
 
 A command's module is imported when it is called, and Django is set up before those that need the database, so
-`omamori fleet --help` loads neither. What the fleet refuses becomes one line on stderr and exit code 1.
+`omamori fleet --help` loads neither and any `--help` needs no fleet. What the fleet refuses becomes one line on stderr
+and exit code 1.
 """
 
 import contextlib
@@ -65,11 +66,19 @@ class FleetGroup(click.Group):
         if entry is None:
             return None
         if entry.database:
-            _open()
+            set_up()
         module = importlib.import_module(f"omamori.fleet.commands.{entry.module}")
         command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - the table names commands
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        entry = COMMANDS.get(args[0])
+        if entry and entry.database and not set(args) & set(ctx.help_option_names):
+            _need_fleet()
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -82,18 +91,12 @@ class FleetGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-def _open() -> None:
-    """Set Django up on an initialised fleet. Raises ClickException."""
+def _need_fleet() -> None:
+    """Raises ClickException, FleetConfigurationError."""
     state = FleetState.from_environment()
-    try:
-        initialised = bool(state.secret("django")) and _has_tables(
-            str(state.settings()["database"] or state.database)
-        )
-    except FleetConfigurationError as error:
-        raise click.ClickException(str(error)) from error
-    if not initialised:
+    database = str(state.settings()["database"] or state.database)
+    if not (state.secret("django") and _has_tables(database)):
         raise click.ClickException(f"no fleet in {state.root}: run `omamori fleet init` first")
-    set_up()
 
 
 def _has_tables(database: str) -> bool:

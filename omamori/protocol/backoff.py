@@ -12,5 +12,5 @@ def full_jitter(failures: int, chance: float, *, first: timedelta, most: timedel
 
     `chance` is uniform in [0, 1): the caller brings the randomness.
     """
-    ceiling = min(most, first * 2 ** min(max(failures - 1, 0), 20))
+    ceiling = min(most, first * (1 << min(max(failures - 1, 0), 20)))
     return ceiling * chance

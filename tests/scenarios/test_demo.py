@@ -24,7 +24,11 @@ def test_the_demo_shows_every_step_and_cleans_up(tmp_path):
     command = [sys.executable, "-m", "lab.demo", "--once", "--json", report, "--keep", tmp_path / "kept"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=2300, check=False)
     outcome = json.loads(report.read_text())
-    failed = [f"{step['number']}. {step['title']}: {step['evidence']}" for step in outcome["steps"] if not step["passed"]]
+    failed = [
+        f"{step['number']}. {step['title']}: {step['evidence']}"
+        for step in outcome["steps"]
+        if not step["passed"]
+    ]
     assert not failed, "\n".join(failed)
     assert len(outcome["steps"]) == STEPS, done.stderr[-3000:]
     assert done.returncode == 0
