@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from omamori.firmware.agent.errors import FleetUnreachable
+from omamori.firmware.agent.errors import FleetUnreachable, reason
 from omamori.protocol.messages import Activation, encode
 from omamori.protocol.wire import MESSAGE_CAP
 
@@ -42,6 +42,6 @@ def _call(method: str, fleet: str, path: str, trust: ssl.SSLContext, body: bytes
         response = connection.getresponse()
         return Answer(response.status, response.read(MESSAGE_CAP + 1))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise FleetUnreachable(f"{base.hostname}: {error or type(error).__name__}") from error
+        raise FleetUnreachable(f"{base.hostname}: {reason(error)}") from error
     finally:
         connection.close()

@@ -10,7 +10,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from omamori.firmware.agent import https, picture, reboot
-from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError, OutboxFull
+from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError, OutboxFull, reason
 from omamori.firmware.agent.identity import Identity
 from omamori.firmware.agent.outbox import Letter, Outbox
 from omamori.firmware.agent.window import Window
@@ -119,7 +119,7 @@ class Online:
             session = Session(peer, self._identity.trust(self._claim, with_certificate=True), version=version)
             session.connect()
         except (OSError, IdentityError, ProtocolError) as error:
-            self._again(f"the broker {self._activated.mqtt_host} cannot be reached: {error}")
+            self._again(f"the broker {self._activated.mqtt_host} cannot be reached: {reason(error)}")
             return
         self._session, self._greeted, self._deadline = session, False, now + GREETING
         self._window, self._cursor = Window(), 0

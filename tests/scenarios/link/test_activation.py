@@ -3,6 +3,7 @@
 import json
 import stat
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -110,6 +111,27 @@ def test_a_fleet_with_another_authority_is_not_believed(fleet, unit, eventually,
     one.press()
     eventually(lambda: "certificate verify failed" in one.status().get("problem", ""), what=str(one.status()))
     assert not fleet.activations
+
+
+def test_a_clock_before_the_fleets_certificate_is_said_and_waited_out(
+    fleet, unit, eventually, tmp_path
+) -> None:
+    """What a unit at 1970 sees: certificates from the future. Once they are valid, one press was enough."""
+    future = datetime.now(UTC) + timedelta(days=30)
+    valid, fleet.server = fleet.server, fleet.authority.server(tmp_path / "future", ["localhost"], now=future)
+    fleet.stop_serving()
+    fleet.serve()
+    one = unit()
+    one.start()
+    one.press()
+    words = f"not valid yet; this unit's clock says {datetime.now(UTC):%Y-%m-%d}"
+    eventually(lambda: words in one.status().get("problem", ""), what=str(one.status()))
+    assert not fleet.activations
+    fleet.stop_serving()
+    fleet.server = valid
+    fleet.serve()
+    eventually(lambda: one.status()["connected"], within=30, what=one.log())
+    assert one.status()["problem"] == ""
 
 
 def _pems(fleet, other) -> tuple[bytes, bytes]:
