@@ -35,12 +35,17 @@ class Bundle:
             self._names = {name: self._archive.next() for name in bundle.MEMBERS}
             for file in self.manifest.files:
                 self._check(file)
-        except (OSError, tarfile.TarError, ProtocolError) as error:
-            self._file.close()
-            raise BadBundle(f"{path.name} cannot be read: {error}") from error
         except BadBundle:
             self._file.close()
             raise
+        except (
+            OSError,
+            ValueError,
+            tarfile.TarError,
+            ProtocolError,
+        ) as error:  # tarfile leaks ValueErrors of its own
+            self._file.close()
+            raise BadBundle(f"{path.name} cannot be read: {error}") from error
 
     def __enter__(self) -> Self:
         return self
