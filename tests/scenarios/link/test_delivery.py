@@ -51,6 +51,7 @@ def ids_of(fleet) -> list[str]:
     return [found.id for found in fleet.database.bodies(m.Detection)]
 
 
+@pytest.mark.slow
 def test_broker_killed_and_restarted_no_event_lost_none_stored_twice(fleet, unit, eventually) -> None:
     one = unit()
     one.activate()
