@@ -54,10 +54,17 @@ def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noq
     c.run(f"{PYTHON} -m lab.conformance {flags}", pty=sys.stdout.isatty())
 
 
-@task(help={"rules": "a rule file or folder instead of the demo's rules", "json": "machine-readable output"})
-def bench(c: Context, rules: str = "", json: bool = False) -> None:  # noqa: FBT001, FBT002
+@task(
+    help={
+        "rules": "a rule file or folder in place of the demo's rules",
+        "json": "write the figures to this file",
+    }
+)
+def bench(c: Context, rules: str = "", json: str = "") -> None:
     """Measure the data path: the same transfers over a plain bridge and through inspection."""
-    flags = (f"--rules {shlex.quote(rules)} " if rules else "") + ("--json" if json else "")
+    flags = (f"--rules {shlex.quote(rules)} " if rules else "") + (
+        f"--json {shlex.quote(json)}" if json else ""
+    )
     c.run(f"{PYTHON} -m lab.bench {flags}", pty=sys.stdout.isatty())
 
 

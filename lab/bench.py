@@ -1,6 +1,6 @@
 """How fast the data path is: the same transfers over a plain bridge and through inspection, in one run.
 
-`python -m lab.bench [--rules FILE-OR-DIR ...] [--json]`, as root. Everything runs on one machine, sender and receiver
+`python -m lab.bench [--rules FILE-OR-DIR ...] [--json FILE]`, as root. Everything runs on one machine, sender and receiver
 included, so compare the two columns with each other and not with a network card.
 """
 
@@ -27,16 +27,15 @@ PAGES = 300
 
 
 def main() -> None:
-    """Print one line for each measure, or JSON."""
+    """Print one line for each measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rules", nargs="+", type=Path, default=[RULES])
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="omamori-bench-") as folder, guarded_line("omabench") as line:
         result = measure(line, Path(folder), options.rules)
     if options.json:
-        print(json.dumps(result, indent=2))
-        return
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for name, (plain, inspected) in ((n, v) for n, v in result.items() if isinstance(v, tuple)):
         print(f"{name:22} plain {plain:10.2f}   inspected {inspected:10.2f}")
     print(", ".join(f"{name} {value}" for name, value in result.items() if not isinstance(value, tuple)))
