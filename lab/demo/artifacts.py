@@ -17,7 +17,7 @@ from lab.demo.report import StepFailed
 FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"
 FACTORY_PACK, NEW_PACK = "1.0.0", "1.0.1"
 NEWLY_LISTED = "fresh-phish.example"
-_FLAVOURS: dict[str, tuple[str, ...]] = {FIRST: (), NEXT: (), BROKEN: ("--break", "engine")}
+_FLAVOURS: dict[str, tuple[str, ...]] = {FIRST: (), NEXT: (), BROKEN: ("--break", "panic")}
 _SIGNATURES = Path(__file__).parent.parent / "signatures"
 OMAMORI = Path(sys.executable).with_name("omamori")
 

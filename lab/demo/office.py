@@ -143,8 +143,13 @@ def join(office: Office, stack: contextlib.ExitStack) -> None:
 
 def _wire(internet: Namespace, hub: Namespace, hosts: dict[str, Namespace]) -> None:
     bridge(internet, HOME, [])
+    # A bridge takes its address from its ports unless told; a router's does not change with its cables.
+    internet.run("ip", "link", "set", HOME, "address", "02:0a:0a:0a:0a:01")
     address(internet, HOME, f"{ROUTER}/24")
     address(internet, "lo", *(f"{each}/32" for each in (WEB, FLEET, ATTACKER)))
+    # A plain hub says nothing of its own.
+    for scope in ("all", "default"):
+        hub.write(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6", "1")
     bridge(hub, HUB, [])
     for name, host in hosts.items():
         cable(host, "eth0", hub, name)

@@ -243,7 +243,7 @@ class Demo:
     def names_miswiring(self) -> str:
         router, hub = self.office.taps
         found = [
-            self._diagnosed("PORTS_SWAPPED", lambda: self.office.plug(hub, router)),
+            self._diagnosed("PORTS_SWAPPED", lambda: self.unit.rewire(hub, router)),
             self._diagnosed("NO_HOSTS_BEHIND", self._empty_office),
         ]
         with pppoe.session(self.office):
@@ -259,9 +259,8 @@ class Demo:
 
     def _empty_office(self) -> None:
         self.office.hosts_up(up=False)
-        self.office.plug_right()
         self.unit.forget_hosts()
-        self.unit.replug("lan0")
+        self.unit.rewire(*self.office.taps)
 
     # --- 11
 
@@ -269,13 +268,15 @@ class Demo:
         running = self.office.download("keiri-pc", 20, rate="2M")
         time.sleep(1)
         self.unit.kill_processes()
-        page = self.office.curl("eigyo-pc", "http://www.example/")
-        whole = self.office.finished(running, 20, seconds=60)
+        try:
+            page = self.office.curl("eigyo-pc", "http://www.example/")
+            whole = self.office.finished(running, 20, seconds=60)
+        finally:
+            self.unit.start_processes()
         if not page.arrived or not whole:
             raise StepFailed(f"page exit {page.exit_code}, running download whole: {whole}")
-        self.unit.start_processes()
         self.inspecting()
-        return "page 200 and a running 20 MB download whole with bridge, lan and agent stopped by SIGKILL; blocking again after their restart"
+        return "page 200 and a running 20 MB download whole with bridge, lan and agent ended by SIGKILL; blocking again after their restart"
 
     # --- 12
 

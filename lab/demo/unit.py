@@ -36,11 +36,14 @@ class Unit:
         """The activation button."""
         self.guest.press()
 
-    def replug(self, port: str) -> None:
-        """Pull one cable out of the unit and put it in again."""
-        self.guest.set_link(port, up=False)
-        time.sleep(2)
-        self.guest.set_link(port, up=True)
+    def rewire(self, router_side: str, hub_side: str) -> None:
+        """Pull both cables out of the unit, plug their other ends (tap names) elsewhere, and put them in again."""
+        for port in ("wan0", "lan0"):
+            self.guest.set_link(port, up=False)
+        self._office.plug(router_side, hub_side)
+        time.sleep(1)
+        for port in ("wan0", "lan0"):
+            self.guest.set_link(port, up=True)
 
     def kill_processes(self) -> None:
         """SIGKILL to every process of ours, and none comes back until `start_processes`."""
