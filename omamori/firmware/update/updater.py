@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from typing import Final, assert_never
 
 from omamori.firmware.host import files, system
 from omamori.firmware.host.paths import Paths
@@ -62,6 +62,10 @@ class Patience:
     """For the bridge to load a pack."""
 
 
+_ROUNDS: Final = 8
+"""Looks at what is wanted in one run; the timer comes back for the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What is outside: all of it can be a fake."""
@@ -93,18 +97,28 @@ class Updater:
     # --- the four commands ----------------------------------------------------------------------------------------
 
     def run(self) -> bool:
-        """Do what the fleet wants, as far as it can be done now. False where something failed. Raises Busy."""
+        """Do what the fleet wants, as far as it can be done now. False where something failed. Raises Busy.
+
+        What is wanted may change while this runs, and nothing starts it again for that: it looks again at the end.
+        """
         with self._memory.locked():
             self._settle()
-            want = self._want()
-            try:
-                if want is not None:
-                    self._pack(want.pack)
-                    self._firmware(want.firmware)
-            finally:
-                self._close()
+            done: Want | None = None
+            for _ in range(_ROUNDS):
+                want = self._want()
+                if want is None or want == done:
+                    break
+                self._fetch(want)
+                done = want
             journal = self._settle()
         return not (journal.error or journal.pack_error)
+
+    def _fetch(self, want: Want) -> None:
+        try:
+            self._pack(want.pack)
+            self._firmware(want.firmware)
+        finally:
+            self._close()
 
     def apply(self) -> bool:
         """Restart into the staged firmware, if there is one. False where that could not be ordered. Raises Busy."""
@@ -341,6 +355,7 @@ class Updater:
     def _close(self) -> None:
         if self._repository is not None:
             self._repository.close()
+        self._repository = self._opened = None
 
     def _judge(self, patience: float, *, fleet_required: bool) -> str:
         wrong = gate.wait(

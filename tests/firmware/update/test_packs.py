@@ -116,3 +116,19 @@ def test_a_pack_is_applied_where_packs_and_downloads_are_mounted_apart(unit, fle
         assert unit.paths.current_pack.resolve().read_bytes() == source.read_bytes()
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+def test_a_pack_wanted_while_a_firmware_is_fetched_is_applied_in_the_same_run(unit, fleet):
+    """Nothing starts the service again for a change it slept through."""
+    fleet.release("1.1.0")
+    fleet.release_pack("2026.11.1")
+
+    def want_more(handler) -> None:
+        unit.want(firmware="1.1.0", pack="2026.11.1")
+        handler.whole()
+
+    fleet.server.faults[".bundle"] = want_more
+    unit.want(firmware="1.1.0")
+    assert unit.run()
+    assert unit.phase == "staged"
+    assert unit.state["pack"] == "2026.11.1"
