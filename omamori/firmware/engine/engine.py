@@ -39,6 +39,8 @@ class Statistics:
     malformed: int = 0
     blocked: int = 0
     """Packets answered Block or Drop."""
+    silent: int = 0
+    """Matches that stopped a packet without a detection (`noalert`, or past a threshold); the verdict names the rule."""
     neutralised: int = 0
     """Packets overwritten."""
     detections: int = 0
@@ -294,6 +296,7 @@ class Engine:
 
     def _verdict(self, turn: Round, packet: Packet, *, rewriting: bool, fragmented: bool) -> Verdict:
         flow = turn.flow
+        self._counters.silent += turn.silent
         if turn.suspect and fragmented:
             turn.block = turn.block or "malware in a fragmented packet"
         if turn.block:

@@ -7,6 +7,7 @@ from omamori.firmware.engine.antivirus import FileScan, Found
 from omamori.firmware.engine.applications.layer import Content, Context, How, SiteAsked
 from omamori.firmware.engine.domains import DomainHit, normalised
 from omamori.firmware.engine.flow import Flow, Half
+from omamori.firmware.engine.harm import judge
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Finding, Journal, file_severity, rule_severity, site_severity
 from omamori.firmware.engine.packet import Packet
@@ -19,7 +20,7 @@ from omamori.protocol.vocabulary import Action, Guard
 class Round:
     """One packet's way through the engine (or a flow's end: no packet), and what the guards want done."""
 
-    __slots__ = ("block", "drop", "flow", "now", "packet", "parts", "suspect", "to_server")
+    __slots__ = ("block", "drop", "flow", "now", "packet", "parts", "silent", "suspect", "to_server")
 
     def __init__(self, flow: Flow, packet: Packet | None, now: float, *, to_server: bool) -> None:
         self.flow = flow
@@ -30,6 +31,8 @@ class Round:
         """Why this packet and the rest of the flow are dropped."""
         self.drop = ""
         """Why this packet alone is dropped."""
+        self.silent = 0
+        """Matches that stop it without being told."""
         self.suspect = False
         """A file is to be overwritten from here on."""
         self.parts: list[tuple[int, Content]] = []
@@ -57,9 +60,16 @@ class RuleGuard:
 
     def _hit(self, turn: Round, hit: RuleHit, inspection: Inspection) -> None:
         reason = f"rule {hit.gid}:{hit.sid}: {hit.message}"
-        blocks = self._settings.mode is Mode.PREVENT and hit.sid not in self._settings.logged_rules
+        judgement = judge(hit, from_outside=not turn.flow.facts.client_inside)
+        prevents = self._settings.mode is Mode.PREVENT and hit.sid not in self._settings.logged_rules
+        blocks = prevents and judgement.blocks
         if blocks:
             _stop(turn, reason)
+        elif prevents:
+            reason = f"{reason} (told only: {judgement.why})"
+        if not hit.told:
+            turn.silent += blocks
+            return
         to_server = inspection.to_server
         context = turn.context(inspection.transaction)
         finding = Finding(
@@ -67,7 +77,7 @@ class RuleGuard:
             f"{hit.gid}:{hit.sid}",
             hit.message,
             Action.BLOCKED if blocks else Action.LOGGED,
-            rule_severity(turn.flow, hit.classtype, to_server=to_server),
+            rule_severity(turn.flow, hit.classtype, to_server=to_server, harmful=judgement.blocks),
             reason,
             hit.classtype,
             context.subject,

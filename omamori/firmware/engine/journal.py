@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from omamori.firmware.engine.applications.layer import Context
 from omamori.firmware.engine.flow import Flow
+from omamori.firmware.engine.harm import HARMLESS, MALWARE
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import RuleHit
 from omamori.protocol.ids import DetectionId
@@ -20,24 +21,6 @@ from omamori.protocol.vocabulary import Action, Direction, Guard, Severity
 
 _MAX_TOLD = 512
 """Different matches told of one flow; a flow that matches more says nothing new."""
-_MALWARE_CLASSES = frozenset(
-    ("trojan-activity", "command-and-control", "coin-mining", "domain-c2", "exploit-kit", "credential-theft")
-)
-_HARMLESS_CLASSES = frozenset(
-    (
-        "not-suspicious",
-        "policy-violation",
-        "misc-activity",
-        "protocol-command-decode",
-        "network-event",
-        "icmp-event",
-        "tcp-connection",
-        "unknown",
-        "string-detect",
-        "external-ip-check",
-        "pup-activity",
-    )
-)
 _MALWARE_SITES = frozenset(("c2", "cc", "c&c", "botnet", "command-and-control"))
 _ATTACK_SITES = frozenset(("malware",))
 
@@ -135,11 +118,11 @@ class Journal:
         )
 
 
-def rule_severity(flow: Flow, classtype: str, *, to_server: bool) -> Severity:
-    """Of an IPS match in data that goes to the flow's server, or to its client."""
-    if not flow.facts.client_inside or classtype in _HARMLESS_CLASSES:
+def rule_severity(flow: Flow, classtype: str, *, to_server: bool, harmful: bool) -> Severity:
+    """Of an IPS match in data that goes to the flow's server, or to its client; `harmful` as `harm.judge` says."""
+    if not harmful or not flow.facts.client_inside or classtype in HARMLESS:
         return Severity.ONE
-    if classtype in _MALWARE_CLASSES:
+    if classtype in MALWARE:
         return Severity.THREE
     return Severity.TWO if to_server else Severity.ONE
 

@@ -8,7 +8,7 @@ class Mode(Enum):
     """What is done about a match."""
 
     PREVENT = auto()
-    """Every alert, drop and reject rule blocks, listed sites are blocked, malware is overwritten."""
+    """Rules block as `harm.py` says, listed sites are blocked, malware is overwritten."""
     OBSERVE = auto()
     """Everything is only told; no verdict ever stops or changes a packet."""
 

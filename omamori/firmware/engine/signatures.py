@@ -16,7 +16,7 @@ from omamori.protocol.vocabulary import Guard
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A rule that matched and wants to be told about: rules with `noalert` set flowbits and are never returned."""
+    """A rule that matched. One with `noalert` sets flowbits and is returned only if it drops or rejects."""
 
     sid: int
     gid: int
@@ -26,8 +26,10 @@ class RuleHit:
     priority: int = 3
     """Suricata's severity: 1 is the worst."""
     action: str = "alert"
-    """`alert`, `drop`, `reject` or `pass`, as the rule says; what is done is the engine's settings' choice."""
+    """`alert`, `drop`, `reject` or `pass`, as the rule says; what is done is decided by `harm.py` and the settings."""
     metadata: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    told: bool = True
+    """False: it stops the packet, but says nothing (`noalert`, or past its threshold)."""
 
 
 class Rules(Protocol):

@@ -85,13 +85,16 @@ class RuleSet:
         candidates = self._candidates(inspection, views)
         if not candidates:
             return ()
-        told = [rule for rule in sorted(candidates) if self._hits(rule, inspection, views)]
-        if not told:
-            return ()
-        matched = sorted((self._rules[number] for number in told), key=rank)
-        if matched[0].header.action is RuleAction.PASS:
+        said = {rule: self._hits(rule, inspection, views) for rule in sorted(candidates)}
+        matched = [
+            (self._rules[number], word is Said.TELL)
+            for number, word in said.items()
+            if word is not Said.NOTHING
+        ]
+        matched.sort(key=lambda each: rank(each[0]))
+        if matched and matched[0][0].header.action is RuleAction.PASS:
             matched = matched[:1]
-        return [_hit(rule) for rule in matched]
+        return [_hit(rule, told=told) for rule, told in matched]
 
     # -- candidates
 
@@ -119,25 +122,27 @@ class RuleSet:
 
     # -- confirmation
 
-    def _hits(self, number: int, inspection: Inspection, views: Views) -> bool:
-        """The rule matches, its state is applied, and it wants to be told."""
+    def _hits(self, number: int, inspection: Inspection, views: Views) -> Said:
+        """The rule matches and its state is applied: what it wants. Only what drops acts without telling."""
         compiled = self._compiled.get(number)
         if compiled is None:
             compiled = self._compiled[number] = CompiledRule(self._rules[number], self._resolver)
         if self._fired(compiled.key, inspection):
-            return False
+            return Said.NOTHING
         rule = compiled.rule
         if rule.state and not self._memory.allows(rule.state, inspection):
-            return False
+            return Said.NOTHING
         if not compiled.matches(inspection, views) or self._is_old(compiled, inspection):
-            return False
+            return Said.NOTHING
         if rule.detection_filter and self._memory.filtered(number, rule.detection_filter, inspection):
-            return False
+            return Said.NOTHING
         self._remember(compiled.key, inspection)
         self._memory.apply(rule.state, inspection)
-        if rule.silent:
-            return False
-        return rule.threshold is None or self._memory.said(number, rule.threshold, inspection) is Said.TELL
+        word = Said.ACT if rule.silent else Said.TELL
+        if rule.threshold is not None and not rule.silent:
+            word = self._memory.said(number, rule.threshold, inspection)
+        acts = rule.header.action in (RuleAction.DROP, RuleAction.REJECT)
+        return Said.NOTHING if word is Said.ACT and not acts else word
 
     def _fired(self, rule: Key, inspection: Inspection) -> bool:
         """Already for this packet, or for this transaction."""
@@ -202,7 +207,7 @@ def _needs(rule: Rule) -> set[str]:
     return names
 
 
-def _hit(rule: Rule) -> RuleHit:
+def _hit(rule: Rule, *, told: bool) -> RuleHit:
     metadata: dict[str, list[str]] = {}
     for key, value in rule.metadata:
         metadata.setdefault(key, []).append(value)
@@ -215,4 +220,5 @@ def _hit(rule: Rule) -> RuleHit:
         priority=rule.priority,
         action=rule.header.action.value,
         metadata=metadata,
+        told=told,
     )
