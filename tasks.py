@@ -27,11 +27,11 @@ def check(c: Context) -> None:
 
 
 @task(
-    help={"fast": "leave out tests that boot the image, drive a browser or take long", "args": "for pytest"}
+    help={"fast": "leave out the image, the browser, the scenarios and what takes long", "args": "for pytest"}
 )
 def test(c: Context, fast: bool = False, args: str = "") -> None:  # noqa: FBT001, FBT002, PT028 - Invoke's way to say a flag
     """Run all tests; the last line is pytest's own."""
-    chosen = '-m "not vm and not slow and not browser"' if fast else ""
+    chosen = '-m "not vm and not slow and not browser" --ignore tests/scenarios' if fast else ""
     c.run(f"{PYTHON} -m pytest -q {chosen} {args}", pty=sys.stdout.isatty())
 
 
