@@ -153,12 +153,10 @@ class Cloud:
             "window", "set", UNIT, "--timezone", timezone, "--weekdays", days, "--start", start, "--end", end_
         )
 
-    def roll_out(self, kind: str, version: str, *, now: bool = False) -> None:
+    def roll_out(self, kind: str, version: str) -> None:
         """Take the release from the signed repository and order it for the unit."""
         self.order("releases", "add", kind, version)
         self.order("rollouts", "create", kind, version, "--unit", UNIT)
-        if now:
-            self.order("apply-now", UNIT)
 
     # --- a person at the portal
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from lab.demo.artifacts import BROKEN, FIRST, NEW_PACK, NEWLY_LISTED, NEXT, Artifacts
-from lab.demo.cloud import Cloud
+from lab.demo.cloud import UNIT, Cloud
 from lab.demo.office import ATTACKER, WEB, Office, Pinger, join
 from lab.demo.report import Report, StepFailed
 from lab.demo.unit import Unit
@@ -51,10 +51,10 @@ class Demo:
             ("All that is in the database and on the portal, with the right host", self.tells),
             ("A new signature pack blocks at once; a running download continues", self.new_pack),
             ("A firmware update waits for its window, reboots and commits", self.updates),
-            ("Broken firmware falls back by itself and is reported", self.falls_back),
             ("Swapped cables, empty LAN and PPPoE-fronted unit are named", self.names_miswiring),
             ("With every unit process killed, traffic still flows", self.fails_open),
             ("The fleet stopped for a minute: no event is missing", self.survives_fleet_outage),
+            ("Broken firmware falls back by itself and is reported", self.falls_back),
         ]
 
     # --- 1
@@ -68,6 +68,7 @@ class Demo:
         self.unit.press_button()
         took = wait_for("the unit to come online", self.cloud.is_online, seconds=90)
         self.inspecting()
+        self._order_firmware(NEXT)
         size = self.artifacts.images[FIRST].bundle.stat().st_size / 1e6
         return f"bundle {size:.0f} MB signed; SSH {booted:.0f} s after power-on; online {took:.0f} s after the button; firmware {self.cloud.unit()['firmware']}"
 
@@ -132,7 +133,7 @@ class Demo:
     # --- 5
 
     def guards(self) -> str:
-        by_name = self.office.curl("eigyo-pc", f"http://{PHISHING}/", seconds=5)
+        by_name = self.office.curl("eigyo-pc", f"http://{PHISHING}/", seconds=3)
         by_host = self.office.curl(
             "eigyo-pc", "--resolve", f"{PHISHING}:80:{WEB}", f"http://{PHISHING}/", seconds=4
         )
@@ -199,24 +200,27 @@ class Demo:
 
     # --- 8
 
+    def _order_firmware(self, version: str) -> None:
+        """Early, with the window hours away: it is staged in the background while other things are shown."""
+        self.cloud.set_window(*_window(timedelta(hours=6)))
+        self.cloud.roll_out("firmware", version)
+
+    def _staged(self, version: str) -> bool:
+        update = self.cloud.update()
+        return bool(update["phase"] == "staged" and update["version"] == version)
+
     def updates(self) -> str:
-        self.cloud.set_window(*_next_minute(TIMEZONE))
+        wait_for(f"{NEXT} to be staged", lambda: self._staged(NEXT), seconds=120, what=self.cloud.update)
+        if self.cloud.unit()["firmware"] != FIRST:
+            raise StepFailed("the unit rebooted outside its window")
         pinger = Pinger(self.office, "keiri-pc")
-        began = time.monotonic()
-        self.cloud.roll_out("firmware", NEXT)
-        wait_until(
-            lambda: self.cloud.update()["phase"] == "staged", seconds=120, what="the firmware to be staged"
-        )
-        staged = time.monotonic() - began
-        planned = self.cloud.unit().get("reboot_at")
-        wait_until(
-            lambda: self._runs(NEXT),
-            seconds=300,
-            what=f"firmware {NEXT} to be committed ({self.cloud.update})",
-            step=1,
-        )
+        self.cloud.set_window(*_window(timedelta(seconds=65)))
+        committed = f"{NEXT} to be committed"
+        wait_for(committed, lambda: self._runs(NEXT), seconds=300, what=self.cloud.update)
         replies, gap = pinger.stop()
-        return f"staged in {staged:.0f} s while {replies} pings passed; rebooted in the window ({planned}); {NEXT} committed by the booted, healthy slot; longest silence {gap:.0f} s under emulation"
+        planned = self.cloud.unit()["want"]["window"]["start"]
+        self._order_firmware(BROKEN)
+        return f"staged since step 1 without a reboot; window opened at {planned} ({TIMEZONE}); {NEXT} committed by the booted, healthy slot; longest silence of {replies} pings {gap:.0f} s under emulation"
 
     def _runs(self, version: str) -> bool:
         unit, update = self.cloud.unit(), self.cloud.update()
@@ -225,18 +229,19 @@ class Demo:
     # --- 9
 
     def falls_back(self) -> str:
-        self.cloud.roll_out("firmware", BROKEN, now=True)
-        wait_until(
-            lambda: self.cloud.update()["phase"] == "failed",
-            seconds=400,
-            what=f"{BROKEN} to be reported as failed",
-            step=1,
-        )
+        wait_for(f"{BROKEN} to be staged", lambda: self._staged(BROKEN), seconds=120, what=self.cloud.update)
+        self.cloud.order("apply-now", UNIT)
+        began = time.monotonic()
+        wait_for("the failure to be reported", self._failed, seconds=400, what=self.cloud.update)
         unit, update = self.cloud.unit(), self.cloud.update()
         if unit["firmware"] != NEXT:
             raise StepFailed(f"the unit runs {unit['firmware']} and not {NEXT}")
         self.inspecting()
-        return f"{BROKEN} failed: {update['error']}; the unit runs {unit['firmware']} again and inspects"
+        return f"{BROKEN} failed ({update['error']}), reported {time.monotonic() - began:.0f} s after the order; the unit runs {unit['firmware']} and inspects"
+
+    def _failed(self) -> bool:
+        update = self.cloud.update()
+        return bool(update["phase"] == "failed" and update["version"] == BROKEN)
 
     # --- 10
 
@@ -331,12 +336,8 @@ def wait_for(
     return time.monotonic() - began
 
 
-def _next_minute(zone: str) -> tuple[str, list[int], str, str]:
-    """A window that opens at the next full minute at least 20 s away: (zone, weekdays, start, end)."""
-    opens = (
-        (datetime.now(UTC) + timedelta(seconds=80))
-        .replace(second=0, microsecond=0)
-        .astimezone(ZoneInfo(zone))
-    )
+def _window(ahead: timedelta) -> tuple[str, list[int], str, str]:
+    """A window of half an hour that opens at the last full minute before now + `ahead`: (zone, weekdays, start, end)."""
+    opens = (datetime.now(UTC) + ahead).replace(second=0, microsecond=0).astimezone(ZoneInfo(TIMEZONE))
     closes = opens + timedelta(minutes=30)
-    return zone, [opens.isoweekday()], f"{opens:%H:%M}", f"{closes:%H:%M}"
+    return TIMEZONE, [opens.isoweekday()], f"{opens:%H:%M}", f"{closes:%H:%M}"
