@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Self
 
@@ -102,7 +103,7 @@ class Supervisor:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+            preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
         )
 
     def _await(self, child: _Child) -> None:
@@ -137,5 +138,8 @@ def answers(address: Address) -> bool:
         return False
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
+    """In the child: end with the supervisor, also where it was killed before the kernel was asked to tell."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -205,6 +205,11 @@ def _children(pid):
     return found
 
 
+def _all_four(supervisor):
+    found = _children(supervisor)
+    return found if len(found) == 4 else None
+
+
 def _descendants(pid):
     children = _children(pid)
     return children + [deeper for child in children for deeper in _descendants(child)]
@@ -213,8 +218,7 @@ def _descendants(pid):
 @pytest.mark.slow
 def test_a_part_that_dies_is_started_again_and_all_end_together(everything):
     supervisor = everything.process.pid
-    before = _children(supervisor)
-    assert len(before) == 4
+    before = until(lambda: _all_four(supervisor), "all four parts run")
     os.kill(before[-1], signal.SIGKILL)
     until(
         lambda: len(_children(supervisor)) == 4 and before[-1] not in _children(supervisor), "it runs again"
