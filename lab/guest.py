@@ -24,12 +24,13 @@ from typing import Self
 
 from lab.namespaces import Namespace, end
 from lab.qemu import Qemu
-from lab.qmp import Qmp
+from lab.qmp import Qmp, QmpError
 from lab.tap import open_tap
 from omamori.image.build import Image
 from omamori.image.state import State
 
 BUTTON = "f12"
+TCG = "tcg,thread=multi"
 _SLOTS = {"wan0": 4, "lan0": 5, "mgmt0": 6}
 _MACS = {"wan0": "02:0a:0a:00:00:04", "lan0": "02:0a:0a:00:00:05", "mgmt0": "02:0a:0a:00:00:06"}
 
@@ -61,7 +62,7 @@ class Machine:
     ports: Mapping[str, Plug] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
     memory_mib: int = 1024
-    accelerator: str = "tcg,thread=multi"
+    accelerator: str = TCG
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
 
 
@@ -326,6 +327,11 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def accelerator(image: Image, scratch: Path, state: State) -> str:
+    """What QEMU should run this image with here: KVM only where the image was seen to boot under it."""
+    return "kvm" if kvm_works(image, scratch, state) else TCG
+
+
 def kvm_works(image: Image, scratch: Path, state: State) -> bool:
     """Whether this image really boots under KVM here; found out once per kernel and boot of this machine."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -346,7 +352,7 @@ def _boots_under_kvm(image: Image, scratch: Path, state: State) -> bool:
     try:
         with Guest(image, scratch / "kvm-probe", machine, state=state) as guest:
             guest.wait_for_ssh(seconds=45)
-    except GuestError:
+    except (GuestError, QmpError, OSError):
         return False
     return True
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from lab.demo.office import Office
-from lab.guest import Guest, Machine, Plug
+from lab.guest import Guest, Machine, Plug, accelerator
 from omamori.image.build import Image
 from omamori.image.state import State
 
@@ -17,12 +17,14 @@ class Unit:
 
     def __init__(self, image: Path, office: Office, scratch: Path, claim: str, state: Path) -> None:
         router, hub = office.taps
+        built, place = Image.open(image), State(state)
         machine = Machine(
+            accelerator=accelerator(built, scratch, place),
             ports={"wan0": Plug(office.internet, router), "lan0": Plug(office.hub, hub)},
             credentials={"omamori.claim": claim},
         )
         self._office = office
-        self.guest = Guest(Image.open(image), scratch, machine, state=State(state))
+        self.guest = Guest(built, scratch, machine, state=place)
 
     def plugged(self) -> None:
         """The cables lie in the router's port and the hub."""
