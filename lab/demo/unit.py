@@ -35,7 +35,9 @@ class Unit:
         return self.guest.wait_for_ssh(seconds=240)
 
     def press_button(self) -> None:
-        """The activation button."""
+        """The activation button, once the unit waits for it."""
+        waits = "grep -s 'waiting for the button' /run/omamori/agent/status.json || true"
+        self.guest.wait(lambda: self.guest.ssh(waits), seconds=90, what="the unit to wait for its button")
         self.guest.press()
 
     def rewire(self, router_side: str, hub_side: str) -> None:
