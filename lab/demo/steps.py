@@ -63,10 +63,11 @@ class Demo:
         """Boot, press the button, wait for presence; then the office's hosts come up."""
         self.unit.plugged()
         booted = self.unit.wait_for_ssh()
-        join(self.office, self._stack)
         self.cloud.not_yet_activated()
         self.unit.press_button()
         took = wait_for("the unit to come online", self.cloud.is_online, seconds=90)
+        self.unit.wait_for_processes()
+        join(self.office, self._stack)
         self.inspecting()
         self._order_firmware(NEXT)
         size = self.artifacts.images[FIRST].bundle.stat().st_size / 1e6

@@ -34,6 +34,12 @@ class Unit:
         """Seconds until the unit can be looked into."""
         return self.guest.wait_for_ssh(seconds=240)
 
+    def wait_for_processes(self) -> None:
+        """Until all of them say they are ready: a host that joins now is heard by its name."""
+        names = " ".join(f"{name}.service" for name in PROCESSES)
+        ready = f"systemctl is-active --quiet {names} && echo ready || true"
+        self.guest.wait(lambda: self.guest.ssh(ready), seconds=120, what="all processes to be ready")
+
     def press_button(self) -> None:
         """The activation button, once the unit waits for it."""
         waits = "grep -s 'waiting for the button' /run/omamori/agent/status.json || true"
