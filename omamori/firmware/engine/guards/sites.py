@@ -1,0 +1,44 @@
+"""WG, UF and APG: sites by the name that a client asks for, in DNS, HTTP or TLS."""
+
+from omamori.firmware.engine.applications.layer import How, SiteAsked
+from omamori.firmware.engine.domains import DomainHit, normalised
+from omamori.firmware.engine.guards.round import Round, stop
+from omamori.firmware.engine.journal import Finding, Journal, site_severity
+from omamori.firmware.engine.settings import Mode, Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.protocol.vocabulary import Action, Guard
+
+
+class SiteGuard:
+    """WG, UF and APG: sites by the name that a client asks for."""
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self._settings, self._journal = settings, journal
+
+    def asked(self, turn: Round, signatures: Signatures, event: SiteAsked) -> None:
+        name = normalised(event.name)
+        if name is None:
+            return
+        for guard, table in signatures.domains.items():
+            hit = table.lookup(name)
+            if hit is not None:
+                self._listed(turn, guard, hit, name, event.how)
+
+    def _listed(self, turn: Round, guard: Guard, hit: DomainHit, name: str, how: How) -> None:
+        listed = guard is Guard.WG or hit.category in self._settings.blocked_categories
+        blocks = listed and self._settings.mode is Mode.PREVENT
+        reason = f"{how.value} {name}: {hit.domain} is listed as {hit.category or guard.value}"
+        if blocks:
+            stop(turn, reason)
+        finding = Finding(
+            guard,
+            f"{guard.value}:{hit.domain}",
+            f"{guard.value.upper()} {hit.category}".strip(),
+            Action.BLOCKED if blocks else Action.LOGGED,
+            site_severity(turn.flow, hit.category),
+            reason,
+            hit.category,
+            name,
+        )
+        key = (guard, hit.domain)
+        self._journal.tell(turn.flow, finding, turn.now, to_server=True, key=key, context=turn.context())
