@@ -7,6 +7,7 @@ A message once shipped never changes: fields are added, `CAPABILITY` is raised, 
     ├── IdError          an id does not have its grammar
     ├── VersionError     a version does not have its grammar
     ├── WindowError      a reboot window cannot be
+    ├── PolicyError      a rule, destination or category cannot be
     └── WireError        bytes that are no message of ours
         ├── TooLarge     over the size cap of its kind
         └── Malformed    not JSON, or a field is missing or has the wrong type
@@ -15,6 +16,7 @@ A message once shipped never changes: fields are added, `CAPABILITY` is raised, 
 from omamori.protocol.errors import (
     IdError,
     Malformed,
+    PolicyError,
     ProtocolError,
     TooLarge,
     VersionError,
@@ -22,4 +24,13 @@ from omamori.protocol.errors import (
     WireError,
 )
 
-__all__ = ["IdError", "Malformed", "ProtocolError", "TooLarge", "VersionError", "WindowError", "WireError"]
+__all__ = [
+    "IdError",
+    "Malformed",
+    "PolicyError",
+    "ProtocolError",
+    "TooLarge",
+    "VersionError",
+    "WindowError",
+    "WireError",
+]

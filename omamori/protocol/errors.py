@@ -17,6 +17,10 @@ class WindowError(ProtocolError):
     """A reboot window cannot be: no weekday, an unknown time zone, no length."""
 
 
+class PolicyError(ProtocolError):
+    """A rule, destination, category or response that no policy can name."""
+
+
 class WireError(ProtocolError):
     """Bytes that are no message of ours."""
 

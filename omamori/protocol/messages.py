@@ -12,6 +12,7 @@ from omamori.protocol import wire
 from omamori.protocol.capability import CAPABILITY
 from omamori.protocol.errors import Malformed
 from omamori.protocol.ids import BootId, DetectionId, Mac, UnitId
+from omamori.protocol.policy import NOTHING_CHANGED, Policy
 from omamori.protocol.topics import Down, Up
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import (
@@ -203,6 +204,8 @@ class Want:
     pack: Version | None = None
     window: RebootWindow = NIGHTLY
     apply: ApplyWhen = ApplyWhen.WINDOW
+    policy: Policy = NOTHING_CHANGED
+    """Since capability 2."""
 
 
 # --- activation, over HTTPS --------------------------------------------------------------------------------------

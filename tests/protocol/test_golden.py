@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from omamori.protocol import messages as m
 from omamori.protocol.capability import CAPABILITY
 from omamori.protocol.ids import boot_id, detection_id, mac, unit_id
+from omamori.protocol.policy import Change, Exemption, Policy
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import (
     Action,
@@ -88,11 +90,22 @@ DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
         Version(2026, 5, 2),
         RebootWindow("Asia/Tokyo", (1, 7), "23:30", "04:00"),
         ApplyWhen.NOW,
+        Policy(
+            (
+                Exemption(12, LATER, MAC, "1:2010001", "shop.example"),
+                Exemption(13, LATER, destination="198.51.100.0/24"),
+            ),
+            ("games", "social_networks"),
+            (Change("av", "block"), Change("1:2024897", "log")),
+            7,
+        ),
     ),
     "document-claim": m.Claim(UNIT, "not-a-real-secret", "https://fleet.example:8443", "PEM"),
     "document-activation": m.Activation(UNIT, "not-a-real-secret", "PEM"),
     "document-activated": m.Activated("PEM", "mqtt.example", 8883),
 }
+BEFORE_POLICIES = {"document-want": replace(DOCUMENTS["document-want"], policy=Policy())}
+"""What capability 1 said."""
 
 
 def golden(name: str, capability: int = CAPABILITY) -> Path:
@@ -112,7 +125,9 @@ def test_downward_messages_decode_to_what_they_meant(kind: str) -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_documents_decode_to_what_they_meant(name: str) -> None:
-    assert m.decode(type(DOCUMENTS[name]), golden(name, 1).read_bytes()) == DOCUMENTS[name]
+    meant = BEFORE_POLICIES.get(name, DOCUMENTS[name])
+    assert m.decode(type(meant), golden(name, 1).read_bytes()) == meant
+    assert m.decode(type(meant), golden(name).read_bytes()) == DOCUMENTS[name]
 
 
 def written(name: str) -> bytes:

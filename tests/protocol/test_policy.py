@@ -1,0 +1,88 @@
+"""Policies in their one spelling, and small enough for one message whatever is in them."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omamori.protocol import PolicyError, policy
+from omamori.protocol.ids import mac
+from omamori.protocol.messages import Want, decode, encode
+from omamori.protocol.policy import Change, Exemption, Policy
+
+
+@pytest.mark.parametrize(
+    ("given_text", "kept"),
+    [
+        ("2010001", "1:2010001"),
+        ("3:19187", "3:19187"),
+        (" wg:bad.example ", "wg:bad.example"),
+    ],
+)
+def test_rules_have_one_spelling(given_text, kept):
+    assert policy.rule(given_text) == kept
+
+
+@pytest.mark.parametrize(
+    ("given_text", "kept"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7/24", "198.51.100.0/24"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("*.Shop.Example.", "shop.example"),
+        ("\u4f8b.example", "xn--fsq.example"),
+    ],
+)
+def test_destinations_have_one_spelling(given_text, kept):
+    assert policy.destination(given_text) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0.0.0.0/0", "::/0", "300.1.2.3", "10.0.0.0/99", "a b", "localhost", "x" * 300 + ".example"]
+)
+def test_what_is_no_destination_is_refused(text):
+    with pytest.raises(PolicyError):
+        policy.destination(text)
+
+
+@pytest.mark.parametrize(
+    ("subject", "response"),
+    [
+        ("ips", "neutralise"),
+        ("uf", "block"),
+        ("apg", "block"),
+        ("1:5", "drop"),
+        ("nonsense", "log"),
+        ("", "log"),
+    ],
+)
+def test_what_no_guard_can_do_is_refused(subject, response):
+    with pytest.raises(PolicyError):
+        policy.change(subject, response)
+
+
+def test_a_policy_at_every_bound_fits_one_message():
+    until = datetime(2026, 12, 31, 23, 59, 59, 999999, UTC)
+    longest = Exemption(2**63 - 1, until, mac("aa:bb:cc:dd:ee:ff"), "guard" * 4 + ":" + "x" * 80, "d" * 253)
+    full = Policy(
+        (longest,) * policy.MAX_EXEMPTIONS,
+        ("c" * 40,) * policy.MAX_CATEGORIES,
+        (Change("guard" * 4 + ":" + "x" * 80, "neutralise"),) * policy.MAX_CHANGES,
+        policy.MAX_TRIAL_DAYS,
+    )
+    want = Want(2**62, policy=full)
+    assert decode(Want, encode(want)) == want
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_is_taken_in_one_spelling_or_refused(text):
+    for parse in (policy.rule, policy.destination, policy.category):
+        try:
+            kept = parse(text)
+        except PolicyError:
+            continue
+        assert parse(kept) == kept
+        assert kept.isascii()
