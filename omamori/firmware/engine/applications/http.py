@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omamori.firmware.engine.applications import http_body, http_buffers, http_head
+from omamori.firmware.engine.applications import http_body, http_buffers, http_coding, http_head
 from omamori.firmware.engine.applications.http_head import Framing, Head, Request, Response
 from omamori.firmware.engine.applications.layer import Content, Context, Event, How, Message, SiteAsked
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
 _HEAD_END = re.compile(rb"\n\r?\n|\n[ \t]+\n")
-_STATUS_LINE = re.compile(rb"(?:^|\n)[ \t]*(?=HTTP/)")
+_STATUS_LINE = re.compile(rb"(?:^|\n)[ \t\0]*(?=HTTP/)", re.IGNORECASE)
 _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""
 _FIRST_LOOK = 8 << 10
@@ -56,7 +56,7 @@ class _Side:
         """Of a message whose empty line has not come yet."""
         self.scanned_to = 0
         self.body: http_body.Body | None = None
-        self.decoder: http_body.Decoder | None = None
+        self.decoder: http_coding.Decoder | None = None
         self.exchange: _Exchange | None = None
         self.buffers: dict[str, list[bytes]] = {}
         self.window = bytearray()
@@ -102,6 +102,8 @@ class Http:
     def end(self, needs: frozenset[str]) -> Sequence[Event]:
         events: list[Event] = []
         for to_server, side in enumerate(self._sides):
+            if side.head and not side.lost:
+                self._take_head(side, Piece(0, 0, b"\n\n"), 0, events, needs, to_server=bool(to_server))
             if side.body is not None:
                 self._finish_body(side, 0, events, needs, to_server=bool(to_server))
         return events
@@ -125,11 +127,12 @@ class Http:
         to_server: bool,
     ) -> int:
         if not side.head:
-            while at < len(piece.data) and piece.data[at] in b"\r\n":
+            blank = b"\r\n" if to_server else b"\r\n\0 \t"
+            while at < len(piece.data) and piece.data[at] in blank:
                 at += 1
         kept = len(side.head)
         text = side.head + piece.data[at:] if kept or at else piece.data
-        if not to_server and not text.startswith(_STATUS_BEGIN[: len(text)]):
+        if not to_server and not _STATUS_BEGIN.startswith(text[:4].upper()):
             return self._unannounced(side, text, at, kept, events)
         match = _HEAD_END.search(text, max(side.scanned_to - 80, 0))
         if match is None:
@@ -214,7 +217,7 @@ class Http:
     ) -> None:
         assert side.exchange is not None  # noqa: S101 - set by the caller
         side.body = http_body.Body(*framing)
-        side.decoder = http_body.Decoder(head.get(b"content-encoding"), self._settings.file_limit)
+        side.decoder = http_coding.Decoder(http_head.encodings(head), self._settings.file_limit)
         side.window, side.looked_at, side.first = bytearray(), 0, True
         side.room = self._settings.body_window if wanted else 0
         complete = side.body.done or not wanted
@@ -306,7 +309,7 @@ class Http:
         if side.body is None or not side.body.skip(piece.missing):
             side.lost = True
         else:
-            side.decoder = http_body.Decoder(None, self._settings.file_limit)
+            side.decoder = http_coding.Decoder(None, self._settings.file_limit)
         if side.body is not None and (side.lost or side.body.done):
             self._finish_body(side, piece.offset, events, needs, to_server=to_server)
 

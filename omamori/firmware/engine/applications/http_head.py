@@ -11,6 +11,7 @@ _MAX_FIELDS = 256
 _STATUS = re.compile(rb"\S+[ \t\r]+(\d{3})(?!\d)[ \t]*([^\r\n]*)")
 _LINE_END = re.compile(rb"\r?\n|\r")
 _NUMBER = re.compile(rb"\d{1,15}")
+_FRAMING = re.compile(rb"[ \t\0]*(?:transfer-encoding|content-(?:encoding|length))[ \t\0]*:", re.IGNORECASE)
 
 
 class Framing(Enum):
@@ -35,7 +36,8 @@ class Head:
 
     def __post_init__(self) -> None:
         for name, value in self.fields:
-            key = name.lower()
+            # Some receivers ignore a zero byte in a name, so it is a way past scanners that do not.
+            key = name.lower().replace(b"\0", b"")
             # Repeated fields mean one list (RFC 9110, 5.3).
             self._values[key] = self._values[key] + b", " + value if key in self._values else value
 
@@ -75,7 +77,7 @@ def parse_request(block: bytes) -> Request | None:
 def parse_response(block: bytes) -> Response | None:
     """The same for a response; its status is 0 where none can be read."""
     line, raw, fields = _split(block)
-    if not line.startswith(b"HTTP"):
+    if line[:4].upper() != b"HTTP":
         return None
     status = _STATUS.match(line)
     number, reason = (int(status[1]), status[2]) if status else (0, b"")
@@ -102,21 +104,42 @@ def opens_tunnel(response: Response, method: bytes) -> bool:
     return method == b"CONNECT" and 200 <= response.status < 300
 
 
+def encodings(head: Head) -> bytes:
+    """What the Content-Encoding fields say."""
+    return (head.get(b"content-encoding") or b"").replace(b"\0", b"")
+
+
 def _stated(head: Head) -> tuple[Framing, int]:
-    encoding = head.get(b"transfer-encoding")
-    if encoding is not None and b"chunked" in encoding.lower():
+    if b"chunked" in (head.get(b"transfer-encoding") or b"").lower().replace(b"\0", b""):
         return Framing.CHUNKED, 0
-    length = _NUMBER.search(head.get(b"content-length") or b"")
-    return (Framing.LENGTH, int(length[0])) if length else (Framing.CLOSE, 0)
+    lengths = [int(number) for number in _NUMBER.findall(head.get(b"content-length") or b"")]
+    # Receivers differ on which of several counts; the largest hides nothing from the scan.
+    return (Framing.LENGTH, max(lengths)) if lengths else (Framing.CLOSE, 0)
 
 
 def _split(block: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
-    line, _, raw = block.partition(b"\n")
+    first, _, raw = block.partition(b"\n")
+    line, _, hidden = first.rstrip(b"\r").partition(b"\r")
     fields: list[tuple[bytes, bytes]] = []
-    for text in _LINE_END.split(raw, _MAX_FIELDS)[:_MAX_FIELDS]:
+    for text in _unfolded(
+        _LINE_END.split(hidden + b"\n" + raw if hidden else raw, _MAX_FIELDS)[:_MAX_FIELDS]
+    ):
         name, colon, value = text.partition(b":")
-        if fields and text.strip() and (not colon or text[0] in b" \t"):
-            fields[-1] = (fields[-1][0], fields[-1][1] + b" " + text.strip())
-        elif colon:
+        if colon:
             fields.append((name.strip(), value.strip()))
-    return line.rstrip(b"\r"), raw, fields
+        elif fields:
+            fields[-1] = (fields[-1][0], fields[-1][1] + b" " + text.strip())
+    return line, raw, fields
+
+
+def _unfolded(lines: list[bytes]) -> list[bytes]:
+    """Field lines with the lines that continue them; a continuation that looks like framing counts as a field, too."""
+    whole: list[bytes] = []
+    for text in lines:
+        if whole and text[:1] in (b" ", b"\t") and text.strip():
+            whole[-1] += b" " + text.strip()
+            if _FRAMING.match(text):
+                whole.append(text)
+        elif text.strip():
+            whole.append(text)
+    return whole

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from omamori.firmware.engine.applications import http_uri
 from omamori.firmware.engine.applications.http import Http
-from omamori.firmware.engine.applications.http_body import Decoder
+from omamori.firmware.engine.applications.http_coding import Decoder
 from omamori.firmware.engine.applications.layer import Content, How, Message, SiteAsked
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
