@@ -5,24 +5,28 @@ again through the suspect queue after the answer Suspect) changes nothing, and i
 Nothing stops a packet but a guard's match: what cannot be parsed passes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from omamori.firmware.engine import crafting, refusal
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.layer import Event, Message, SiteAsked
+from omamori.firmware.engine.block_page import Refusal
 from omamori.firmware.engine.checksum import with_payload
+from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.flow import Flow, FlowTable
 from omamori.firmware.engine.fragments import Fragments
 from omamori.firmware.engine.guards import MalwareGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
-from omamori.firmware.engine.journal import Journal, Numbering, Sighting
+from omamori.firmware.engine.journal import Journal, Numbering, Sighting, Unspoken
 from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, TCP, UDP, Packet, parse
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
-from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Rewrite, Verdict
+from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
 from omamori.protocol.messages import Detection
+from omamori.protocol.vocabulary import Guard
 
 _CLOCK_JUMP = 3600.0
 """Seconds between two packets or ticks beyond which the clock was set rather than the network silent."""
@@ -64,10 +68,12 @@ class Engine:
         self._flows = FlowTable(self.settings, first=numbering.first, step=numbering.step)
         self._fragments = Fragments()
         self._journal = Journal(self.settings, numbering)
-        self._rules = RuleGuard(self.settings, self._journal)
-        self._sites = SiteGuard(self.settings, self._journal)
-        self._malware = MalwareGuard(self.settings, self._journal)
+        self._conduct = Conduct(self.settings)
+        self._rules = RuleGuard(self.settings, self._journal, self._conduct)
+        self._sites = SiteGuard(self._journal, self._conduct)
+        self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
+        self._unspoken = Unspoken()
         self._held = 0
         """Out-of-order bytes kept over all flows."""
         self._clock: float | None = None
@@ -95,7 +101,7 @@ class Engine:
         flow, to_server, old = self._flows.find(whole, now, from_inside=from_inside)
         if old is not None:
             self._end(old, now)
-        known = self._known(flow, rewriting=rewriting)
+        known = self._known(flow, whole, rewriting=rewriting)
         if known is not None:
             return known
         turn = Round(flow, whole, now, to_server=to_server)
@@ -123,9 +129,17 @@ class Engine:
         self._signatures = signatures
         self._needs = signatures.rules.needs
 
+    def obey(self, orders: Orders) -> None:
+        """From the next match on, this policy holds."""
+        self._conduct.obey(orders)
+
     def take_detections(self) -> list[Detection]:
         """What was detected since the last call. Takes from the same store as `take_sightings`."""
         return [sighting.detection for sighting in self.take_sightings()]
+
+    def take_unspoken(self) -> Mapping[str, int]:
+        """Why packets were stopped without a detection since the last call, and how many by each reason."""
+        return self._unspoken.take()
 
     def take_sightings(self) -> Sequence[Sighting]:
         """The same with what an event record tells beyond a detection."""
@@ -142,14 +156,19 @@ class Engine:
 
     # --- packets
 
-    def _known(self, flow: Flow, *, rewriting: bool) -> Verdict | None:
+    def _known(self, flow: Flow, packet: Packet, *, rewriting: bool) -> Verdict | None:
         """The verdict of a flow that has one already."""
         if flow.blocked:
             self._counters.blocked += 1
-            return Block(flow.blocked)
+            return Block(flow.blocked, replies=self._resets(flow, packet))
         if flow.decided:
             return DECIDED
         return SUSPECT if flow.suspect and not rewriting else None
+
+    @staticmethod
+    def _resets(flow: Flow, packet: Packet) -> tuple[Reply, ...]:
+        """For what was on its way when the flow was blocked, or is sent again because a reply was lost."""
+        return refusal.resets(_case(flow, packet, to_server=packet.source == flow.facts.client))
 
     def _segment(self, turn: Round, packet: Packet, *, rewriting: bool) -> None:
         flow, to_server = turn.flow, turn.to_server
@@ -296,23 +315,31 @@ class Engine:
 
     def _verdict(self, turn: Round, packet: Packet, *, rewriting: bool, fragmented: bool) -> Verdict:
         flow = turn.flow
-        self._counters.silent += turn.silent
+        if turn.silent:
+            self._counters.silent += turn.silent
+            self._unspoken.add(turn.block or turn.drop)
         if turn.suspect and fragmented:
             turn.block = turn.block or "malware in a fragmented packet"
         if turn.block:
             flow.blocked = turn.block
             self._flows.closing(flow)
             self._counters.blocked += 1
-            return Block(turn.block)
+            return Block(turn.block, turn.by, self._replies(turn, packet, turn.block, fragmented=fragmented))
         if turn.drop:
             self._counters.blocked += 1
-            return Drop(turn.drop)
+            return Drop(turn.drop, turn.by, self._replies(turn, packet, turn.drop, fragmented=fragmented))
         if flow.suspect:
             return self._overwritten(turn, packet) if rewriting else SUSPECT
         if flow.decided:
             self._flows.closing(flow)
             return DECIDED
         return PASS
+
+    def _replies(self, turn: Round, packet: Packet, reason: str, *, fragmented: bool) -> tuple[Reply, ...]:
+        case = _case(turn.flow, packet, to_server=turn.to_server)
+        told = Refusal(turn.by, turn.context().subject, turn.category, reason)
+        replies = refusal.tell(case, told, self.settings.notice)
+        return tuple(reply for reply in replies if not (fragmented and reply.onward))
 
     def _overwritten(self, turn: Round, packet: Packet) -> Verdict:
         half = turn.flow.halves[turn.to_server]
@@ -327,7 +354,7 @@ class Engine:
             and not half.overwrites.covers(at, at + len(packet.payload))
         ):
             self._counters.blocked += 1
-            return Drop("out of order in a file that is being overwritten; it will be sent again")
+            return Drop("out of order in a file that is being overwritten; it will be sent again", Guard.AV)
         if payload is None:
             return PASS
         self._counters.neutralised += 1
@@ -348,6 +375,20 @@ class Engine:
         if self._clock is not None and abs(now - self._clock) > _CLOCK_JUMP:
             self._flows.shift(now - self._clock)
         self._clock = now
+
+
+def _case(flow: Flow, packet: Packet, *, to_server: bool) -> refusal.Case:
+    if not flow.halves:
+        return refusal.Case(packet, flow.facts.application, flow.facts.client_inside, to_server)
+    own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
+    return refusal.Case(
+        packet,
+        flow.facts.application,
+        flow.facts.client_inside,
+        to_server,
+        opposite=other.expected,
+        in_order=own.expected == crafting.after(packet),
+    )
 
 
 def _count(flow: Flow, packet: Packet, *, to_server: bool) -> None:

@@ -118,6 +118,22 @@ class Journal:
         )
 
 
+class Unspoken:
+    """Reasons for which packets were stopped without a detection, counted."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, reason: str) -> None:
+        known = reason in self._counts or len(self._counts) < _MAX_TOLD
+        name = reason if known else "other reasons"
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, int]:
+        taken, self._counts = self._counts, {}
+        return taken
+
+
 def rule_severity(flow: Flow, classtype: str, *, to_server: bool, harmful: bool) -> Severity:
     """Of an IPS match in data that goes to the flow's server, or to its client; `harmful` as `harm.judge` says."""
     if not harmful or not flow.facts.client_inside or classtype in HARMLESS:

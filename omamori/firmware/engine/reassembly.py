@@ -47,6 +47,11 @@ class Reassembly:
         return self._next is not None
 
     @property
+    def expected(self) -> int | None:
+        """The sequence number of the next byte to be delivered; None before anything is known."""
+        return self._next
+
+    @property
     def finished(self) -> bool:
         return self.finished_at is not None and self.offset >= self.finished_at
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from omamori.firmware.engine.block_page import Notice
+
 
 class Mode(Enum):
     """What is done about a match."""
@@ -54,3 +56,5 @@ class Settings:
     detections: int = 10_000
     """Waiting to be taken out; beyond it the oldest are dropped and counted."""
     timeouts: Timeouts = field(default_factory=Timeouts)
+    notice: Notice = field(default_factory=Notice)
+    """Whom the page in place of a blocked one says to ask."""

@@ -1,7 +1,18 @@
 """What the engine answers for each packet. The bridge process turns it into a queue verdict; nothing else drops."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from omamori.protocol.vocabulary import Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An IP packet of our own for one end of a flow, complete with checksums."""
+
+    packet: bytes
+    onward: bool = False
+    """True: to the receiver of the stopped packet, in its place; False: back to its sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,10 @@ class Block:
     """Drop this packet and the rest of its flow in the kernel."""
 
     reason: str
+    guard: Guard | None = field(default=None, compare=False)
+    """Who wants it."""
+    replies: tuple[Reply, ...] = field(default=(), compare=False)
+    """What the two ends are told, in this order. Best effort: the flow is blocked even if none arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +41,8 @@ class Drop:
     """Drop this packet only; the flow goes on."""
 
     reason: str
+    guard: Guard | None = field(default=None, compare=False)
+    replies: tuple[Reply, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

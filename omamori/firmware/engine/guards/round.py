@@ -3,12 +3,25 @@
 from omamori.firmware.engine.applications.layer import Content, Context
 from omamori.firmware.engine.flow import Flow
 from omamori.firmware.engine.packet import Packet
+from omamori.protocol.vocabulary import Guard
 
 
 class Round:
     """One packet's way through the engine (or a flow's end: no packet), and what the guards want done."""
 
-    __slots__ = ("block", "drop", "flow", "now", "packet", "parts", "silent", "suspect", "to_server")
+    __slots__ = (
+        "block",
+        "by",
+        "category",
+        "drop",
+        "flow",
+        "now",
+        "packet",
+        "parts",
+        "silent",
+        "suspect",
+        "to_server",
+    )
 
     def __init__(self, flow: Flow, packet: Packet | None, now: float, *, to_server: bool) -> None:
         self.flow = flow
@@ -19,6 +32,10 @@ class Round:
         """Why this packet and the rest of the flow are dropped."""
         self.drop = ""
         """Why this packet alone is dropped."""
+        self.by = Guard.AV
+        """Which guard stops it, once one does."""
+        self.category = ""
+        """Of the site that is blocked, or the class of the rule."""
         self.silent = 0
         """Matches that stop it without being told."""
         self.suspect = False
@@ -31,8 +48,10 @@ class Round:
         return layer.context(transaction) if layer is not None else Context()
 
 
-def stop(turn: Round, reason: str) -> None:
+def stop(turn: Round, reason: str, by: Guard, category: str = "") -> None:
     """A resolver's question is dropped alone, for others may follow from the same port; else the whole flow ends."""
+    if not turn.block and not turn.drop:
+        turn.by, turn.category = by, category
     facts = turn.flow.facts
     if facts.protocol == "udp" and facts.application == "dns":
         turn.drop = turn.drop or reason

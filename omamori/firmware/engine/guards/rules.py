@@ -1,19 +1,22 @@
 """IPS: rules over packets, streams and messages. What a match does is decided by `harm.py` and the settings."""
 
+from omamori.firmware.engine.applications.layer import Context
+from omamori.firmware.engine.conduct import Conduct, Match, names_of
 from omamori.firmware.engine.guards.round import Round, stop
-from omamori.firmware.engine.harm import judge
+from omamori.firmware.engine.harm import Judgement, judge
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Finding, Journal, rule_severity
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import RuleHit, Signatures
+from omamori.protocol.policy import Response
 from omamori.protocol.vocabulary import Action, Guard
 
 
 class RuleGuard:
     """IPS: rules over packets, streams and messages."""
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
-        self._settings, self._journal = settings, journal
+    def __init__(self, settings: Settings, journal: Journal, conduct: Conduct) -> None:
+        self._settings, self._journal, self._conduct = settings, journal, conduct
 
     def inspect(self, turn: Round, signatures: Signatures, inspection: Inspection) -> None:
         if turn.flow.passed:
@@ -27,17 +30,16 @@ class RuleGuard:
     def _hit(self, turn: Round, hit: RuleHit, inspection: Inspection) -> None:
         reason = f"rule {hit.gid}:{hit.sid}: {hit.message}"
         judgement = judge(hit, from_outside=not turn.flow.facts.client_inside)
-        prevents = self._settings.mode is Mode.PREVENT and hit.sid not in self._settings.logged_rules
-        blocks = prevents and judgement.blocks
+        context = turn.context(inspection.transaction)
+        blocks, why = self._ruling(turn, hit, context, judgement)
         if blocks:
-            stop(turn, reason)
-        elif prevents:
-            reason = f"{reason} (told only: {judgement.why})"
+            stop(turn, reason, Guard.IPS, hit.classtype)
+        elif why:
+            reason = f"{reason} (told only: {why})"
         if not hit.told:
             turn.silent += blocks
             return
         to_server = inspection.to_server
-        context = turn.context(inspection.transaction)
         finding = Finding(
             Guard.IPS,
             f"{hit.gid}:{hit.sid}",
@@ -51,6 +53,16 @@ class RuleGuard:
         )
         key = self._key(hit, inspection)
         self._journal.tell(turn.flow, finding, turn.now, to_server=to_server, key=key, context=context)
+
+    def _ruling(self, turn: Round, hit: RuleHit, context: Context, judgement: Judgement) -> tuple[bool, str]:
+        """Whether it blocks, and if not why."""
+        if self._settings.mode is Mode.OBSERVE or hit.sid in self._settings.logged_rules:
+            return False, ""
+        created = next(iter(hit.metadata.get("created_at", ())), "")
+        match = Match(Guard.IPS, f"{hit.gid}:{hit.sid}", names_of(context), created)
+        wanted = Response.BLOCK if judgement.blocks else Response.LOG
+        ruling = self._conduct.ruling(match, turn.flow, turn.now, wanted)
+        return ruling.prevents, ruling.why or judgement.why
 
     def _key(self, hit: RuleHit, inspection: Inspection) -> tuple[object, ...]:
         """What counts as the same match again."""

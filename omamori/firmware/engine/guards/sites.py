@@ -1,19 +1,20 @@
 """WG, UF and APG: sites by the name that a client asks for, in DNS, HTTP or TLS."""
 
 from omamori.firmware.engine.applications.layer import How, SiteAsked
+from omamori.firmware.engine.conduct import Conduct, Match
 from omamori.firmware.engine.domains import DomainHit, normalised
 from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.journal import Finding, Journal, site_severity
-from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
+from omamori.protocol.policy import Response
 from omamori.protocol.vocabulary import Action, Guard
 
 
 class SiteGuard:
     """WG, UF and APG: sites by the name that a client asks for."""
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
-        self._settings, self._journal = settings, journal
+    def __init__(self, journal: Journal, conduct: Conduct) -> None:
+        self._journal, self._conduct = journal, conduct
 
     def asked(self, turn: Round, signatures: Signatures, event: SiteAsked) -> None:
         name = normalised(event.name)
@@ -25,16 +26,21 @@ class SiteGuard:
                 self._listed(turn, guard, hit, name, event.how)
 
     def _listed(self, turn: Round, guard: Guard, hit: DomainHit, name: str, how: How) -> None:
-        listed = guard is Guard.WG or hit.category in self._settings.blocked_categories
-        blocks = listed and self._settings.mode is Mode.PREVENT
+        unwanted = guard is Guard.WG or self._conduct.blocks_category(hit.category)
+        match = Match(guard, f"{guard.value}:{hit.domain}", (name,))
+        ruling = self._conduct.ruling(
+            match, turn.flow, turn.now, Response.BLOCK if unwanted else Response.LOG
+        )
         reason = f"{how.value} {name}: {hit.domain} is listed as {hit.category or guard.value}"
-        if blocks:
-            stop(turn, reason)
+        if ruling.prevents:
+            stop(turn, reason, guard, hit.category)
+        elif ruling.why:
+            reason = f"{reason} (told only: {ruling.why})"
         finding = Finding(
             guard,
-            f"{guard.value}:{hit.domain}",
+            match.signature_id,
             f"{guard.value.upper()} {hit.category}".strip(),
-            Action.BLOCKED if blocks else Action.LOGGED,
+            Action.BLOCKED if ruling.prevents else Action.LOGGED,
             site_severity(turn.flow, hit.category),
             reason,
             hit.category,
