@@ -1,4 +1,4 @@
-"""Generated reference: command-line help, the operators' API, and what each unit process imports.
+"""Generated reference: command-line help, the operators' API, the guides of wiring codes, and what each unit process imports.
 
 `python -m lab.reference` writes the files, `--show FILE` prints one; the house tests compare them, so that a change is
 always reviewed. Each file is made by its own interpreter with an environment of its own: what it holds depends on the code
@@ -16,11 +16,13 @@ from pathlib import Path
 
 import click
 
+from lab.wiring.pages import PAGES, page
+
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("bridge", "lan", "agent", "update")
 _PAGES = ("docs/reference/omamori.md", "docs/reference/omamori-unit.md", "docs/reference/openapi.json")
 _LISTS = {f"tests/golden/imports/{process}.txt": process for process in PROCESSES}
-FILES = (*_PAGES, *_LISTS)
+FILES = (*_PAGES, *_LISTS, *PAGES)
 """Below the project's root."""
 
 
@@ -96,6 +98,8 @@ def _openapi() -> str:
 def _text(name: str) -> str:
     if name in _LISTS:
         return imports(_LISTS[name])
+    if name in PAGES:
+        return page(name)
     if name == "docs/reference/openapi.json":
         return _openapi()
     if name == "docs/reference/omamori.md":

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from omamori.protocol.vocabulary import Action, Direction, Guard, Side, UpdatePhase, WiringCode
+from omamori.protocol import codes
+from omamori.protocol.vocabulary import Action, Direction, Guard, Side, UpdatePhase
 
 Text = str | Promise
 
@@ -108,49 +110,16 @@ SIDES: Final[Mapping[str, Words]] = {
     ),
 }
 
+
+def _told(text: codes.Text) -> Text:
+    """One text of the table of codes, in the reader's language when shown."""
+    said: Text = lazy(lambda: text.of(get_language() or "en"), str)()
+    return said
+
+
 WIRING: Final[Mapping[str, Wiring]] = {
-    WiringCode.OK: Wiring(
-        _("Wired correctly"),
-        _("The router is in front of the unit and your devices are behind it."),
-    ),
-    WiringCode.PPPOE_UPSTREAM: Wiring(
-        _("The unit is in front of the router"),
-        _(
-            "The unit is plugged in between the internet line and the router. "
-            "There it cannot read the traffic, so it protects nothing."
-        ),
-        (
-            _("Plug the cable from the internet line (ONU or modem) back into the router, as it was before."),
-            _("Connect a LAN port of the router to the port WAN of the unit."),
-            _("Connect the port LAN of the unit to your hub, switch or Wi-Fi access point."),
-            _("Wait one minute. This message disappears by itself."),
-        ),
-    ),
-    WiringCode.PORTS_SWAPPED: Wiring(
-        _("The two cables are swapped"),
-        _(
-            "The router is plugged into the port LAN and your devices into the port WAN, so directions are mixed up."
-        ),
-        (
-            _("Pull both cables out of the unit."),
-            _("Plug the cable that comes from the router into the port WAN."),
-            _("Plug the cable that goes to your hub or Wi-Fi access point into the port LAN."),
-            _("Wait one minute. This message disappears by itself."),
-        ),
-    ),
-    WiringCode.NO_HOSTS_BEHIND: Wiring(
-        _("No device is behind the unit"),
-        _("Nothing was heard on the port LAN, so no computer or phone is protected at present."),
-        (
-            _("Check that a cable is in the port LAN of the unit and that its lamp is lit."),
-            _("Check that the other end is in the hub, switch or Wi-Fi access point that your devices use."),
-            _(
-                "If your devices are plugged into the router itself or use the router's own Wi-Fi, "
-                "move them to the hub or access point behind the unit."
-            ),
-            _("Switch on one computer and open any page. This message disappears within a minute."),
-        ),
-    ),
+    code: Wiring(_told(entry.name), _told(entry.meaning), tuple(map(_told, entry.steps)))
+    for code, entry in codes.CODES.items()
 }
 
 PHASES: Final[Mapping[str, Words]] = {
