@@ -69,10 +69,19 @@ def _play(report: Report, stack: contextlib.ExitStack, *, keep: Path | None) -> 
     stack.enter_context(unit.guest)
     demo = Demo(report, made, place, unit, cloud, stack)
     for number, (title, step) in enumerate(demo.steps(), 1):
-        if not report.play(number, title, step) and number == 1:
-            report.note(unit.guest.tail())
+        if report.play(number, title, step):
+            continue
+        report.note(_said(unit))
+        if number == 1:
             break
     return cloud
+
+
+def _said(unit: Unit) -> str:
+    """What the unit can tell about a failed step; its console where nobody answers."""
+    with contextlib.suppress(Exception):
+        return unit.said()
+    return unit.guest.tail()
 
 
 def _leave_open(cloud: Cloud) -> None:

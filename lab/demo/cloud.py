@@ -63,8 +63,11 @@ class Cloud:
             [OMAMORI, "fleet", "serve-portal"], env=self._environment, stdout=log, stderr=log
         )
         log.close()
-        wait_until(lambda: _listens(self._port), seconds=60, what="the portal to listen")
         return self.order("units", "register", UNIT)
+
+    def wait_for_portal(self) -> None:
+        """Until a browser would see it; the unit boots meanwhile."""
+        wait_until(lambda: _listens(self._port), seconds=60, what="the portal to listen")
 
     def stop(self) -> None:
         """End everything; safe to call twice."""

@@ -78,3 +78,9 @@ class Unit:
         """What `omamori-unit status --json` says on the unit."""
         found: dict[str, object] = json.loads(self.guest.ssh("omamori-unit status --json"))
         return found
+
+    def said(self) -> str:
+        """The last warnings of our processes, for a failed step."""
+        return self.guest.ssh(
+            "journalctl -b -p notice -o short-monotonic --no-pager -u 'omamori-*' | tail -25"
+        )

@@ -29,7 +29,7 @@ def test_the_demo_shows_every_step_and_cleans_up(tmp_path):
         for step in outcome["steps"]
         if not step["passed"]
     ]
-    assert not failed, "\n".join(failed)
+    assert not failed, "\n".join([*failed, done.stderr[-6000:]])
     assert len(outcome["steps"]) == STEPS, done.stderr[-3000:]
     assert done.returncode == 0
     assert _traces() <= before
