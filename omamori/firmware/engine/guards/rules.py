@@ -1,7 +1,9 @@
 """IPS: rules over packets, streams and messages. What a match does is decided by `harm.py` and the settings."""
 
+from dataclasses import replace
+
 from omamori.firmware.engine.applications.layer import Context
-from omamori.firmware.engine.conduct import Conduct, Match, names_of
+from omamori.firmware.engine.conduct import Conduct, Match, Ruling, names_of
 from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.harm import Judgement, judge
 from omamori.firmware.engine.inspection import Inspection, Moment
@@ -31,21 +33,23 @@ class RuleGuard:
         reason = f"rule {hit.gid}:{hit.sid}: {hit.message}"
         judgement = judge(hit, from_outside=not turn.flow.facts.client_inside)
         context = turn.context(inspection.transaction)
-        blocks, why = self._ruling(turn, hit, context, judgement)
-        if blocks:
+        ruling = self._ruling(turn, hit, context, judgement)
+        if ruling.prevents:
             stop(turn, reason, Guard.IPS, hit.classtype)
-        elif why:
-            reason = f"{reason} (told only: {why})"
+        elif ruling.why:
+            reason = f"{reason} (told only: {ruling.why})"
         if not hit.told:
-            turn.silent += blocks
+            turn.silent += ruling.prevents
             return
         to_server = inspection.to_server
         finding = Finding(
             Guard.IPS,
             f"{hit.gid}:{hit.sid}",
             hit.message,
-            Action.BLOCKED if blocks else Action.LOGGED,
-            rule_severity(turn.flow, hit.classtype, to_server=to_server, harmful=judgement.blocks),
+            Action.BLOCKED if ruling.prevents else Action.LOGGED,
+            rule_severity(
+                turn.flow, hit.classtype, to_server=to_server, harmful=judgement.blocks and not ruling.doubted
+            ),
             reason,
             hit.classtype,
             context.subject,
@@ -54,15 +58,15 @@ class RuleGuard:
         key = self._key(hit, inspection)
         self._journal.tell(turn.flow, finding, turn.now, to_server=to_server, key=key, context=context)
 
-    def _ruling(self, turn: Round, hit: RuleHit, context: Context, judgement: Judgement) -> tuple[bool, str]:
-        """Whether it blocks, and if not why."""
+    def _ruling(self, turn: Round, hit: RuleHit, context: Context, judgement: Judgement) -> Ruling:
+        """Its `why` also says which row of the table of harm lets it pass."""
         if self._settings.mode is Mode.OBSERVE or hit.sid in self._settings.logged_rules:
-            return False, ""
+            return Ruling(Response.LOG)
         created = next(iter(hit.metadata.get("created_at", ())), "")
         match = Match(Guard.IPS, f"{hit.gid}:{hit.sid}", names_of(context), created)
         wanted = Response.BLOCK if judgement.blocks else Response.LOG
         ruling = self._conduct.ruling(match, turn.flow, turn.now, wanted)
-        return ruling.prevents, ruling.why or judgement.why
+        return replace(ruling, why=ruling.why or judgement.why)
 
     def _key(self, hit: RuleHit, inspection: Inspection) -> tuple[object, ...]:
         """What counts as the same match again."""

@@ -7,7 +7,7 @@ from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.journal import Finding, Journal, site_severity
 from omamori.firmware.engine.signatures import Signatures
 from omamori.protocol.policy import Response
-from omamori.protocol.vocabulary import Action, Guard
+from omamori.protocol.vocabulary import Action, Guard, Severity
 
 
 class SiteGuard:
@@ -41,7 +41,7 @@ class SiteGuard:
             match.signature_id,
             f"{guard.value.upper()} {hit.category}".strip(),
             Action.BLOCKED if ruling.prevents else Action.LOGGED,
-            site_severity(turn.flow, hit.category),
+            Severity.ONE if ruling.doubted else site_severity(turn.flow, hit.category),
             reason,
             hit.category,
             name,
