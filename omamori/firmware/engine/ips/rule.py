@@ -97,11 +97,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """A pcre already translated to the dialect of Python's `re` over bytes."""
+    """A pcre, as the rule writes it."""
 
     expression: bytes
     flags: int = 0
-    """Flags of `re`."""
+    """Flags of `pcre2.py`."""
     negated: bool = False
     relative: bool = False
     captures: tuple[tuple[str, str], ...] = ()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
+from omamori.firmware.engine.ips import pcre2
 from omamori.firmware.engine.ips.rule import (
     Base64Decode,
     BufferSize,
@@ -16,7 +17,6 @@ from omamori.firmware.engine.ips.rule import (
     Number,
     Regex,
 )
-from omamori.firmware.signatures.suricata import pcre as translation
 from omamori.firmware.signatures.suricata.buffers import PCRE_BUFFERS, TRANSFORMS
 from omamori.firmware.signatures.suricata.draft import DECODED, Draft
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
@@ -110,14 +110,14 @@ def pcre(draft: Draft, option: Option) -> None:
     if not found:
         raise RuleSyntaxError("pcre: not of the form /pattern/flags", option.value_column)
     pattern, letters, captures = found.groups()
-    flags, buffer, modes = _pcre_flags(letters, option)
-    if "A" in modes:
-        pattern = rf"\A(?:{pattern})"
+    flags, buffer, relative = _pcre_flags(letters, option)
+    expression = pattern.encode("latin-1")
     try:
-        expression = translation.translate(pattern, flags=flags, dollar_end_only="E" in modes)
-    except translation.Untranslatable as reason:
-        raise Unsupported("pcre", str(reason), option.value_column) from reason
-    draft.add(Regex(expression, flags, negated, "R" in modes, _captures(captures, option)), buffer)
+        pcre2.Pattern(expression, flags)
+    except pcre2.ExpressionError as error:
+        at = option.value_column + (option.value or "").find(pattern) + error.at
+        raise RuleSyntaxError(f"pcre: {error}", at) from error
+    draft.add(Regex(expression, flags, negated, relative, _captures(captures, option)), buffer)
 
 
 _VERSIONS = {
@@ -153,24 +153,24 @@ def tls_fingerprint(draft: Draft, option: Option) -> None:
     draft.add(whole, "tls.cert_fingerprint")
 
 
-def _pcre_flags(letters: str, option: Option) -> tuple[int, str | None, set[str]]:
-    flags, buffer, modes = 0, None, set()
-    plain = {
-        "i": translation.CASELESS,
-        "m": translation.MULTILINE,
-        "s": translation.DOTALL,
-        "x": translation.EXTENDED,
-    }
+_PCRE_FLAGS = {
+    "i": pcre2.CASELESS, "m": pcre2.MULTILINE, "s": pcre2.DOTALL, "x": pcre2.EXTENDED, "A": pcre2.ANCHORED,
+    "E": pcre2.DOLLAR_ENDONLY, "G": pcre2.UNGREEDY, "O": 0, "B": 0,
+}  # fmt: skip
+"""`B` (raw bytes) and `O` (no match limit) change nothing here: payload is always raw, and work is always bounded."""
+
+
+def _pcre_flags(letters: str, option: Option) -> tuple[int, str | None, bool]:
+    """(flags, buffer, relative)"""
+    flags, buffer = 0, None
     for letter in letters:
-        if letter in plain:
-            flags |= plain[letter]
+        if letter in _PCRE_FLAGS:
+            flags |= _PCRE_FLAGS[letter]
         elif letter in PCRE_BUFFERS:
             buffer = PCRE_BUFFERS[letter]
-        elif letter in "AERBOG":
-            modes.add(letter)
-        else:
+        elif letter != "R":
             raise RuleSyntaxError(f"pcre: no flag {letter!r}", option.value_column)
-    return flags, buffer, modes
+    return flags, buffer, "R" in letters
 
 
 def _captures(text: str | None, option: Option) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,143 @@
+"""Regular expressions by PCRE2, the library whose language rules are written in, with a step budget.
+
+Bound by ctypes to the `libpcre2-8` that every Debian has. An automatic callout before each item of a pattern counts steps,
+so a search ends after its budget whatever the pattern and the data are; the heap is bounded too. Only a pattern that grows
+too large by callouts does without, under the library's own limit. One machine per process, not for threads.
+"""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+CASELESS, MULTILINE, DOTALL, EXTENDED = 0x8, 0x400, 0x20, 0x80
+ANCHORED, DOLLAR_ENDONLY, UNGREEDY = 0x8000_0000, 0x10, 0x4_0000
+"""Flags of `Pattern`: PCRE2's own values."""
+_ALWAYS = 0x40 | 0x1000
+"""Duplicate names, never UTF: rules look at bytes."""
+_COUNTED = 0x4
+"""Automatic callouts."""
+_TOO_LARGE = 120
+_LIBRARY = "libpcre2-8.so.0"
+_STOPPED = -37
+"""PCRE2_ERROR_CALLOUT: our callback ended the match."""
+_HEAP = 4096
+"""KiB for the backtracking of one match."""
+_LIMIT = 3500
+"""Backtracking at one position of a pattern that is too large for callouts; Suricata's pcre.match-limit for all."""
+
+
+class ExpressionError(ValueError):
+    """What is no regular expression: the reason, and `at`, where in the pattern."""
+
+    def __init__(self, reason: str, at: int) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
+class TooLargeError(ExpressionError):
+    """It is one, but beyond what the library can hold."""
+
+
+class _Machine:
+    """The library with one match context, and the counter of steps."""
+
+    def __init__(self) -> None:
+        library = ctypes.PyDLL(_LIBRARY)
+        pointer, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
+        where = ctypes.POINTER(size)
+        self._compile = _function(
+            library,
+            "compile",
+            pointer,
+            ctypes.c_char_p,
+            size,
+            number,
+            ctypes.POINTER(ctypes.c_int),
+            where,
+            pointer,
+        )
+        self.free = _function(library, "code_free", None, pointer)
+        self._match = _function(
+            library, "match", ctypes.c_int, pointer, ctypes.c_char_p, size, size, number, pointer, pointer
+        )
+        self._message = _function(
+            library, "get_error_message", ctypes.c_int, ctypes.c_int, ctypes.c_char_p, size
+        )
+        context = _function(library, "match_context_create", pointer, pointer)(None)
+        for name, limit in (("set_heap_limit", _HEAP), ("set_match_limit", _LIMIT)):
+            _function(library, name, ctypes.c_int, pointer, number)(context, limit)
+        callback = ctypes.PYFUNCTYPE(ctypes.c_int, pointer, pointer)
+        self._callback = callback(self._step)
+        _function(library, "set_callout", ctypes.c_int, pointer, callback, pointer)(
+            context, self._callback, None
+        )
+        self._context = context
+        self._matched = _function(library, "match_data_create", pointer, number, pointer)(1, None)
+        self._ends = _function(library, "get_ovector_pointer", where, pointer)(self._matched)
+        self.left = 0
+        """Steps that the present search may still take; negative once it was ended."""
+
+    def code(self, pattern: bytes, flags: int) -> int:
+        """A compiled pattern, to be freed. Raises ExpressionError."""
+        problem, at = ctypes.c_int(), ctypes.c_size_t()
+        code = self._compile(pattern, len(pattern), flags, ctypes.byref(problem), ctypes.byref(at), None)
+        if code:
+            return int(code)
+        text = ctypes.create_string_buffer(160)
+        self._message(problem.value, text, len(text))
+        kind = TooLargeError if problem.value == _TOO_LARGE else ExpressionError
+        raise kind(text.value.decode(), at.value)
+
+    def _step(self, _block: object, _data: object) -> int:
+        self.left -= 1
+        return 0 if self.left >= 0 else _STOPPED
+
+    def search(self, code: int, data: bytes, start: int) -> tuple[int, int] | None:
+        """Within the steps that are left. Resource errors of the library mean no match, as in Suricata."""
+        if self._match(code, data, len(data), start, 0, self._matched, self._context) < 0:
+            return None
+        return self._ends[0], self._ends[1]
+
+
+def _function(library: ctypes.PyDLL, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:  # noqa: ANN401 - types of ctypes
+    found = getattr(library, f"pcre2_{name}_8")
+    found.restype, found.argtypes = result, arguments
+    return found  # type: ignore[no-any-return]  # getattr of a library is untyped
+
+
+@cache
+def _machine() -> _Machine:
+    return _Machine()
+
+
+class Pattern:
+    """A compiled pattern over bytes."""
+
+    __slots__ = ("_code", "_machine", "stopped", "taken")
+
+    def __init__(self, pattern: bytes, flags: int = 0) -> None:
+        """Raises ExpressionError."""
+        self._machine = _machine()
+        self._code: int | None = None
+        self.taken = 0
+        """Steps of the last search."""
+        self.stopped = False
+        """The last search was ended by its budget: that it found nothing says nothing."""
+        try:
+            self._code = self._machine.code(pattern, flags | _ALWAYS | _COUNTED)
+        except TooLargeError:
+            self._code = self._machine.code(pattern, flags | _ALWAYS)
+
+    def search(self, data: bytes, start: int = 0, *, budget: int) -> tuple[int, int] | None:
+        """The leftmost match from index `start` on, as (begin, end); None also after `budget` steps."""
+        machine = self._machine
+        machine.left = budget
+        found = machine.search(self._code or 0, data, start)
+        self.stopped = machine.left < 0
+        self.taken = budget - max(machine.left, 0)
+        return found
+
+    def __del__(self) -> None:
+        if self._code:
+            self._machine.free(self._code)
