@@ -19,19 +19,12 @@ from dataclasses import dataclass
 
 from omamori.firmware.engine.signatures import RuleHit
 
-MALWARE = frozenset(
+MALWARE_CLASSES = frozenset(("coin-mining", "command-and-control", "domain-c2", "trojan-activity"))
+"""Behaviour pinned to malware."""
+HARMFUL = MALWARE_CLASSES | frozenset(
     (
-        "trojan-activity",
-        "command-and-control",
-        "coin-mining",
-        "domain-c2",
-        "exploit-kit",
         "credential-theft",
-    )
-)
-"""Behaviour pinned to malware: three stars when it comes from inside."""
-HARMFUL = MALWARE | frozenset(
-    (
+        "exploit-kit",
         "attempted-admin",
         "attempted-dos",
         "attempted-user",

@@ -1,8 +1,4 @@
-"""What the guards saw, as detections: told once, numbered without collision, bounded in number, graded in stars.
-
-Stars follow the service's rule: only what comes from inside makes an important alert, and only behaviour pinned to known
-malware makes three.
-"""
+"""What the guards saw, as detections: told once, numbered without collision, bounded in number."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -12,7 +8,6 @@ from ipaddress import ip_address
 
 from omamori.firmware.engine.applications.layer import Context
 from omamori.firmware.engine.flow import Flow
-from omamori.firmware.engine.harm import HARMLESS, MALWARE
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import RuleHit
 from omamori.protocol.ids import DetectionId
@@ -21,8 +16,6 @@ from omamori.protocol.vocabulary import Action, Direction, Guard, Severity
 
 _MAX_TOLD = 512
 """Different matches told of one flow; a flow that matches more says nothing new."""
-_MALWARE_SITES = frozenset(("c2", "cc", "c&c", "botnet", "command-and-control"))
-_ATTACK_SITES = frozenset(("malware",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,27 +125,3 @@ class Unspoken:
     def take(self) -> dict[str, int]:
         taken, self._counts = self._counts, {}
         return taken
-
-
-def rule_severity(flow: Flow, classtype: str, *, to_server: bool, harmful: bool) -> Severity:
-    """Of an IPS match in data that goes to the flow's server, or to its client; `harmful` as `harm.judge` says."""
-    if not harmful or not flow.facts.client_inside or classtype in HARMLESS:
-        return Severity.ONE
-    if classtype in MALWARE:
-        return Severity.THREE
-    return Severity.TWO if to_server else Severity.ONE
-
-
-def site_severity(flow: Flow, category: str) -> Severity:
-    """Of a listed site that was asked for: reaching for a control server is what malware does."""
-    if not flow.facts.client_inside:
-        return Severity.ONE
-    if category.lower() in _MALWARE_SITES:
-        return Severity.THREE
-    return Severity.TWO if category.lower() in _ATTACK_SITES else Severity.ONE
-
-
-def file_severity(flow: Flow, *, to_server: bool) -> Severity:
-    """Of malware in a file: three stars when an inside host hands it out."""
-    leaves = flow.facts.client_inside == to_server
-    return Severity.THREE if leaves else Severity.ONE

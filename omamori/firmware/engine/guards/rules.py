@@ -7,8 +7,9 @@ from omamori.firmware.engine.conduct import Conduct, Match, Ruling, names_of
 from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.harm import Judgement, judge
 from omamori.firmware.engine.inspection import Inspection, Moment
-from omamori.firmware.engine.journal import Finding, Journal, rule_severity
+from omamori.firmware.engine.journal import Finding, Journal
 from omamori.firmware.engine.settings import Mode, Settings
+from omamori.firmware.engine.severity import grade, rule_kind, way
 from omamori.firmware.engine.signatures import RuleHit, Signatures
 from omamori.protocol.policy import Response
 from omamori.protocol.vocabulary import Action, Guard
@@ -42,14 +43,13 @@ class RuleGuard:
             turn.silent += ruling.prevents
             return
         to_server = inspection.to_server
+        kind = rule_kind(hit, harmful=judgement.blocks and not ruling.doubted)
         finding = Finding(
             Guard.IPS,
             f"{hit.gid}:{hit.sid}",
             hit.message,
             Action.BLOCKED if ruling.prevents else Action.LOGGED,
-            rule_severity(
-                turn.flow, hit.classtype, to_server=to_server, harmful=judgement.blocks and not ruling.doubted
-            ),
+            grade(kind, way(turn.flow.facts, to_server=to_server)),
             reason,
             hit.classtype,
             context.subject,

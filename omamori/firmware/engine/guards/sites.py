@@ -4,10 +4,11 @@ from omamori.firmware.engine.applications.layer import How, SiteAsked
 from omamori.firmware.engine.conduct import Conduct, Match
 from omamori.firmware.engine.domains import DomainHit, normalised
 from omamori.firmware.engine.guards.round import Round, stop
-from omamori.firmware.engine.journal import Finding, Journal, site_severity
+from omamori.firmware.engine.journal import Finding, Journal
+from omamori.firmware.engine.severity import Kind, grade, site_kind, way
 from omamori.firmware.engine.signatures import Signatures
 from omamori.protocol.policy import Response
-from omamori.protocol.vocabulary import Action, Guard, Severity
+from omamori.protocol.vocabulary import Action, Guard
 
 
 class SiteGuard:
@@ -36,12 +37,13 @@ class SiteGuard:
             stop(turn, reason, guard, hit.category)
         elif ruling.why:
             reason = f"{reason} (told only: {ruling.why})"
+        kind = Kind.RISK if ruling.doubted else site_kind(guard, hit.category)
         finding = Finding(
             guard,
             match.signature_id,
             f"{guard.value.upper()} {hit.category}".strip(),
             Action.BLOCKED if ruling.prevents else Action.LOGGED,
-            Severity.ONE if ruling.doubted else site_severity(turn.flow, hit.category),
+            grade(kind, way(turn.flow.facts, to_server=True)),
             reason,
             hit.category,
             name,
