@@ -13,6 +13,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import FORBIDDEN
 from pathlib import Path
 
 from lab.namespaces import PYTHON, Namespace, address, bridge, cable, namespace, wait_until
@@ -23,6 +24,8 @@ ROUTER = "192.168.10.1"
 FLEET_NAME = "fleet.omamori.example"
 HOSTS = ("keiri-pc", "eigyo-pc", "nas")
 HOME, HUB = "home", "hub"
+_SAID_NO = {6: "no such name", 35: "reset in the TLS hello", 52: "closed", 56: "reset"}
+"""Exit codes of curl(1)."""
 _SCRIPT = Path(__file__).parent.parent / "services/dhcp-client.sh"
 
 
@@ -36,7 +39,24 @@ class Fetched:
 
     @property
     def arrived(self) -> bool:
-        return self.exit_code == 0
+        """The unit's own page in place of a blocked one counts as nothing."""
+        return self.exit_code == 0 and not self.refused
+
+    @property
+    def refused(self) -> bool:
+        return self.status == FORBIDDEN and b"Omamori" in self.body
+
+    @property
+    def stopped(self) -> bool:
+        """The unit said no at once. Silence may be anything, and proves nothing."""
+        return self.refused or self.exit_code in _SAID_NO
+
+    @property
+    def outcome(self) -> str:
+        """For the evidence."""
+        if self.refused:
+            return "the unit's page"
+        return _SAID_NO.get(self.exit_code, f"curl exit {self.exit_code}, status {self.status}")
 
 
 @dataclass(slots=True)

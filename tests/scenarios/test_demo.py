@@ -2,10 +2,11 @@
 
 import json
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 STEPS = 12
 
 
@@ -21,8 +22,8 @@ def _traces():
 def test_the_demo_shows_every_step_and_cleans_up(tmp_path):
     before = _traces()
     report = tmp_path / "demo.json"
-    command = [sys.executable, "-m", "lab.demo", "--once", "--json", report, "--keep", tmp_path / "kept"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2300, check=False)
+    command = [ROOT / "inv", "demo", "--once", "--json", report]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=2300, check=False)
     outcome = json.loads(report.read_text())
     failed = [
         f"{step['number']}. {step['title']}: {step['evidence']}"
