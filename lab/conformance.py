@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omamori.firmware.engine.ips.ruleset import RuleSet
-from omamori.firmware.signatures import checking, conformance
+from omamori.firmware.host.ndpi import Ndpi, NdpiError
+from omamori.firmware.signatures import applications, checking, conformance
 from omamori.firmware.signatures.rulefiles import read_rules
 
 VARIABLE = "OMAMORI_CORPUS"
@@ -24,6 +25,7 @@ RULES_GOAL = 0.70
 """Of all rules in the corpus; the target of the product is 0.99."""
 CASES_GOAL = 0.85
 """Of the cases that run here."""
+NAMES_GOAL = applications.GOAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,15 @@ class Figures:
     """As `omamori engine check-rules --json` tells them."""
     cases: dict[str, object]
     """As `omamori engine conformance --json` tells them."""
+    names: dict[str, object] | None = None
+    """As `signatures.applications.run` tells them; None where the corpus has no `ndpi/`."""
 
     @property
     def missed(self) -> list[str]:
         """Goals that are not reached, for people."""
-        shares = (("rules that load", self.rules, RULES_GOAL), ("cases that pass", self.cases, CASES_GOAL))
+        shares = [("rules that load", self.rules, RULES_GOAL), ("cases that pass", self.cases, CASES_GOAL)]
+        if self.names is not None:
+            shares.append(("applications named alike", self.names, NAMES_GOAL))
         return [
             f"{what}: {_percent(told)}, the goal is {100 * goal:.0f} %"
             for what, told, goal in shares
@@ -60,7 +66,12 @@ def main() -> int:
         return 2
     figures = measure(Path(corpus))
     if options.json:
-        told = {"rules": figures.rules, "cases": figures.cases, "missed": figures.missed}
+        told = {
+            "rules": figures.rules,
+            "cases": figures.cases,
+            "applications": figures.names,
+            "missed": figures.missed,
+        }
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     for line in lines(figures):
         print(line)
@@ -72,7 +83,18 @@ def measure(corpus: Path) -> Figures:
     parsed = read_rules([corpus / "rules"], with_disabled=True)
     RuleSet.build(parsed.rules)
     results = list(conformance.run(corpus / "suricata-verify"))
-    return Figures(checking.summary(parsed), conformance.totals(results))
+    return Figures(checking.summary(parsed), conformance.totals(results), names(corpus / "ndpi"))
+
+
+def names(folder: Path) -> dict[str, object] | None:
+    """Applications of the five kinds named as expected; without the library by our own tables alone, which is said."""
+    if not (folder / "pcap").is_dir():
+        return None
+    try:
+        library, without = Ndpi(), ""
+    except NdpiError as error:
+        library, without = None, str(error)
+    return {**applications.run(folder, library), "without_library": without}
 
 
 def lines(figures: Figures) -> Iterator[str]:
@@ -90,7 +112,20 @@ def lines(figures: Figures) -> Iterator[str]:
         f"suricata-verify: {cases['passed']} of {ran} cases that run here pass, {_percent(cases)}"
         f" (goal {100 * CASES_GOAL:.0f} %); {cases['skipped']} of {cases['cases']} skipped"
     )
+    if figures.names is not None:
+        yield from _named(figures.names)
     yield from (f"goal missed: {goal}" for goal in figures.missed)
+
+
+def _named(told: dict[str, object]) -> Iterator[str]:
+    for failure in _listed(told["failures"]):
+        yield f"unlike  {failure['capture']}: {failure['flow']} is {failure['expected']}, named {failure['named'] or 'not'}"
+    if told["without_library"]:
+        yield f"applications are named without the library: {told['without_library']}"
+    yield (
+        f"applications: {told['alike']} of {told['flows']} flows named alike, {_percent(told)}"
+        f" (goal {100 * NAMES_GOAL:.0f} %); {told['applications_alike']} of {told['applications']} by capture and application"
+    )
 
 
 def _listed(found: object) -> list[dict[str, str]]:
