@@ -7,9 +7,10 @@ makes it `lost`. What it keeps is bounded.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.rewriting import Filler
 
 Buffers: TypeAlias = Mapping[str, Sequence[bytes]]
 
@@ -60,9 +61,36 @@ class Content:
     """Bytes of this file known to follow in the stream without anything between."""
     first: bool
     last: bool
+    filler: Filler = Filler.SPACES
+    """What its bytes become where they are overwritten."""
+    name: str = ""
+    """Of the file, where it is told."""
+    size: int | None = None
+    """Of the whole file decoded, where that is known."""
 
 
-Event: TypeAlias = SiteAsked | Message | Content
+@dataclass(frozen=True, slots=True)
+class ConnectionExpected:
+    """Another connection of the same two hosts will carry what was agreed here (FTP's data)."""
+
+    at_server: bool
+    """The side that listens is this flow's server."""
+    port: int
+    layer: "Layer"
+    """Parser of that connection."""
+    address: bytes = b""
+    """Packed, where one was announced that may differ from this flow's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unscanned:
+    """What follows cannot be scanned, and why, in a few words."""
+
+    to_server: bool
+    why: str
+
+
+Event: TypeAlias = SiteAsked | Message | Content | ConnectionExpected | Unscanned
 
 
 @dataclass(slots=True)
@@ -101,4 +129,13 @@ class Layer(Protocol):
 
     def context(self, transaction: int | None) -> Context:
         """Of one transaction where it is still known, else of the newest."""
+        ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A layer that has something to say when one direction ends before the flow does."""
+
+    def closed(self, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
+        """Nothing more comes in this direction."""
         ...

@@ -1,0 +1,220 @@
+"""IMAP: mails that a client fetches (whole, in parts or section by section) and those it appends, until TLS or compression begins.
+
+RFC 3501, 7888 (literals), 3516 (binary), 4978 (compression). Mails travel as literals: `{size}` at a line's end, then so many bytes.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omamori.firmware.engine.applications.layer import Context, Event, Unscanned
+from omamori.firmware.engine.applications.mail_files import MailFiles, Windows
+from omamori.firmware.engine.applications.mail_lines import Lines
+from omamori.firmware.engine.applications.mime import Mime
+from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.settings import Settings
+
+_LITERAL = re.compile(rb"~?\{(\d{1,12})(\+?)\}\Z")
+_ITEM = re.compile(
+    rb"(?:BODY|BINARY)\[([^\]\r\n]*)\](?:<(\d{1,12})>)?\s*~?\{\d+\+?\}\Z|(RFC822(?:\.TEXT)?)\s*\{\d+\}\Z",
+    re.IGNORECASE,
+)
+_SECTION = re.compile(rb"(?:\d+\.)*\d+\Z")
+_FETCH = re.compile(rb"\* +(\d{1,10}) +FETCH", re.IGNORECASE)
+_TAGGED = re.compile(rb"[^\s*+]+ +(OK|NO|BAD)\b", re.IGNORECASE)
+_ENCODED_LINE = re.compile(rb"[A-Za-z0-9+/]{40,76}\Z")
+_SNIFF = 1000
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """A mail, or a section of one, that may come in several literals."""
+
+    key: tuple[bytes, bytes]
+    next: int
+    """Where the next piece of it would begin."""
+    files: "MailFiles | _Section"
+
+
+class _Section:
+    """One section without its head: how it is encoded must be told from its first line."""
+
+    def __init__(self, settings: Settings, *, transaction: int, to_server: bool) -> None:
+        self._made = (transaction, to_server)
+        self._windows = Windows(settings)
+        self._mime: Mime | None = None
+
+    def feed(self, data: bytes, offset: int, needs: frozenset[str]) -> list[Event]:
+        if self._mime is None:
+            self._mime = self._of(data)
+        return self._windows.added(self._mime.feed(data, offset), needs)
+
+    def skip(self, missing: int, needs: frozenset[str]) -> list[Event]:
+        return self._windows.added(self._mime.skip(missing), needs) if self._mime else []
+
+    def end(self, needs: frozenset[str]) -> list[Event]:
+        return self._windows.added(self._mime.end(), needs) if self._mime else []
+
+    def _of(self, data: bytes) -> Mime:
+        line = data[:_SNIFF].partition(b"\n")[0].rstrip(b"\r")
+        encoding = b"7bit"
+        if _ENCODED_LINE.match(line):
+            encoding = b"base64"
+        elif b"=\r\n" in data[:_SNIFF] or b"=3D" in data[:_SNIFF]:
+            encoding = b"quoted-printable"
+        transaction, to_server = self._made
+        mime = Mime(transaction=transaction, to_server=to_server)
+        mime.feed(b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n", 0)
+        return mime
+
+
+class _Side:
+    """One direction: lines, and literals between them."""
+
+    def __init__(self) -> None:
+        self.lines = Lines()
+        self.left = 0
+        self.asked = 0
+        """Size of a literal that the server must agree to first."""
+        self.fetched: _Fetched | None = None
+        self.scanned = False
+        """The literal is a mail."""
+        self.command = b""
+        """The line that goes on after a literal."""
+
+
+class Imap:
+    """The parser of one connection."""
+
+    name = "imap"
+    lost = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sides = (_Side(), _Side())
+        self._refused = False
+        self._changes = b""
+        """Command that changes the connection if the server agrees."""
+        self._message = b""
+        """Number of the message whose FETCH goes on."""
+        self._count = 0
+        self.finished = False
+
+    def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
+        if self.finished:
+            return ()
+        side = self._sides[to_server]
+        events: list[Event] = []
+        if piece.missing:
+            events += self._skip(side, piece.missing, needs)
+        at = 0
+        while at < len(piece.data) and not self.finished:
+            if side.asked:
+                side.left, side.asked = (0 if self._refused else side.asked), 0
+            if side.left:
+                at = self._literal(side, piece, at, events, needs)
+                continue
+            line, at = side.lines.take(piece.data, at)
+            if line is not None:
+                whole, side.command = side.command + line, b""
+                handle = self._client_line if to_server else self._server_line
+                handle(side, whole, events, needs)
+        return events
+
+    def end(self, needs: frozenset[str]) -> Sequence[Event]:
+        return [event for side in self._sides for event in self._finish(side, needs)]
+
+    def context(self, transaction: int | None) -> Context:  # noqa: ARG002 - one mail at a time
+        return Context(subject=f"IMAP message {self._message.decode()}" if self._message else "")
+
+    # --- lines
+
+    def _client_line(self, side: _Side, line: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        words = line.upper().split(None, 2)
+        verb = words[1] if len(words) > 1 else b""
+        self._changes = verb if verb in (b"STARTTLS", b"COMPRESS") else self._changes
+        literal = _LITERAL.search(line)
+        if literal is None:
+            return
+        side.command = line[:200].rsplit(b"{", 1)[0]
+        side.scanned = verb == b"APPEND"
+        self._refused = False
+        if literal[2]:
+            side.left = int(literal[1])
+        else:
+            side.asked = int(literal[1])
+        if side.scanned:
+            events += self._finish(side, needs)
+            self._begin(side, (b"append", b""), 0, b"", to_server=True)
+
+    def _server_line(self, side: _Side, line: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        if tagged := _TAGGED.match(line):
+            self._answered(tagged[1].upper(), events)
+            return
+        if found := _FETCH.match(line):
+            self._message = found[1]
+        literal = _LITERAL.search(line)
+        if literal is None:
+            return
+        side.left, side.command = int(literal[1]), b"* "
+        item = _ITEM.search(line)
+        section = (item[1] or b"").upper() if item else b""
+        side.scanned = item is not None and not section.endswith((b"MIME", b"HEADER", b")"))
+        if item is not None and side.scanned:
+            self._fetch(side, (self._message, section or b"*"), int(item[2] or 0), events, needs)
+
+    def _answered(self, word: bytes, events: list[Event]) -> None:
+        self._refused = word != b"OK"
+        if self._changes and not self._refused:
+            self.finished = True
+            if self._changes == b"COMPRESS":
+                events += [Unscanned(way, "compressed IMAP connection") for way in (False, True)]
+        self._changes = b""
+
+    # --- mails
+
+    def _fetch(
+        self,
+        side: _Side,
+        key: tuple[bytes, bytes],
+        origin: int,
+        events: list[Event],
+        needs: frozenset[str],
+    ) -> None:
+        """A literal of a mail: more of the one before, or another."""
+        known = side.fetched
+        if known is None or known.key != key or known.next != origin or origin == 0:
+            events += self._finish(side, needs)
+            self._begin(side, key, origin, key[1], to_server=False)
+
+    def _begin(
+        self, side: _Side, key: tuple[bytes, bytes], origin: int, section: bytes, *, to_server: bool
+    ) -> None:
+        self._count += 1
+        files: MailFiles | _Section
+        if _SECTION.match(section) or section.endswith(b"TEXT") or origin:
+            files = _Section(self._settings, transaction=self._count, to_server=to_server)
+        else:
+            files = MailFiles(self._settings, transaction=self._count, to_server=to_server, dotted=False)
+        side.fetched = _Fetched(key, origin, files)
+
+    def _literal(self, side: _Side, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
+        data = piece.data[at : at + side.left]
+        side.left -= len(data)
+        if side.scanned and side.fetched is not None:
+            side.fetched.next += len(data)
+            events += side.fetched.files.feed(data, piece.offset + at, needs)
+            if side.left == 0 and side.fetched.key[0] == b"append":
+                events += self._finish(side, needs)
+        return at + len(data)
+
+    @staticmethod
+    def _finish(side: _Side, needs: frozenset[str]) -> list[Event]:
+        fetched, side.fetched = side.fetched, None
+        return fetched.files.end(needs) if fetched is not None else []
+
+    @staticmethod
+    def _skip(side: _Side, missing: int, needs: frozenset[str]) -> list[Event]:
+        side.left = max(side.left - missing, 0)
+        side.lines, side.command = Lines(), b""
+        return side.fetched.files.skip(missing, needs) if side.fetched is not None and side.scanned else []

@@ -1,0 +1,159 @@
+"""SMTP: the mails that a client hands to a server, by DATA or BDAT, pipelined or not, until TLS begins (RFC 5321, 3030, 3207)."""
+
+import re
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from omamori.firmware.engine.applications.dotted import DotEnded
+from omamori.firmware.engine.applications.layer import Context, Event
+from omamori.firmware.engine.applications.mail_files import MailFiles
+from omamori.firmware.engine.applications.mail_lines import Lines
+from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.settings import Settings
+
+_PATH = re.compile(rb"(?:MAIL FROM|RCPT TO):\s*<?([^<>\s]{1,256})", re.IGNORECASE)
+_BDAT = re.compile(rb"BDAT\s+(\d{1,12})(\s+LAST)?\s*\Z", re.IGNORECASE)
+
+
+class _State(Enum):
+    COMMANDS = auto()
+    ASKED = auto()
+    """DATA was said; what the client sends next is a mail unless the server refused."""
+    DATA = auto()
+    CHUNK = auto()
+
+
+class Smtp:
+    """The parser of one connection."""
+
+    name = "smtp"
+    lost = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client, self._server = Lines(), Lines()
+        self._state = _State.COMMANDS
+        self._files: MailFiles | None = None
+        self._dot = DotEnded()
+        self._left = 0
+        """Of a chunk."""
+        self._last_chunk = False
+        self._reply = b""
+        """Code of the newest reply."""
+        self._tls_asked = False
+        self._count = 0
+        self._sender = self._receiver = ""
+        self.finished = False
+
+    def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
+        if self.finished:
+            return ()
+        if not to_server:
+            self._replies(piece.data)
+            return ()
+        events: list[Event] = []
+        if piece.missing:
+            events += self._skip(piece.missing, needs)
+        at = 0
+        while at < len(piece.data):
+            at = self._step(piece, at, events, needs)
+        return events
+
+    def end(self, needs: frozenset[str]) -> Sequence[Event]:
+        return self._finish(needs)
+
+    def context(self, transaction: int | None) -> Context:  # noqa: ARG002 - the newest mail is the one that is told about
+        subject = f"{self._sender} -> {self._receiver}" if self._sender or self._receiver else ""
+        return Context(subject=subject)
+
+    # --- the server's side
+
+    def _replies(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            line, at = self._server.take(data, at)
+            if line is None or line[3:4] == b"-":
+                continue
+            self._reply = line[:3]
+            if self._tls_asked:
+                self.finished = self._reply == b"220"
+                self._tls_asked = False
+
+    # --- the client's side
+
+    def _step(self, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
+        if self._state is _State.ASKED:
+            self._state = _State.COMMANDS if self._reply[:1] in (b"4", b"5") else _State.DATA
+            if self._state is _State.DATA:
+                self._dot = DotEnded()
+                self._begin(dotted=True)
+        if self._state is _State.DATA:
+            return self._data(piece, at, events, needs)
+        if self._state is _State.CHUNK:
+            return self._chunk(piece, at, events, needs)
+        line, at = self._client.take(piece.data, at)
+        if line is not None:
+            self._command(line, events, needs)
+        return at
+
+    def _data(self, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
+        assert self._files is not None  # noqa: S101 - begun with the state
+        pieces, at, ended = self._dot.take(piece.data, at, piece.offset)
+        for data, offset in pieces:
+            events += self._files.feed(data, offset, needs)
+        if ended:
+            events += self._finish(needs)
+            self._state = _State.COMMANDS
+        return at
+
+    def _chunk(self, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
+        assert self._files is not None  # noqa: S101 - begun with the state
+        data = piece.data[at : at + self._left]
+        self._left -= len(data)
+        events += self._files.feed(data, piece.offset + at, needs)
+        self._end_chunk(events, needs)
+        return at + len(data)
+
+    def _end_chunk(self, events: list[Event], needs: frozenset[str]) -> None:
+        if self._left == 0:
+            self._state = _State.COMMANDS
+            if self._last_chunk:
+                events += self._finish(needs)
+
+    def _command(self, line: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        verb = line[:8].strip().upper()
+        self._tls_asked = verb == b"STARTTLS"
+        if verb == b"DATA":
+            self._state, self._reply = _State.ASKED, b""
+        elif chunk := _BDAT.match(line):
+            self._left, self._last_chunk = int(chunk[1]), bool(chunk[2])
+            self._state = _State.CHUNK
+            if self._files is None:
+                self._begin(dotted=False)
+            self._end_chunk(events, needs)
+        elif verb in (b"RSET", b"EHLO", b"HELO", b"QUIT"):
+            events += self._finish(needs)
+        elif path := _PATH.match(line):
+            self._addressed(line, path[1].decode("utf-8", "replace"))
+
+    def _addressed(self, line: bytes, address: str) -> None:
+        if line[:4].upper() == b"MAIL":
+            self._sender, self._receiver = address, ""
+        else:
+            self._receiver = self._receiver or address
+
+    def _begin(self, *, dotted: bool) -> None:
+        self._count += 1
+        self._files = MailFiles(self._settings, transaction=self._count, to_server=True, dotted=dotted)
+
+    def _finish(self, needs: frozenset[str]) -> list[Event]:
+        files, self._files = self._files, None
+        return files.end(needs) if files is not None else []
+
+    def _skip(self, missing: int, needs: frozenset[str]) -> list[Event]:
+        """Bytes are lost: inside a mail it goes on, a chunk is shorter."""
+        if self._state is _State.CHUNK:
+            self._left = max(self._left - missing, 0)
+            self._state = _State.CHUNK if self._left else _State.COMMANDS
+        self._client = Lines()
+        return self._files.skip(missing, needs) if self._files is not None else []
