@@ -20,10 +20,11 @@ from omamori.firmware.engine.fragments import Fragments
 from omamori.firmware.engine.guards import MalwareGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Journal, Numbering, Sighting, Unspoken
-from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, TCP, UDP, Packet, parse
+from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, parse
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.engine.streams import NO_EVENTS, Streams
 from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
 from omamori.protocol.messages import Detection
 from omamori.protocol.vocabulary import Guard
@@ -74,8 +75,7 @@ class Engine:
         self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
         self._unspoken = Unspoken()
-        self._held = 0
-        """Out-of-order bytes kept over all flows."""
+        self._streams = Streams(self.settings)
         self._clock: float | None = None
 
     # --- the interface
@@ -117,6 +117,9 @@ class Engine:
         for flow in self._flows.expired(now):
             self._end(flow, now)
         self._fragments.tick(now)
+        if self._streams.is_full():
+            for flow in self._flows.all():
+                self._streams.forget_taken(flow)
 
     def flush(self, now: float) -> None:
         """Ends every flow: what was waiting for more bytes is inspected as it is."""
@@ -171,34 +174,19 @@ class Engine:
         return refusal.resets(_case(flow, packet, to_server=packet.source == flow.facts.client))
 
     def _segment(self, turn: Round, packet: Packet, *, rewriting: bool) -> None:
-        flow, to_server = turn.flow, turn.to_server
-        stream, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
-        before = stream.held + other.held
-        sequence = packet.sequence
-        if packet.flags & SYN:
-            sequence += 1
-            flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
-        elif flow.opening == 0 or (flow.opening == 2 and to_server):
-            flow.facts.established = True
-        stream.begin(sequence)
-        if packet.flags & ACK:
-            other.begin(packet.acknowledgement)
-            for piece in other.acknowledged(packet.acknowledgement):
-                self._stream(turn, piece, to_server=not to_server)
-        again = (
-            rewriting and packet.payload and stream.position(sequence) + len(packet.payload) <= stream.offset
-        )
-        if not again:
+        flow, to_server, streams = turn.flow, turn.to_server, self._streams
+        segment = streams.arrive(flow, packet, to_server=to_server)
+        for piece in streams.acknowledged(flow, packet, to_server=to_server):
+            self._stream(turn, piece, to_server=not to_server)
+        if not (rewriting and segment.again):
             _count(flow, packet, to_server=to_server)
-            self._inspect_packet(turn, packet)
-        if packet.payload:
-            limit = self.settings.pending if self._held < self.settings.pending_total else 0
-            for piece in stream.push(sequence, packet.payload, limit):
+            self._inspect_packet(turn, packet, segment.events)
+        if segment.differs:
+            turn.suspect = flow.suspect = True
+        if packet.payload and (flow.facts.established or self.settings.midstream or flow.opening):
+            for piece in streams.take(flow, packet, to_server=to_server):
                 self._stream(turn, piece, to_server=to_server)
-        self._held += stream.held + other.held - before
-        if packet.flags & FIN:
-            stream.finish(sequence + len(packet.payload))
-        if packet.flags & RST or (stream.finished and other.finished):
+        if streams.is_over(flow, packet, to_server=to_server):
             self._flows.closing(flow)
 
     def _datagram(self, turn: Round, packet: Packet) -> None:
@@ -220,7 +208,7 @@ class Engine:
         ):
             flow.decided = True
 
-    def _inspect_packet(self, turn: Round, packet: Packet) -> None:
+    def _inspect_packet(self, turn: Round, packet: Packet, events: frozenset[str] = NO_EVENTS) -> None:
         if (
             packet.protocol == TCP
             and turn.flow.halves[turn.to_server].stream.offset > self.settings.stream_depth
@@ -228,7 +216,7 @@ class Engine:
             return
         facts = turn.flow.facts
         buffers = {"payload": [packet.payload]} if packet.payload else {}
-        inspection = Inspection(Moment.PACKET, turn.now, facts, turn.to_server, packet, buffers)
+        inspection = Inspection(Moment.PACKET, turn.now, facts, turn.to_server, packet, buffers, events)
         self._rules.inspect(turn, self._signatures, inspection)
 
     # --- streams
@@ -319,7 +307,9 @@ class Engine:
             self._counters.silent += turn.silent
             self._unspoken.add(turn.block or turn.drop)
         if turn.suspect and fragmented:
-            turn.block = turn.block or "malware in a fragmented packet"
+            turn.block = (
+                turn.block or "a packet that must be overwritten, but came in fragments or through a tunnel"
+            )
         if turn.block:
             flow.blocked = turn.block
             self._flows.closing(flow)
@@ -347,7 +337,8 @@ class Engine:
             return PASS
         at = half.stream.position(packet.sequence + bool(packet.flags & SYN))
         # Data that is all old lies a little before the present offset; so does its position.
-        payload = half.overwrites.applied(at, packet.payload)
+        first = half.stream.first_seen(at, packet.payload)
+        payload = half.overwrites.applied(at, first or packet.payload) or first
         if (
             half.infected
             and at > half.stream.offset
@@ -369,7 +360,7 @@ class Engine:
             self._events(turn, flow.layer.end(self._needs))
         for way in (False, True):
             self._malware.close(flow, way)
-        self._held -= sum(half.stream.held for half in flow.halves)
+        self._streams.forget(flow)
 
     def _set_clock(self, now: float) -> None:
         if self._clock is not None and abs(now - self._clock) > _CLOCK_JUMP:

@@ -49,6 +49,7 @@ class Flow:
         "number",
         "opening",
         "passed",
+        "rival",
         "scans",
         "suspect",
         "table",
@@ -76,6 +77,8 @@ class Flow:
         self.suspect = False
         self.passed = False
         """A pass rule matched."""
+        self.rival: Flow | None = None
+        """Another connection between the same ports, which came before and may not be over."""
         self.told: set[tuple[object, ...]] = set()
         """What was told already."""
         self.scans: list[FileScan | None] = [None, None]
@@ -102,13 +105,10 @@ class FlowTable:
         """The packet's flow, whether the packet goes to its server, and a flow that was pushed out for it."""
         way = _way(packet)
         known = self._ways.get(way)
-        old = None
-        if known is not None and self._is_new_connection(known[0], packet):
-            old = known[0]
-            self.remove(old)
-            known = None
+        if known is not None and packet.protocol == TCP and not self._belongs(*known, packet):
+            known = self._rival(known[0], way, packet)
         if known is None:
-            old = old or self._evict()
+            old = self._make_room(way)
             return *self._open(packet, way, now, from_inside=from_inside), old
         flow, to_server = known
         flow.last = now
@@ -123,12 +123,17 @@ class FlowTable:
             self._put(flow, self._closing)
 
     def remove(self, flow: Flow) -> None:
-        source, source_port, destination, destination_port, protocol = flow.way
-        self._ways.pop(flow.way, None)
-        self._ways.pop((destination, destination_port, source, source_port, protocol), None)
+        current = self._ways.get(flow.way)
+        if current is not None and current[0] is flow:
+            del self._ways[flow.way]
+            self._ways.pop(_turned(flow.way), None)
+        elif current is not None and current[0].rival is flow:
+            current[0].rival = None
         if flow.table is not None:
             del flow.table[flow.number]
             flow.table = None
+        if flow.rival is not None and flow.rival.table is not None:
+            self._register(flow.rival)
 
     def expired(self, now: float) -> Iterator[Flow]:
         """Takes out the flows that were idle for too long."""
@@ -150,14 +155,41 @@ class FlowTable:
         for flow in self.all():
             flow.last += seconds
 
-    def _is_new_connection(self, flow: Flow, packet: Packet) -> bool:
-        """A SYN for a known pair of ports that is no repetition of the first."""
-        if packet.protocol != TCP or packet.flags & (SYN | ACK | RST) != SYN:
-            return False
-        if flow.table is self._closing:
+    def _belongs(self, flow: Flow, to_server: bool, packet: Packet) -> bool:  # noqa: FBT001 - a direction, as everywhere
+        """Its numbers are of this connection, or of none that can be told: a new one begins far from the last one."""
+        own = flow.halves[to_server].stream
+        if packet.flags & SYN:
+            opens = packet.flags & (ACK | RST) == 0
+            known = not own.begun or own.position(packet.sequence + 1) == 0
+            return not opens or (known and flow.table is not self._closing)
+        if own.is_near(packet.sequence) or not packet.flags & ACK:
             return True
-        half = flow.halves[_way(packet) == flow.way].stream
-        return half.begun and half.position(packet.sequence + 1) != 0
+        return flow.halves[not to_server].stream.is_near(packet.acknowledgement)
+
+    def _rival(self, flow: Flow, way: _Way, packet: Packet) -> tuple[Flow, bool] | None:
+        """The earlier connection between these ports if the packet is of that; None if a new one begins.
+
+        Whoever can send one packet with other numbers must not make the unit forget a connection that goes on.
+        """
+        rival = flow.rival
+        if rival is None or rival.table is None or not self._belongs(rival, rival.way == way, packet):
+            return None
+        flow.rival, rival.rival = None, flow
+        self._register(rival)
+        return rival, rival.way == way
+
+    def _make_room(self, way: _Way) -> Flow | None:
+        """The flow that is given up for a new one: of those between the same ports the one before last, or one that closes."""
+        known = self._ways.get(way)
+        if known is None:
+            return self._evict()
+        flow = known[0]
+        if flow.table is not self._closing:
+            flow, known[0].rival = known[0].rival or flow, None
+            if flow is known[0] or flow.table is None:
+                return self._evict()
+        self.remove(flow)
+        return flow
 
     def _evict(self) -> Flow | None:
         if len(self) < self._settings.flows:
@@ -176,10 +208,15 @@ class FlowTable:
         )
         flow = Flow(self._number, facts, (client, client_port, server, server_port, protocol), now)
         self._number += self._step
-        self._ways[flow.way] = (flow, True)
-        self._ways.setdefault(_turned(flow.way), (flow, False))
+        before = self._ways.get(flow.way)
+        flow.rival = before[0] if before is not None else None
+        self._register(flow)
         self._put(flow, self._tcp if packet.protocol == TCP else self._other)
         return flow, to_server
+
+    def _register(self, flow: Flow) -> None:
+        self._ways[_turned(flow.way)] = (flow, False)
+        self._ways[flow.way] = (flow, True)
 
     @staticmethod
     def _put(flow: Flow, table: "OrderedDict[int, Flow]") -> None:

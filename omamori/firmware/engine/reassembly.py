@@ -6,6 +6,8 @@ as the flow is known. Out-of-order data is bounded; a hole that can no longer be
 """
 
 from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _WRAP = 1 << 32
@@ -14,6 +16,8 @@ _FAR = 4 << 20
 """A segment so far ahead is not of this connection's window, unless they keep coming."""
 _FAR_PATIENCE = 16
 _MAX_SEGMENTS = 1024
+_HISTORY = 64 << 10
+"""Bytes kept after their delivery, until they are acknowledged, to compare what is sent again with."""
 
 
 class Piece(NamedTuple):
@@ -28,7 +32,18 @@ class Piece(NamedTuple):
 class Reassembly:
     """The state of one direction."""
 
-    __slots__ = ("_begins", "_far", "_next", "_pending", "finished_at", "held", "offset")
+    __slots__ = (
+        "_begins",
+        "_far",
+        "_next",
+        "_pending",
+        "_recent",
+        "finished_at",
+        "held",
+        "kept",
+        "offset",
+        "urgent",
+    )
 
     def __init__(self) -> None:
         self.offset = 0
@@ -37,6 +52,11 @@ class Reassembly:
         """Out-of-order bytes kept."""
         self.finished_at: int | None = None
         """Offset at which the sender said it ends."""
+        self.kept = 0
+        """Delivered bytes kept for comparison."""
+        self.urgent: int | None = None
+        """Offset of the newest urgent byte, until it is delivered."""
+        self._recent: deque[tuple[int, bytes]] = deque()
         self._next: int | None = None
         self._begins: list[int] = []
         self._pending: list[bytes] = []
@@ -66,9 +86,13 @@ class Reassembly:
             return 0
         return self.offset + (sequence - self._next + _HALF) % _WRAP - _HALF
 
+    def is_near(self, sequence: int) -> bool:
+        """It can be of this connection's window."""
+        return self._next is None or -_FAR < (sequence - self._next + _HALF) % _WRAP - _HALF <= _FAR
+
     def finish(self, sequence: int) -> None:
-        """The sender has no byte at or after `sequence`."""
-        if self.finished_at is None and self._next is not None:
+        """The sender has no byte at or after `sequence`; what was delivered already cannot be taken back so."""
+        if self.finished_at is None and self._next is not None and self.position(sequence) >= self.offset:
             self.finished_at = self.position(sequence)
 
     def push(self, sequence: int, data: bytes, limit: int) -> list[Piece]:
@@ -92,9 +116,47 @@ class Reassembly:
 
     def acknowledged(self, sequence: int) -> list[Piece]:
         """The receiver has everything before `sequence`: a hole before it, with data kept behind, will not be filled."""
+        recent = self._recent
+        if recent:
+            at = self.position(sequence)
+            while recent and recent[0][0] + len(recent[0][1]) <= at:
+                self.kept -= len(recent.popleft()[1])
         if not self._pending or self.position(sequence) <= self.offset:
             return []
         return self.skip()
+
+    def first_seen(self, at: int, data: bytes) -> bytes | None:
+        """`data`, which lies at offset `at`, as its bytes were sent first; None where nothing shows a difference."""
+        end, out = at + len(data), bytearray(data)
+        for begin, known in self._near(at, end):
+            low, high = max(at, begin), min(end, begin + len(known))
+            if low < high:
+                out[low - at : high - at] = known[low - begin : high - begin]
+        return bytes(out) if out != data else None
+
+    def _near(self, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """What is kept that may reach into [at, end)."""
+        if at < self.offset:
+            yield from self._recent
+        first = max(bisect_left(self._begins, at) - 1, 0)
+        for index in range(first, bisect_left(self._begins, end)):
+            yield self._begins[index], self._pending[index]
+
+    def in_band(self, piece: Piece) -> list[Piece]:
+        """A delivered piece without the urgent byte, which receivers hand to nobody or apart (RFC 6093)."""
+        if self.urgent is None or self.urgent >= piece.offset + len(piece.data):
+            return [piece]
+        index, self.urgent = self.urgent - piece.offset, None
+        if index < 0:
+            return [piece]
+        before = piece._replace(data=piece.data[:index])
+        after = Piece(piece.offset + index + 1, 0, piece.data[index + 1 :])
+        return [part for part in (before, after) if part.data]
+
+    def forget(self) -> None:
+        """Keeps nothing for comparison any more."""
+        self._recent.clear()
+        self.kept = 0
 
     def skip(self) -> list[Piece]:
         """Give up on the first hole and deliver what is behind it."""
@@ -111,6 +173,11 @@ class Reassembly:
 
     def _deliver(self, data: bytes) -> Piece:
         piece = Piece(self.offset, 0, data)
+        recent = self._recent
+        recent.append((self.offset, data))
+        self.kept += len(data)
+        while self.kept > _HISTORY and len(recent) > 1:
+            self.kept -= len(recent.popleft()[1])
         self._advance(len(data))
         self._far = 0
         return piece

@@ -47,6 +47,10 @@ class Settings:
     """Out-of-order bytes kept, each way of each flow; beyond it a hole is skipped."""
     pending_total: int = 64 << 20
     """The same over all flows."""
+    history_total: int = 32 << 20
+    """Delivered and not yet acknowledged bytes kept over all flows, to tell a second copy that differs."""
+    midstream: bool = True
+    """Connections whose opening was not seen are inspected: the data path never shows it."""
     head_limit: int = 64 << 10
     """An HTTP head longer than this is given up on."""
     body_window: int = 128 << 10

@@ -1,0 +1,132 @@
+"""TCP connections as their receivers take them: whose segments count, in which order, and what was seen first.
+
+An attacker may send what only the unit takes for real: segments that die on the way, resets and ends out of place, a byte
+marked urgent, other data for bytes that were sent already. So a reset counts only at exactly the expected number (RFC 5961),
+an end only at or after it, an urgent byte is left out as receivers do (RFC 6093), and where a byte is sent twice and differs
+the first one stands: a later packet that differs is set right.
+"""
+
+from dataclasses import dataclass
+
+from omamori.firmware.engine.flow import Flow
+from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, URG, Packet
+from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.settings import Mode, Settings
+
+OVERLAP_DIFFERS = "reassembly_overlap_different_data"
+RESET_OUT_OF_PLACE = "suspected_rst_inject"
+END_OUT_OF_PLACE = "fin_out_of_window"
+NO_EVENTS: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Segment:
+    """A packet, before its data is taken."""
+
+    again: bool
+    """All its data was taken before."""
+    differs: bool
+    """Some of its data was sent before, and other data then: it is to be set right. Never where nothing is changed."""
+    events: frozenset[str] = NO_EVENTS
+    """Suricata's names of what is odd about it (`stream-event`)."""
+
+
+class Streams:
+    """Both directions of all connections: bounds what is kept over all of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._prevents = settings.mode is Mode.PREVENT
+        self._held = 0
+        """Out-of-order bytes."""
+        self.kept = 0
+        """Taken bytes that are kept for comparison."""
+
+    def arrive(self, flow: Flow, packet: Packet, *, to_server: bool) -> Segment:
+        """Where it lies. Call for each packet first."""
+        own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
+        if packet.flags & SYN:
+            flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
+        elif flow.opening == 0:
+            flow.facts.established = self._settings.midstream
+        elif flow.opening == 2 and to_server:
+            flow.facts.established = True
+        own.begin(_first(packet))
+        if packet.flags & ACK:
+            other.begin(packet.acknowledgement)
+        at, data = own.position(_first(packet)), packet.payload
+        if not data:
+            return Segment(
+                again=False, differs=False, events=_out_of_place(flow, packet, to_server=to_server)
+            )
+        differs = (at < own.offset or own.held > 0) and own.first_seen(at, data) is not None
+        events = _out_of_place(flow, packet, to_server=to_server) if packet.flags & (RST | FIN) else NO_EVENTS
+        if differs:
+            events |= {OVERLAP_DIFFERS}
+        return Segment(at + len(data) <= own.offset, differs and self._prevents, events)
+
+    def acknowledged(self, flow: Flow, packet: Packet, *, to_server: bool) -> list[Piece]:
+        """What of the other direction can be taken now that this packet says it was received."""
+        other = flow.halves[not to_server].stream
+        if not packet.flags & ACK:
+            return []
+        held, kept = other.held, other.kept
+        pieces = other.acknowledged(packet.acknowledgement)
+        self._account(other.held - held, other.kept - kept)
+        return pieces
+
+    def take(self, flow: Flow, packet: Packet, *, to_server: bool) -> list[Piece]:
+        """What can be taken now of its own direction."""
+        stream = flow.halves[to_server].stream
+        held, kept = stream.held, stream.kept
+        if packet.flags & URG and packet.urgent:
+            stream.urgent = stream.position(_first(packet)) + packet.urgent - 1
+        limit = self._settings.pending if self._held < self._settings.pending_total else 0
+        pieces = stream.push(_first(packet), packet.payload, limit)
+        self._account(stream.held - held, stream.kept - kept)
+        return (
+            pieces if stream.urgent is None else [part for piece in pieces for part in stream.in_band(piece)]
+        )
+
+    def is_over(self, flow: Flow, packet: Packet, *, to_server: bool) -> bool:
+        """Nothing more is expected of the connection."""
+        own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
+        if packet.flags & FIN:
+            own.finish(_first(packet) + len(packet.payload))
+        if packet.flags & RST:
+            return own.position(packet.sequence) in (own.offset, own.offset - len(packet.payload))
+        return own.finished and other.finished
+
+    def forget(self, flow: Flow) -> None:
+        """The flow is no longer known."""
+        self._account(-sum(half.stream.held for half in flow.halves), 0)
+        self.forget_taken(flow)
+
+    def forget_taken(self, flow: Flow) -> None:
+        """What is sent again on it is no longer compared."""
+        for half in flow.halves:
+            self._account(0, -half.stream.kept)
+            half.stream.forget()
+
+    def is_full(self) -> bool:
+        """More is kept for comparison than may be: time for all flows to forget theirs."""
+        return self.kept > self._settings.history_total
+
+    def _account(self, held: int, kept: int) -> None:
+        self._held += held
+        self.kept += kept
+
+
+def _first(packet: Packet) -> int:
+    """The sequence number of its first byte of data."""
+    return packet.sequence + bool(packet.flags & SYN)
+
+
+def _out_of_place(flow: Flow, packet: Packet, *, to_server: bool) -> frozenset[str]:
+    own = flow.halves[to_server].stream
+    at = own.position(packet.sequence)
+    if packet.flags & RST and at != own.offset:
+        return frozenset((RESET_OUT_OF_PLACE,))
+    if packet.flags & FIN and at + len(packet.payload) < own.offset:
+        return frozenset((END_OUT_OF_PLACE,))
+    return NO_EVENTS
