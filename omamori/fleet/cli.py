@@ -44,6 +44,8 @@ COMMANDS = {
     "units": Entry("units", "List, show, register, move units; renew claims."),
     "window": Entry("units", "Show and set a unit's reboot window."),
     "apply-now": Entry("units", "Let a staged firmware reboot a unit now."),
+    "exceptions": Entry("policies", "List, add and end exceptions to what the guards stop."),
+    "policy": Entry("policies", "Show and change what the guards of units do."),
     "detections": Entry("listings", "List and export detections."),
     "hosts": Entry("listings", "List hosts behind the units."),
     "wiring": Entry("listings", "List wiring diagnoses."),

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "omamori.fleet.lan",
     "omamori.fleet.detections",
     "omamori.fleet.rollouts",
+    "omamori.fleet.policies",
     "omamori.fleet.ingest",
     "omamori.fleet.portal",
 ]

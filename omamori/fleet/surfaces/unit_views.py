@@ -4,6 +4,7 @@ Answers are JSON; a refusal says only as much as its status, since who asks is n
 """
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from omamori.fleet.broker.authority import Authority, open_authority
 from omamori.fleet.errors import Conflict, Invalid, NotAllowed
+from omamori.fleet.policies.queries import policy_of
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.surfaces.files import serve
 from omamori.fleet.surfaces.limits import RateLimit, network_of
@@ -66,7 +68,8 @@ def want(request: HttpRequest) -> HttpResponse:
     unit = queries.holder(peer.name, peer.serial) if peer else None
     if unit is None:
         return _refused(401, "a unit's present certificate is needed")
-    return _document(encode(queries.want(UnitId(unit.pk))))
+    policy = policy_of(unit, now=datetime.now(UTC))
+    return _document(encode(replace(queries.want(UnitId(unit.pk)), policy=policy)))
 
 
 def tuf(request: HttpRequest, directory: str, path: str) -> HttpResponseBase:

@@ -87,6 +87,7 @@ def move(actor: Actor, key: str, site: Site) -> None:
     must_operate(actor)
     unit = _visible(actor, key)
     Unit.objects.filter(pk=unit.pk).update(site=site)
+    raise_want([unit.pk], {})  # the policy of its new site
     record(actor, "unit.move", key, site=site, details={"from": unit.site_id, "to": site.pk})
 
 
