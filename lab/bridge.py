@@ -54,9 +54,13 @@ class BridgeProcess:
         )
 
     def workers(self) -> dict[str, int]:
-        """Process ids by role."""
+        """Process ids by role; workers after the first have their number behind it."""
         workers = self.status()["workers"]
-        return {worker["role"]: worker["pid"] for worker in workers} if isinstance(workers, list) else {}
+        found = workers if isinstance(workers, list) else []
+        return {
+            worker["role"] + (f"-{worker['index']}" if worker["index"] else ""): worker["pid"]
+            for worker in found
+        }
 
     def spooled(self) -> list[UpBody]:
         """Every message left for the agent so far, oldest first."""

@@ -5,14 +5,18 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
-from omamori.firmware.bridge.generation import Loaded
+from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.supervisor import Supervisor, Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
 from omamori.firmware.host.paths import Paths
+
+MOST_WORKERS = 4
+"""More would be idle: four inspect several times what the two ports carry."""
 
 
 @click.command()
@@ -22,14 +26,22 @@ from omamori.firmware.host.paths import Paths
 @click.option("--bridge", default="br0", show_default=True)
 @click.option("--wan", default="wan0", show_default=True, help="Bridge port on the router's side.")
 @click.option("--lan", default="lan0", show_default=True, help="Bridge port on the hub's side.")
-@click.option("--first-queue", default=0, show_default=True, help="First of the four queue numbers to use.")
-def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int) -> None:
+@click.option("--first-queue", default=0, show_default=True, help="First of the queue numbers to use.")
+@click.option(
+    "--queues",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=None,
+    help="Workers; each has its scan and its suspect queue. [default: processors, at most 4]",
+)
+def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int, queues: int | None) -> None:
     """Inspect what crosses the bridge, until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        wiring = Wiring(bridge, wan, lan, socket.if_nametoindex(lan), first_queue)
+        ports = socket.if_nametoindex(lan), socket.if_nametoindex(wan)
+        workers = queues or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+        wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers)
         prepare_bridge()
-        supervisor = Supervisor(Paths(root), wiring, load, choose())
+        supervisor = Supervisor(Paths(root), wiring, partial(load, Paths(root)), choose())
     except (OSError, FirewallError) as error:
         logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
         sys.exit(os.EX_OSERR)
@@ -38,11 +50,11 @@ def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int) -> None:
     supervisor.run()
 
 
-def load(path: Path, first_number: int) -> Loaded:
-    """Runs in the worker: the supervisor never imports the engine."""
+def load(paths: Paths, path: Path) -> Loaded:
+    """Runs in the nursery: the supervisor never imports the engine."""
     from omamori.firmware.bridge import inspection
 
-    return inspection.load(path, first_number)
+    return inspection.load(path, paths)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,27 @@
-"""One generation of the worker: a forked process that loads one pack, and the supervisor's handle on it.
+"""The supervisor's handles on one generation: the nursery that holds a pack, and the workers it forked.
 
-The child loads before it binds its queues, so a pack that cannot be loaded never touches traffic, and the parent's memory
-stays small. The handle knows only facts (alive, ready, last beat, counters); what follows from them is the supervisor's.
+The handles know only facts (alive, ready, last beat, counters); what follows from them is the supervisor's.
 """
 
 import contextlib
-import gc
+import json
 import os
+import select
 import signal
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from omamori.firmware.bridge.report import Counters, Kind, Reporter, counters, receive
-from omamori.firmware.bridge.worker import Inspector, Worker
+from omamori.firmware.bridge.nursery import NO_QUEUES, Load, Post, be_nursery
+from omamori.firmware.bridge.report import Counters, Kind, Record, counters, receive
 from omamori.firmware.host.firewall import QueuePair
-from omamori.firmware.host.nfqueue import PacketQueue, QueueError
 
-_BAD_PACK: Final = 3
-_NO_QUEUES: Final = 4
+_MOST: Final = 500
+"""Records of one process taken at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,76 +44,41 @@ class Pack:
         return cls(target, facts.st_ino, facts.st_mtime_ns, facts.st_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A pack made ready in the worker."""
+class Member:
+    """A worker."""
 
-    inspector: Inspector
-    version: str
-
-
-Load = Callable[[Path, int], Loaded]
-"""From a pack's path and the first number of its detections; may raise anything for a pack that is no use."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What a child is to do."""
-
-    pack: Pack
-    pair: QueuePair
-    inside_port: int
-    first_number: int
-
-
-class Generation:
-    """The supervisor's handle on one child."""
-
-    def __init__(self, assignment: Assignment, load: Load, inherited: Sequence[socket.socket] = ()) -> None:
-        """Fork; the child closes the `inherited` sockets of its siblings. Raises OSError."""
-        self.assignment = assignment
-        self.version = ""
+    def __init__(self, index: int, pid: int, channel: int, process: int) -> None:
+        """Owns both descriptors."""
+        self.index, self.pid = index, pid
+        self.channel = socket.socket(fileno=channel)
+        self.channel.setblocking(False)
+        self.process = process
+        """A pidfd: readable once the process has ended."""
         self.ready = False
         self.failure = ""
-        """Why the pack could not be used; empty while that is not known."""
+        self.exit_code: int | None = None
+        """Unknown until its nursery says so."""
         self.counters = Counters()
         self.started = self.last_sign = self.last_work = time.monotonic()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.channel = ours
-        sys.stderr.flush()
-        self.pid = os.fork()
-        if self.pid == 0:
-            for unwanted in (ours, *inherited):
-                unwanted.close()
-            _be_worker(assignment, load, theirs)
-        theirs.close()
-        self._exit: int | None = None
 
-    def records(self, *, most: int = 500) -> list[tuple[Kind, bytes]]:
-        """What the worker said since the last call; READY, FAILED and BEAT are also taken note of."""
-        said: list[tuple[Kind, bytes]] = []
-        with contextlib.suppress(EOFError):
-            while len(said) < most and (record := receive(self.channel)):
-                self._note(*record)
-                said.append(record)
+    def records(self) -> list[Record]:
+        """What it said since the last call; READY, FAILED and BEAT are also taken note of."""
+        said = list(_received(self.channel))
+        for record in said:
+            self._note(record)
         return said
 
     def exited(self) -> bool:
-        """Whether the process is gone; it is reaped."""
-        if self._exit is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self._exit = os.waitstatus_to_exitcode(status) if pid else None
-        return self._exit is not None
+        return bool(select.select([self.process], [], [], 0)[0])
 
     @property
     def no_queues(self) -> bool:
         """It ended because the kernel did not give it its queues, which is not the pack's fault."""
-        return self._exit == _NO_QUEUES
+        return self.exit_code == NO_QUEUES or bool(self.failure)
 
     @property
     def exit_text(self) -> str:
-        code = self._exit or 0
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return _exit_text(self.exit_code)
 
     def end(self) -> None:
         """Ask it to empty its queues and end."""
@@ -124,59 +87,153 @@ class Generation:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    def close(self) -> None:
+        self.channel.close()
+        os.close(self.process)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.process, number)
+
+    def _note(self, record: Record) -> None:
+        self.last_sign = time.monotonic()
+        match record.kind:
+            case Kind.READY:
+                self.ready = True
+            case Kind.FAILED:
+                self.failure = record.content.decode("utf-8", "replace")
+            case Kind.BEAT:
+                before, self.counters = self.counters.packets, counters(record.content)
+                if self.counters.packets != before:
+                    self.last_work = self.last_sign
+            case _:
+                pass
+
+
+class Generation:
+    """One pack in memory and the workers that use it."""
+
+    def __init__(
+        self, pack: Pack, post: Post, load: Load, inherited: Sequence[socket.socket | int] = ()
+    ) -> None:
+        """Fork the nursery; it closes the `inherited` descriptors of its siblings. Raises OSError."""
+        self.pack, self.post = pack, post
+        self.version = ""
+        """Empty until the pack is loaded."""
+        self.failure = ""
+        """Why the pack could not be used; empty while that is not known."""
+        self.members: dict[int, Member] = {}
+        """By index. The supervisor takes out those that ended."""
+        self.awaited: set[int] = set()
+        """Indexes of workers that were ordered and are not here yet."""
+        self.ending = False
+        self.started = time.monotonic()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel = ours
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            ours.close()
+            for unwanted in inherited:
+                os.close(unwanted if isinstance(unwanted, int) else unwanted.detach())
+            be_nursery(pack.path, post, load, theirs)
+        theirs.close()
+        ours.setblocking(False)
+        self._exit: int | None = None
+
+    @property
+    def queues(self) -> QueuePair:
+        return self.post.queues
+
+    @property
+    def loaded(self) -> bool:
+        return bool(self.version)
+
+    @property
+    def ready(self) -> bool:
+        """Every worker is there and has its queues."""
+        return len(self.members) == self.queues.count and all(one.ready for one in self.members.values())
+
+    @property
+    def exit_text(self) -> str:
+        return _exit_text(self._exit)
+
+    def descriptors(self) -> list[socket.socket | int]:
+        """All that is open, to be watched or closed."""
+        mine = [self.channel] if self.channel.fileno() >= 0 else []
+        return [*mine, *(part for one in self.members.values() for part in (one.channel, one.process))]
+
+    def hear(self) -> None:
+        """What the nursery said."""
+        for record in _received(self.channel):
+            match record.kind:
+                case Kind.READY:
+                    self.version = record.content.decode()
+                case Kind.FAILED:
+                    self.failure = record.content.decode("utf-8", "replace")
+                case Kind.HATCHED:
+                    self._adopt(record)
+                case Kind.GONE:
+                    self._gone(*json.loads(record.content))
+                case _:
+                    pass
+
+    def hatch(self, index: int, first_number: int) -> None:
+        """Order a worker; it comes into `members` later, or never if the nursery is gone."""
+        self.awaited.add(index)
+        with contextlib.suppress(OSError):
+            self.channel.send(json.dumps([index, first_number]).encode())
+
+    def barren(self) -> bool:
+        """Whether the nursery is gone; it is reaped."""
+        if self._exit is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if not pid:
+                return False
+            self.hear()
+            self._exit = os.waitstatus_to_exitcode(status)
+            self.channel.close()
+        return True
+
+    def end(self) -> None:
+        """Ask the workers to empty their queues and end; the nursery goes first."""
+        self.ending = True
+        self._signal(signal.SIGTERM)
+        for member in self.members.values():
+            member.end()
+
+    def kill(self) -> None:
+        self.ending = True
+        self._signal(signal.SIGKILL)
+        for member in self.members.values():
+            member.kill()
+
     def _signal(self, number: signal.Signals) -> None:
         if self._exit is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def _note(self, kind: Kind, content: bytes) -> None:
-        self.last_sign = time.monotonic()
-        if kind is Kind.READY:
-            self.ready, self.version = True, content.decode()
-        elif kind is Kind.FAILED:
-            self.failure = content.decode("utf-8", "replace")
-        elif kind is Kind.BEAT:
-            before, self.counters = self.counters.packets, counters(content)
-            if self.counters.packets != before:
-                self.last_work = self.last_sign
+    def _adopt(self, record: Record) -> None:
+        index, pid = json.loads(record.content)
+        self.awaited.discard(index)
+        member = self.members[index] = Member(index, pid, *record.descriptors)
+        if self.ending:
+            member.kill()
+
+    def _gone(self, pid: int, code: int) -> None:
+        for member in self.members.values():
+            if member.pid == pid:
+                member.exit_code = code
 
 
-def _be_worker(assignment: Assignment, load: Load, channel: socket.socket) -> NoReturn:
-    """The child's whole life. It leaves by _exit, so that nothing of the parent is run or flushed twice."""
-    code = 1
-    try:
-        _restore_signals()
-        code = _work(assignment, load, Reporter(channel))
-    except BaseException:  # noqa: BLE001 - the last line of defence prints and leaves
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+def _received(channel: socket.socket) -> Iterator[Record]:
+    """Until nothing waits or the other side is gone."""
+    if channel.fileno() >= 0:
+        with contextlib.suppress(EOFError):
+            yield from receive(channel, most=_MOST)
 
 
-def _work(assignment: Assignment, load: Load, reporter: Reporter) -> int:
-    pair = assignment.pair
-    try:
-        loaded = load(assignment.pack.path, assignment.first_number)
-    except Exception as error:  # noqa: BLE001 - a pack from outside may break anything
-        reporter.send(Kind.FAILED, f"{type(error).__name__}: {error}"[:500].encode())
-        return _BAD_PACK
-    try:
-        scan, suspect = PacketQueue(pair.scan, gso=True), PacketQueue(pair.suspect, gso=False)
-    except QueueError as error:
-        reporter.send(Kind.FAILED, str(error).encode())
-        return _NO_QUEUES
-    gc.collect()
-    gc.freeze()
-    worker = Worker(loaded.inspector, scan, suspect, reporter, inside_port=assignment.inside_port)
-    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-    reporter.send(Kind.READY, loaded.version.encode())
-    worker.run()
-    return 0
-
-
-def _restore_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _exit_text(code: int | None) -> str:
+    if code is None:
+        return "an unknown exit code"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

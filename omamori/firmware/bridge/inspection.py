@@ -1,15 +1,18 @@
-"""The engine as the worker needs it, made out of a signature pack; imported and loaded in the worker only."""
+"""The engine as the worker needs it, made out of a signature pack; imported and loaded by the nursery and its workers only."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from omamori.firmware.bridge.generation import Loaded
+from omamori.firmware.bridge.nursery import Loaded
+from omamori.firmware.bridge.orders import OrderFiles
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.errors import EngineError
 from omamori.firmware.engine.journal import Numbering
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.verdict import Decided, Pass, Verdict
+from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Detection, encode_body
 
@@ -21,37 +24,46 @@ _PROBE: Final = bytes.fromhex(
 
 
 class EngineInspector:
-    """One engine, whose detections leave as message bodies."""
+    """One engine, whose detections leave as message bodies, and which does as the operator's policy says."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, orders: OrderFiles | None = None) -> None:
+        self._engine, self._orders = engine, orders
 
     def packet(self, data: bytes, *, now: float, from_inside: bool, rewriting: bool) -> Verdict:
         return self._engine.packet(data, now=now, from_inside=from_inside, rewriting=rewriting)
 
     def tick(self, now: float) -> None:
         self._engine.tick(now)
+        if self._orders and (news := self._orders.news(now)):
+            self._engine.obey(news)
 
     def take_messages(self) -> Sequence[bytes]:
         """One that does not fit a message is left out; its detection is still counted by the engine."""
         return [line for line in map(_line, self._engine.take_detections()) if line]
 
 
-def inspector(signatures: Signatures, first_number: int) -> EngineInspector:
-    """An engine that inspects with these signatures. Raises EngineError when it cannot even pass an ordinary packet."""
+def rehearse(signatures: Signatures) -> None:
+    """Raises EngineError when an engine with these signatures cannot even pass an ordinary packet."""
     rehearsal = Engine(signatures)
     verdict = rehearsal.packet(_PROBE, now=0.0, from_inside=True)
     if not isinstance(verdict, Pass | Decided) or rehearsal.statistics.malformed:
         raise EngineError("the self-test failed: an ordinary DNS question would not pass")
-    return EngineInspector(Engine(signatures, numbering=Numbering(first=first_number)))
 
 
-def load(path: Path, first_number: int) -> Loaded:
+def inspector(signatures: Signatures, first_number: int, orders: OrderFiles | None = None) -> EngineInspector:
+    """An engine that inspects with these signatures."""
+    made = EngineInspector(Engine(signatures, numbering=Numbering(first=first_number)), orders)
+    made.tick(time.time())
+    return made
+
+
+def load(path: Path, paths: Paths) -> Loaded:
     """The pack at `path`, checked and ready. Raises PackError, OSError, EngineError."""
     from omamori.firmware.signatures import pack
 
     signatures = pack.load(path)
-    return Loaded(inspector(signatures, first_number), signatures.version)
+    rehearse(signatures)
+    return Loaded(signatures.version, lambda number: inspector(signatures, number, OrderFiles(paths)))
 
 
 def _line(detection: Detection) -> bytes | None:

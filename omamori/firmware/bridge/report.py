@@ -1,27 +1,33 @@
-"""What a worker tells the supervisor: one record a datagram, over a socket pair that never blocks the worker.
+"""What workers and their nursery tell the supervisor: one record a datagram, over a socket pair that never blocks the sender.
 
 A record is one letter and its content. What the socket does not take waits in a bounded queue; beyond that it is counted
-as lost. A worker whose socket is closed knows that its supervisor is gone.
+as lost. A process whose socket is closed knows that its supervisor is gone.
 """
 
 import json
 import socket
 from collections import deque
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Final
 
 _RECORD_CAP: Final = 128 * 1024
 _WAITING: Final = 2_000
+_REASONS: Final = 64
 
 
 class Kind(Enum):
     """What a record is."""
 
     READY = b"R"
-    """The pack is loaded and the queues are bound; content is the pack's version."""
+    """Of a nursery: the pack is loaded, content is its version. Of a worker: its queues are bound."""
     FAILED = b"F"
-    """The pack cannot be used; content says why."""
+    """The pack cannot be used, or the queues cannot be had; content says why."""
+    HATCHED = b"H"
+    """Of a nursery, with two descriptors (the worker's channel, its pidfd): content is `[index, pid]` as JSON."""
+    GONE = b"G"
+    """Of a nursery: a worker ended; content is `[pid, exit code]` as JSON, negative for a signal."""
     BEAT = b"B"
     """Alive; content is `Counters` as JSON."""
     DETECTION = b"D"
@@ -45,8 +51,28 @@ class Counters:
     """Packets that passed because the engine failed on them."""
     missed: int = 0
     """Packets the kernel let through because the worker did not take them fast enough."""
+    shed: int = 0
+    """Packets that passed uninspected because they had waited too long already."""
+    replies: int = 0
+    """Packets of our own that told somebody about a block."""
     lost: int = 0
     """Records that the supervisor did not take in time."""
+    drops: dict[str, int] = field(default_factory=dict)
+    """Why packets were dropped: guard (or `blocked flow`) and how many."""
+
+    def drop(self, why: str) -> None:
+        """Counts one."""
+        self.dropped += 1
+        name = why if why in self.drops or len(self.drops) < _REASONS else "other"
+        self.drops[name] = self.drops.get(name, 0) + 1
+
+    def __add__(self, other: "Counters") -> "Counters":
+        numbers = (part.name for part in fields(Counters) if part.name != "drops")
+        total = Counters(**{name: getattr(self, name) + getattr(other, name) for name in numbers})
+        total.drops = {
+            name: self.drops.get(name, 0) + other.drops.get(name, 0) for name in self.drops | other.drops
+        }
+        return total
 
 
 class Reporter:
@@ -87,17 +113,27 @@ class Reporter:
             self._waiting.popleft()
 
 
-def receive(channel: socket.socket) -> tuple[Kind, bytes] | None:
-    """The supervisor's end: the next record, None when nothing waits. Raises EOFError when the worker is gone."""
-    try:
-        record = channel.recv(_RECORD_CAP + 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        raise EOFError(str(error)) from error
-    if not record:
-        raise EOFError("the worker closed its channel")
-    return Kind(record[:1]), record[1:]
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as received. Whoever takes it owns the descriptors."""
+
+    kind: Kind
+    content: bytes
+    descriptors: tuple[int, ...] = ()
+
+
+def receive(channel: socket.socket, *, most: int) -> Iterator[Record]:
+    """The supervisor's end of a channel that does not block: what waits now. Raises EOFError when the other side is gone."""
+    for _ in range(most):
+        try:
+            raw, descriptors, _, _ = socket.recv_fds(channel, _RECORD_CAP + 1, 2)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise EOFError(str(error)) from error
+        if not raw:
+            raise EOFError("the other side closed its channel")
+        yield Record(Kind(raw[:1]), raw[1:], tuple(descriptors))
 
 
 def counters(content: bytes) -> Counters:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from omamori.firmware.bridge.gaps import Gaps
 from omamori.firmware.bridge.generation import Generation
 from omamori.firmware.bridge.report import Counters
 from omamori.firmware.host.files import write_atomic
@@ -20,40 +21,52 @@ class Totals:
     past: Counters = field(default_factory=Counters)
 
     def add(self, counters: Counters) -> None:
-        self.past = plus(self.past, counters)
+        self.past += counters
+
+    def with_present(self, present: Mapping[str, Generation]) -> Counters:
+        """And over those that are here."""
+        members = (one for generation in present.values() for one in generation.members.values())
+        return sum((one.counters for one in members), self.past)
 
 
-def plus(one: Counters, other: Counters) -> Counters:
-    """Field by field."""
-    return Counters(
-        **{part.name: getattr(one, part.name) + getattr(other, part.name) for part in fields(Counters)}
-    )
-
-
-def write(path: Path, present: Mapping[str, Generation], totals: Totals, *, lost: int) -> None:
+def write(path: Path, present: Mapping[str, Generation], totals: Totals, gaps: Gaps, *, lost: int) -> None:
     """Raises OSError."""
     serving = present.get("serving")
+    total = totals.with_present(present)
     document = {
         "time": to_wire(datetime.now(UTC)),
-        "state": to_wire(_state(present, totals, lost=lost)),
+        "state": to_wire(_state(serving, total, gaps, lost=lost)),
         "pack": serving.version or None if serving else None,
+        "drops": total.drops,
+        "replies": total.replies,
+        "errors": total.errors,
+        "gaps": {
+            "count": gaps.count,
+            "seconds": round(gaps.seconds, 1),
+            "packets": gaps.packets,
+            "last": gaps.last.text() if gaps.last else "",
+        },
         "workers": [
-            {"role": role, "pid": one.pid, "pack": one.version, **asdict(one.counters)}
-            for role, one in present.items()
+            {
+                "role": role,
+                "index": one.index,
+                "pid": one.pid,
+                "pack": generation.version,
+                **asdict(one.counters),
+            }
+            for role, generation in present.items()
+            for one in generation.members.values()
         ],
     }
     write_atomic(path, json.dumps(document).encode() + b"\n", mode=0o644)
 
 
-def _state(present: Mapping[str, Generation], totals: Totals, *, lost: int) -> BridgeState:
-    total = totals.past
-    for generation in present.values():
-        total = plus(total, generation.counters)
+def _state(serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int) -> BridgeState:
     return BridgeState(
-        workers=1 if "serving" in present else 0,
+        workers=sum(one.ready for one in serving.members.values()) if serving else 0,
         packets=total.packets,
         blocked=total.blocked,
         neutralised=total.neutralised,
-        bypassed=total.missed,
+        bypassed=total.missed + total.shed + gaps.packets,
         events_lost=total.lost + lost,
     )

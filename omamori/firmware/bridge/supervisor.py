@@ -1,9 +1,10 @@
-"""The parent of the data path: which pack is in force, which worker owns which queues, and what the unit is told.
+"""The parent of the data path: which pack is in force, which workers own which queues, and what the unit is told.
 
 At any time there is at most one generation serving (new flows), one draining (the flows it already owns) and one loading.
 The wanted pack is looked at anew in every round, so starting, swapping, falling back and recovering are one rule:
-load what is wanted and not in force. A pack that fails is not tried again until its file changes, or nothing else is left. The kernel forwards
-whatever happens here; time without a worker is told as a gap.
+load what is wanted and not in force. A pack that fails is not tried again until its file changes, or nothing else is left.
+Workers that die are forked anew one by one; the others do not notice. The kernel forwards whatever happens here; time without
+a worker is told as a gap.
 """
 
 import logging
@@ -15,8 +16,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from omamori.firmware.bridge import status
-from omamori.firmware.bridge.generation import Assignment, Generation, Load, Pack
+from omamori.firmware.bridge.gaps import Gaps
+from omamori.firmware.bridge.generation import Generation, Member, Pack
+from omamori.firmware.bridge.nursery import Load, Post
 from omamori.firmware.bridge.report import Kind
+from omamori.firmware.bridge.stillness import Stillness
 from omamori.firmware.host.firewall import Firewall, FirewallError, Plan, QueuePair
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolWriter
@@ -25,7 +29,8 @@ from omamori.protocol.messages import Log
 
 _LOG = logging.getLogger(__name__)
 _NUMBERS: Final = 1_000_000
-"""Detection numbers of one generation."""
+"""Detection numbers of one worker."""
+_EVERYTHING: Final = "all traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +39,34 @@ class Timing:
 
     load: float = 120.0
     """A pack that takes longer is no use."""
-    silence: float = 3.0
-    """A worker without a sign of life for so long hangs."""
+    silence: float = 0.6
+    """A worker without a sign of life for so long hangs, unless it merely got no processor time."""
+    starved: float = 10.0
+    """After so long it is killed in any case."""
     drain: float = 60.0
-    """How long a replaced worker keeps its flows at most."""
+    """How long replaced workers keep their flows at most."""
     quiet: float = 5.0
-    """A replaced worker that saw no packet for so long is done."""
+    """Replaced workers that saw no packet for so long are done."""
     farewell: float = 5.0
     status: float = 2.0
     crashes: float = 60.0
-    """Three crashes within this make a pack unusable where there is another one."""
+    """Three crashes of one worker within this make a pack unusable where there is another one."""
     forgive: float = 60.0
     """Where no pack is usable at all, they are tried again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The bridge and its ports, and the first of the four queue numbers."""
+    """The bridge, its ports by name and interface index, and which queues to use."""
 
     bridge: str
     outside: str
     inside: str
     inside_port: int
+    outside_port: int
     first_queue: int = 0
+    workers: int = 1
+    """Four queue numbers are used for each."""
 
 
 class Supervisor:
@@ -74,12 +84,15 @@ class Supervisor:
         self._loading: Generation | None = None
         self._leaving: list[Generation] = []
         self._unusable: set[Pack] = set()
-        self._crashes: list[float] = []
-        self._generations = secrets.randbelow(5000)
+        self._crashes: dict[int, list[float]] = {}
+        self._births = secrets.randbelow(5000)
         self._not_before = 0.0
+        self._mend_at: dict[int, float] = {}
         self._forgive_at = 0.0
         self._next_status = 0.0
-        self._gap_since: float | None = time.monotonic()
+        self._gaps = Gaps(self._bypassed)
+        self._gaps.begin(_EVERYTHING)
+        self._stillness = Stillness()
         self._drain_until = 0.0
         self._stopping = False
 
@@ -95,6 +108,7 @@ class Supervisor:
             self._listen()
             self._bury()
             self._watch()
+            self._mend()
             self._choose_pack()
             self._tell()
         self._leave()
@@ -108,66 +122,109 @@ class Supervisor:
     def _wait(self) -> None:
         poll = select.poll()
         for generation in self._alive():
-            poll.register(generation.channel, select.POLLIN)
-        if any(event & ~select.POLLIN for _, event in poll.poll(250)):
+            for descriptor in generation.descriptors():
+                poll.register(descriptor, select.POLLIN)
+        if any(event & ~select.POLLIN for _, event in poll.poll(100)):
             time.sleep(0.02)  # a closed channel stays ready until its process is reaped
 
     def _listen(self) -> None:
         for generation in self._alive():
             self._hear(generation)
-        if self._loading and self._loading.ready:
-            self._put_in_force(self._loading)
+        loading = self._loading
+        if loading and loading.loaded and not loading.members and not loading.awaited:
+            for index in range(self._wiring.workers):
+                self._hatch(loading, index)
+        if loading and loading.ready:
+            self._put_in_force(loading)
 
     def _hear(self, generation: Generation) -> None:
-        for kind, content in generation.records():
-            if kind is Kind.DETECTION:
-                self._spool.put_line(content)
-            elif kind is Kind.LOG:
-                self._say("warning", content.decode("utf-8", "replace"))
+        generation.hear()
+        for member in generation.members.values():
+            self._hear_member(generation, member)
+
+    def _hear_member(self, generation: Generation, member: Member) -> None:
+        for record in member.records():
+            if record.kind is Kind.DETECTION:
+                self._spool.put_line(record.content)
+            elif record.kind is Kind.LOG:
+                self._say("warning", record.content.decode("utf-8", "replace"))
+            elif record.kind is Kind.READY and generation is self._serving:
+                self._close_gap(self._name(member.index))
 
     def _bury(self) -> None:
-        for generation in [one for one in self._alive() if one.exited()]:
-            self._hear(generation)
-            self._totals.add(generation.counters)
-            generation.channel.close()
-            if generation is self._loading:
-                self._loading = None
-                self._not_loaded(generation)
-            elif generation is self._serving:
-                self._serving = None
-                self._crashed(generation)
-            elif generation is self._draining:
-                self._draining = None
-                self._apply()
-            else:
-                self._leaving.remove(generation)
+        for generation in self._alive():
+            barren = generation.barren()
+            for member in [one for one in generation.members.values() if one.exited()]:
+                self._hear(generation)
+                del generation.members[member.index]
+                self._totals.add(member.counters)
+                member.close()
+                self._ended(generation, member)
+            if barren and not generation.members:
+                self._finished(generation)
+
+    def _ended(self, generation: Generation, member: Member) -> None:
+        if generation is self._serving:
+            self._crashed(generation, member)
+        elif generation is self._loading:
+            generation.failure = (
+                generation.failure or member.failure or f"a worker ended with {member.exit_text}"
+            )
+            self._not_loaded(generation, busy=member.no_queues)
+
+    def _finished(self, generation: Generation) -> None:
+        """Its nursery and all its workers are gone."""
+        if generation is self._loading:
+            self._not_loaded(generation, busy=False)
+        if generation is self._draining:
+            self._draining = None
+            self._apply()
+        if generation is self._serving:
+            self._serving = None
+        if generation in self._leaving:
+            self._leaving.remove(generation)
 
     def _watch(self) -> None:
         now = time.monotonic()
+        if self._loading and now - self._loading.started > self._timing.load:
+            self._say("error", f"the pack was not ready after {self._timing.load:g} s")
+            self._not_loaded(self._loading, busy=False)
         for generation in self._alive():
-            allowed = self._timing.silence if generation.ready else self._timing.load
-            if now - generation.last_sign > allowed:
-                self._say(
-                    "error", f"worker {generation.pid} gave no sign of life for {allowed:g} s and is killed"
-                )
-                generation.last_sign = now
-                generation.kill()
-        drained = self._draining and now - self._draining.last_work > self._timing.quiet
+            for member in generation.members.values():
+                self._watch_member(member, now)
+        drained = self._draining and all(
+            now - one.last_work > self._timing.quiet for one in self._draining.members.values()
+        )
         if self._draining and (drained or now > self._drain_until):
             self._retire_draining()
+
+    def _watch_member(self, member: Member, now: float) -> None:
+        silent = now - member.last_sign
+        if silent <= self._timing.silence or member.exited():
+            self._stillness.alive(member.pid)
+        elif silent > self._timing.starved or self._stillness.hangs(member.pid):
+            self._say("error", f"worker {member.pid} gave no sign of life for {silent:.1f} s and is killed")
+            member.last_sign = now
+            member.kill()
+
+    def _mend(self) -> None:
+        """Workers that are missing are forked anew."""
+        serving, now = self._serving, time.monotonic()
+        if serving is None or serving.barren():
+            return
+        for index in range(serving.queues.count):
+            missing = index not in serving.members and index not in serving.awaited
+            if missing and now >= self._mend_at.get(index, 0.0):
+                self._hatch(serving, index)
 
     def _choose_pack(self) -> None:
         wanted = self._wanted()
         newest = self._loading or self._serving
-        if (
-            wanted is None
-            or (newest and newest.assignment.pack == wanted)
-            or time.monotonic() < self._not_before
-        ):
+        in_hand = newest and newest.pack == wanted and not newest.barren()
+        if wanted is None or in_hand or time.monotonic() < self._not_before:
             return
         if self._loading:
-            self._loading.kill()
-            self._leaving.append(self._loading)
+            self._dismiss(self._loading)
             self._loading = None
         if self._draining and self._serving:
             self._retire_draining()
@@ -199,44 +256,46 @@ class Supervisor:
         return any(other != pack for other in self._usable())
 
     def _start(self, pack: Pack) -> None:
-        self._generations += 1
         self._not_before = time.monotonic() + 0.5
-        assignment = Assignment(
-            pack, self._free_pair(), self._wiring.inside_port, self._generations * _NUMBERS
-        )
+        inherited = [part for one in self._alive() for part in one.descriptors()]
+        post = Post(self._free_queues(), self._wiring.inside_port, self._wiring.outside_port)
         try:
-            self._loading = Generation(assignment, self._load, [one.channel for one in self._alive()])
+            self._loading = Generation(pack, post, self._load, inherited)
         except OSError as error:
             self._say("error", f"no worker could be started: {error}")
 
-    def _free_pair(self) -> QueuePair:
-        taken = {one.assignment.pair.owner for one in (self._serving, self._draining) if one}
-        owner = 1 if 1 not in taken else 2
-        first = self._wiring.first_queue + 2 * (owner - 1)
-        return QueuePair(owner, first, first + 1)
+    def _free_queues(self) -> QueuePair:
+        taken = {one.queues.owner for one in (self._serving, self._draining) if one}
+        owner, count = (1 if 1 not in taken else 2), self._wiring.workers
+        first = self._wiring.first_queue + 2 * count * (owner - 1)
+        return QueuePair(owner, first, first + count, count)
+
+    def _hatch(self, generation: Generation, index: int) -> None:
+        self._births += 1
+        generation.hatch(index, self._births * _NUMBERS)
 
     def _put_in_force(self, generation: Generation) -> None:
         before = self._serving, self._draining
         self._loading, self._serving, self._draining = None, generation, before[0] or before[1]
         if not self._apply():
             self._serving, self._draining = before
-            generation.end()
-            self._leaving.append(generation)
+            self._dismiss(generation)
             self._not_before = time.monotonic() + 5.0
             return
         self._drain_until = time.monotonic() + self._timing.drain
-        self._say("info", f"pack {generation.version} in force, worker {generation.pid}")
-        self._close_gap()
+        pids = ", ".join(str(one.pid) for one in generation.members.values())
+        self._say("info", f"pack {generation.version} in force, worker {pids}")
+        gap = self._gaps.end_all()
+        if gap:
+            self._say("warning", gap.text())
 
-    def _close_gap(self) -> None:
-        if self._gap_since is not None:
-            seconds = time.monotonic() - self._gap_since
-            self._say("warning", f"traffic passed uninspected for {seconds:.1f} s")
-            self._gap_since = None
-            self._not_before = 0.0
+    def _close_gap(self, whose: str) -> None:
+        gap = self._gaps.end(whose)
+        if gap:
+            self._say("warning", gap.text())
 
     def _apply(self) -> bool:
-        current, draining = (one.assignment.pair if one else None for one in (self._serving, self._draining))
+        current, draining = (one.queues if one else None for one in (self._serving, self._draining))
         plan = Plan(self._wiring.bridge, (self._wiring.outside, self._wiring.inside), current, draining)
         try:
             self._firewall.apply(plan)
@@ -245,31 +304,47 @@ class Supervisor:
             return False
         return True
 
-    def _not_loaded(self, generation: Generation) -> None:
-        if generation.no_queues:
+    def _not_loaded(self, generation: Generation, *, busy: bool) -> None:
+        """`busy`: the kernel did not give it its queues, which is not the pack's fault."""
+        self._loading = None
+        self._dismiss(generation)
+        if busy:
             self._not_before = time.monotonic() + 2.0
             self._say("error", f"the queues cannot be had: {generation.failure}")
         else:
-            self._refuse(generation, generation.failure or f"the worker ended with {generation.exit_text}")
+            self._refuse(generation, generation.failure or f"loading ended with {generation.exit_text}")
+
+    def _dismiss(self, generation: Generation) -> None:
+        """It was never in force."""
+        generation.kill()
+        self._leaving.append(generation)
 
     def _refuse(self, generation: Generation, why: str) -> None:
-        pack = generation.assignment.pack
-        self._unusable.add(pack)
+        self._unusable.add(generation.pack)
         self._forgive_at = time.monotonic() + self._timing.forgive
         kept = f"{self._serving.version} stays in force" if self._serving else "trying the one before"
-        self._say("error", f"pack {pack.path.name} cannot be used ({why}); {kept}")
+        self._say("error", f"pack {generation.pack.path.name} cannot be used ({why}); {kept}")
 
-    def _crashed(self, generation: Generation) -> None:
-        now = time.monotonic()
-        self._gap_since = self._gap_since or now
+    def _crashed(self, generation: Generation, member: Member) -> None:
+        now, name = time.monotonic(), self._name(member.index)
+        self._gaps.begin(name)
         self._say(
-            "error", f"worker {generation.pid} ended with {generation.exit_text}; traffic passes uninspected"
+            "error", f"worker {member.pid} ended with {member.exit_text}; traffic passes uninspected ({name})"
         )
-        self._crashes = [at for at in self._crashes if now - at < self._timing.crashes] + [now]
-        if len(self._crashes) >= 3 and self._others(generation.assignment.pack):
-            self._crashes = []
+        recent = [at for at in self._crashes.get(member.index, []) if now - at < self._timing.crashes]
+        self._crashes[member.index] = [*recent, now]
+        self._mend_at[member.index] = now + 0.2 * min(10, len(recent))
+        if len(recent) >= 2 and self._others(generation.pack):
+            self._crashes.clear()
+            self._serving = None
+            self._leaving.append(generation)
+            generation.end()
+            self._gaps.begin(_EVERYTHING)
             self._refuse(generation, "its worker crashed three times in a row")
-        self._not_before = now + 0.2 * min(10, len(self._crashes))
+
+    def _name(self, index: int) -> str:
+        count = self._wiring.workers
+        return f"queue {index + 1} of {count}" if count > 1 else _EVERYTHING
 
     def _retire_draining(self) -> None:
         retired, self._draining = self._draining, None
@@ -303,10 +378,13 @@ class Supervisor:
         _LOG.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
         self._spool.put(Log(datetime.now(UTC), "bridge", level, text))
 
+    def _bypassed(self) -> int | None:
+        return None
+
     def _write_status(self) -> None:
         named = {"serving": self._serving, "draining": self._draining, "loading": self._loading}
         present = {role: generation for role, generation in named.items() if generation}
         try:
-            status.write(self._paths.bridge_status, present, self._totals, lost=self._spool.lost)
+            status.write(self._paths.bridge_status, present, self._totals, self._gaps, lost=self._spool.lost)
         except OSError as error:
             _LOG.warning("status not written: %s", error)

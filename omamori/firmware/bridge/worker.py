@@ -1,7 +1,8 @@
 """The loop that inspects: two queues in, one engine, verdicts out.
 
 Packets of one queue are answered in order. An accepted one waits for its neighbours and is answered with them in one
-message; any other verdict first sends what waits. An engine that raises lets the packet pass. The worker ends when told
+message; any other verdict first sends what waits. An engine that raises lets the packet pass, and so does a packet's age: one
+that has waited for half a second goes on uninspected, whatever holds the worker up. The worker ends when told
 to and its queues are empty, or when its supervisor is gone; it never decides about signatures or rules of the kernel.
 """
 
@@ -10,18 +11,28 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol, assert_never
 
+from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Counters, Kind, Reporter
 from omamori.firmware.engine.verdict import Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
 from omamori.firmware.host.firewall import Mark
 from omamori.firmware.host.nfqueue import Answer, PacketQueue, QueuedPacket
 
+BEAT: Final = 0.2
+"""Seconds between two signs of life, at most."""
 _BATCH: Final = 32
 """Packets answered together at most; more would only add delay."""
 _ROUND: Final = 256
 """Packets of one queue before the other one and the clock get their turn."""
-_BEAT: Final = 0.5
+_TURN: Final = 0.1
+"""Seconds of the same."""
+_STALE: Final = 0.5
+"""Seconds a packet may wait for inspection; then it passes without."""
+_FUTURE: Final = 3600.0
+"""A packet this old is none: the clock was set."""
 _COMPLAIN: Final = 10.0
-"""Seconds between two sentences about a failing engine."""
+"""Seconds between two sentences about the same trouble."""
+_BLOCKED_FLOW: Final = "blocked flow"
+_SHED = Pass()
 
 
 class Inspector(Protocol):
@@ -45,16 +56,18 @@ class Worker:
         scan: PacketQueue,
         suspect: PacketQueue,
         reporter: Reporter,
+        replies: Replies,
         *,
         inside_port: int,
     ) -> None:
         self.counters = Counters()
         self._inspector, self._reporter, self._inside = inspector, reporter, inside_port
+        self._replies = replies
         self._scan = _Lane(scan, rewriting=False)
         self._suspect = _Lane(suspect, rewriting=True)
         self._stopping = False
         self._next_beat = 0.0
-        self._next_complaint = 0.0
+        self._next_complaint: dict[str, float] = {}
 
     def stop(self) -> None:
         """End once the queues are empty. Safe in a signal handler."""
@@ -67,7 +80,7 @@ class Worker:
         for descriptor in (*lanes, self._reporter.fileno()):
             poll.register(descriptor, select.POLLIN)
         while not self._reporter.closed:
-            ready = [descriptor for descriptor, _ in poll.poll(0 if self._stopping else 250)]
+            ready = [descriptor for descriptor, _ in poll.poll(0 if self._stopping else 1000 * BEAT)]
             if self._stopping and not any(descriptor in lanes for descriptor in ready):
                 break
             for descriptor in ready:
@@ -77,29 +90,42 @@ class Worker:
                     self._reporter.closed = True
             self._housekeeping()
         self._tell()
+        self._reporter.beat(self.counters)
 
     def _serve(self, lane: "_Lane") -> None:
-        queue = lane.queue
+        queue, until = lane.queue, time.time() + _TURN
         for _ in range(_ROUND):
             packet = queue.receive()
             if packet is None:
                 break
+            now = time.time()
             self._count(lane, packet)
-            self._answer(lane, packet, self._judge(lane, packet))
+            self._answer(lane, packet, self._judge(lane, packet, now))
+            if not now < until <= now + _TURN:  # or the clock was set
+                break
         lane.flush()
         self._tell()
 
-    def _judge(self, lane: "_Lane", packet: QueuedPacket) -> Verdict:
+    def _judge(self, lane: "_Lane", packet: QueuedPacket, now: float) -> Verdict:
+        if packet.arrived and _STALE < now - packet.arrived < _FUTURE:
+            return self._shed()
         try:
             return self._inspector.packet(
                 packet.data,
-                now=time.time(),
+                now=now,
                 from_inside=packet.in_port == self._inside,
                 rewriting=lane.rewriting,
             )
         except Exception as error:  # noqa: BLE001 - whatever the engine does, traffic passes
             self._complain(error)
             return Pass()
+
+    def _shed(self) -> Verdict:
+        self.counters.shed += 1
+        self._say(
+            "overloaded", "overloaded: packets that waited too long pass uninspected", self.counters.shed
+        )
+        return _SHED
 
     def _answer(self, lane: "_Lane", packet: QueuedPacket, verdict: Verdict) -> None:
         match verdict:
@@ -113,14 +139,25 @@ class Worker:
                 self.counters.neutralised += 1
                 lane.answer(packet.id, Answer.ACCEPT, payload=payload)
             case Block():
-                self.counters.blocked += 1
-                self.counters.dropped += 1
-                lane.answer(packet.id, Answer.REPEAT, mark=Mark.BLOCKED)
+                self.counters.blocked += verdict.guard is not None
+                self._stop(lane, packet, verdict)
             case Drop():
-                self.counters.dropped += 1
-                lane.answer(packet.id, Answer.DROP)
+                self._stop(lane, packet, verdict)
             case unhandled:
                 assert_never(unhandled)
+
+    def _stop(self, lane: "_Lane", packet: QueuedPacket, verdict: Block | Drop) -> None:
+        """The packet goes no further, nor does its flow after a Block; a last word of ours may take its place."""
+        self.counters.drop(verdict.guard.value if verdict.guard else _BLOCKED_FLOW)
+        self.counters.replies += len(verdict.replies)
+        instead = self._replies.deliver(packet, verdict.replies) if verdict.replies else None
+        if isinstance(verdict, Block):
+            mark = Mark.BLOCKED if instead is None else Mark.REFUSED
+            lane.answer(packet.id, Answer.REPEAT, mark=mark, payload=instead)
+        elif instead is None:
+            lane.answer(packet.id, Answer.DROP)
+        else:
+            lane.answer(packet.id, Answer.ACCEPT, payload=instead)
 
     def _suspected(self, lane: "_Lane", packet: QueuedPacket) -> None:
         """A packet that is in the suspect queue already goes on, or it would come back for ever."""
@@ -132,20 +169,24 @@ class Worker:
     def _count(self, lane: "_Lane", packet: QueuedPacket) -> None:
         self.counters.packets += 1
         self.counters.missed += lane.gap(packet.id)
+        self._replies.seen(packet)
 
     def _complain(self, error: Exception) -> None:
         self.counters.errors += 1
+        self._say("engine", f"the engine failed on a packet, which passed: {error!r}", self.counters.errors)
+
+    def _say(self, trouble: str, text: str, count: int) -> None:
+        """Not too often."""
         now = time.monotonic()
-        if now >= self._next_complaint:
-            self._next_complaint = now + _COMPLAIN
-            text = f"the engine failed on a packet, which passed ({self.counters.errors} so far): {error!r}"
-            self._reporter.send(Kind.LOG, text[:500].encode())
+        if now >= self._next_complaint.get(trouble, 0.0):
+            self._next_complaint[trouble] = now + _COMPLAIN
+            self._reporter.send(Kind.LOG, f"{text[:480]} ({count} so far)".encode())
 
     def _housekeeping(self) -> None:
         now = time.monotonic()
         if now < self._next_beat:
             return
-        self._next_beat = now + _BEAT
+        self._next_beat = now + BEAT
         try:
             self._inspector.tick(time.time())
         except Exception as error:  # noqa: BLE001 - as above

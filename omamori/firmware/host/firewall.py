@@ -5,7 +5,11 @@ target; `choose` finds out by a dry run. The chain sees only packets the bridge 
 queue rule has bypass, and a plan replaces the one before it in one transaction for each address family.
 
 Marks, on packets and connections: the low byte says what is known of a flow (1 decided, 2 suspect, 3 blocked); bits 8 to
-11 of the connection mark name the queue pair that inspects it, so that a flow stays with its worker while that one drains.
+11 of the connection mark name the generation that inspects it, so that a flow stays with its workers while they drain.
+A new connection on the ports of an old one starts unknown: its SYN wipes the low byte.
+
+Among the workers of a generation the kernel chooses by the pair of addresses (net/netfilter/nf_queue.h: nfqueue_hash), the
+same for both directions, whatever the ports: what rules count for two hosts is counted in one place.
 """
 
 import contextlib
@@ -28,6 +32,17 @@ class Mark(IntEnum):
     DECIDED = 1
     SUSPECT = 2
     BLOCKED = 3
+    REFUSED = 4
+    """Of a packet only: it is our own last word to the receiver; the flow it belongs to is blocked."""
+
+
+_KEPT: Final = {
+    Mark.DECIDED: Mark.DECIDED,
+    Mark.SUSPECT: Mark.SUSPECT,
+    Mark.BLOCKED: Mark.BLOCKED,
+    Mark.REFUSED: Mark.BLOCKED,
+}
+"""What a connection keeps of a packet's mark."""
 
 
 class FirewallError(Exception):
@@ -36,11 +51,18 @@ class FirewallError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueuePair:
-    """The two queues of one generation of the worker. `owner` is 1 to 15."""
+    """The queues of one generation: `count` of each kind, one of each for a worker. `owner` is 1 to 15."""
 
     owner: int
     scan: int
+    """The first scan queue."""
     suspect: int
+    """The first suspect queue."""
+    count: int = 1
+
+    def of_worker(self, index: int) -> tuple[int, int]:
+        """(scan, suspect)"""
+        return self.scan + index, self.suspect + index
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +181,13 @@ def _nft_chain(plan: Plan) -> list[str]:
     ipv4 = ", ".join(f"{ihl} . {off} . {4 * (ihl + off)}" for ihl in range(5, 16) for off in range(5, 16))
     ipv6 = ", ".join(f"{off} . {4 * off}" for off in range(5, 16))
     return [
-        *(f"meta mark {mark:d} ct mark set ct mark & {_ALL ^ _KNOWN:#x} | {mark:#x}" for mark in Mark),
+        f"tcp flags & (fin | syn | rst | ack) == syn ct mark set ct mark & {_ALL ^ _KNOWN:#x}",
+        *(
+            f"meta mark {mark:d} ct mark set ct mark & {_ALL ^ _KNOWN:#x} | {kept:#x}"
+            for mark, kept in _KEPT.items()
+        ),
         f"meta mark {Mark.DECIDED:d} accept",
+        f"meta mark {Mark.REFUSED:d} accept",
         f"meta mark {Mark.BLOCKED:d} drop",
         f"ct mark & {_KNOWN:#x} {Mark.DECIDED:d} accept",
         f"ct mark & {_KNOWN:#x} {Mark.BLOCKED:d} drop",
@@ -174,8 +201,8 @@ def _nft_chain(plan: Plan) -> list[str]:
 def _nft_draining(pair: QueuePair) -> list[str]:
     owner = pair.owner << 8
     return [
-        f"ct mark & {_OWNER | _KNOWN:#x} {owner | Mark.SUSPECT:#x} queue flags bypass to {pair.suspect}",
-        f"ct mark & {_OWNER:#x} {owner:#x} queue flags bypass to {pair.scan}",
+        f"ct mark & {_OWNER | _KNOWN:#x} {owner | Mark.SUSPECT:#x} {_nft_queue(pair.suspect, pair.count)}",
+        f"ct mark & {_OWNER:#x} {owner:#x} {_nft_queue(pair.scan, pair.count)}",
     ]
 
 
@@ -183,10 +210,15 @@ def _nft_current(pair: QueuePair) -> list[str]:
     """The last rule has no condition: a packet that connection tracking does not know is inspected too."""
     return [
         f"ct mark set ct mark & {_ALL ^ _OWNER:#x} | {pair.owner << 8:#x}",
-        f"ct mark & {_KNOWN:#x} {Mark.SUSPECT:d} queue flags bypass to {pair.suspect}",
-        f"meta mark {Mark.SUSPECT:d} queue flags bypass to {pair.suspect}",
-        f"queue flags bypass to {pair.scan}",
+        f"ct mark & {_KNOWN:#x} {Mark.SUSPECT:d} {_nft_queue(pair.suspect, pair.count)}",
+        f"meta mark {Mark.SUSPECT:d} {_nft_queue(pair.suspect, pair.count)}",
+        f"{_nft_queue(pair.scan, pair.count)}",
     ]
+
+
+def _nft_queue(first: int, count: int) -> str:
+    queues = f"{first}-{first + count - 1}" if count > 1 else f"{first}"
+    return f"counter queue flags bypass to {queues}"
 
 
 # --- iptables ----------------------------------------------------------------------------------------------------
@@ -195,8 +227,13 @@ def _nft_current(pair: QueuePair) -> list[str]:
 def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
     """Input of iptables-restore --noflush: the chain's whole new content."""
     rules = [
-        *(f"-m mark --mark {mark:d} -j CONNMARK --set-xmark {mark:#x}/{_KNOWN:#x}" for mark in Mark),
+        f"-p tcp --tcp-flags FIN,SYN,RST,ACK SYN -j CONNMARK --set-xmark 0x0/{_KNOWN:#x}",
+        *(
+            f"-m mark --mark {mark:d} -j CONNMARK --set-xmark {kept:#x}/{_KNOWN:#x}"
+            for mark, kept in _KEPT.items()
+        ),
         f"-m mark --mark {Mark.DECIDED:d} -j ACCEPT",
+        f"-m mark --mark {Mark.REFUSED:d} -j ACCEPT",
         f"-m mark --mark {Mark.BLOCKED:d} -j DROP",
         f"-m connmark --mark {Mark.DECIDED:#x}/{_KNOWN:#x} -j ACCEPT",
         f"-m connmark --mark {Mark.BLOCKED:#x}/{_KNOWN:#x} -j DROP",
@@ -212,22 +249,23 @@ def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
 def _iptables_draining(pair: QueuePair) -> list[str]:
     owner = pair.owner << 8
     return [
-        f"-m connmark --mark {owner | Mark.SUSPECT:#x}/{_OWNER | _KNOWN:#x} {_to(pair.suspect)}",
-        f"-m connmark --mark {owner:#x}/{_OWNER:#x} {_to(pair.scan)}",
+        f"-m connmark --mark {owner | Mark.SUSPECT:#x}/{_OWNER | _KNOWN:#x} {_to(pair.suspect, pair.count)}",
+        f"-m connmark --mark {owner:#x}/{_OWNER:#x} {_to(pair.scan, pair.count)}",
     ]
 
 
 def _iptables_current(pair: QueuePair) -> list[str]:
     return [
         f"-j CONNMARK --set-xmark {pair.owner << 8:#x}/{_OWNER:#x}",
-        f"-m connmark --mark {Mark.SUSPECT:#x}/{_KNOWN:#x} {_to(pair.suspect)}",
-        f"-m mark --mark {Mark.SUSPECT:d} {_to(pair.suspect)}",
-        f"{_to(pair.scan)}",
+        f"-m connmark --mark {Mark.SUSPECT:#x}/{_KNOWN:#x} {_to(pair.suspect, pair.count)}",
+        f"-m mark --mark {Mark.SUSPECT:d} {_to(pair.suspect, pair.count)}",
+        f"{_to(pair.scan, pair.count)}",
     ]
 
 
-def _to(queue: int) -> str:
-    return f"-j NFQUEUE --queue-num {queue} --queue-bypass"
+def _to(first: int, count: int) -> str:
+    queues = f"--queue-balance {first}:{first + count - 1}" if count > 1 else f"--queue-num {first}"
+    return f"-j NFQUEUE {queues} --queue-bypass"
 
 
 # Classic BPF, one (code, jt, jf, k) each: X = header bytes; accept where the packet's length is nothing but headers.

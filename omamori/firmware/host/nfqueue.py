@@ -24,8 +24,9 @@ _BIND: Final = 1
 _CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = range(1, 6)
 _FAIL_OPEN, _CONNTRACK, _GSO = 1, 2, 4
 _COPY_PACKET: Final = 2
-_HDR, _VERDICT_HDR, _MARK, _PHYSIN, _HWADDR, _PAYLOAD = 1, 2, 3, 7, 9, 10
-_CAP_LEN: Final = 13
+_HDR, _VERDICT_HDR, _MARK, _TIMESTAMP, _PHYSIN, _PHYSOUT, _HWADDR, _PAYLOAD = 1, 2, 3, 4, 7, 8, 9, 10
+_CAP_LEN, _SKB_INFO = 13, 14
+_IS_GSO: Final = 2
 
 _RECEIVE: Final = 128 * 1024
 """Bytes; the kernel copies at most 65,531 of a packet into one message."""
@@ -60,6 +61,12 @@ class QueuedPacket(NamedTuple):
     hardware_source: bytes = b""
     whole: bool = True
     """False where the kernel had to cut the copy."""
+    out_port: int = 0
+    """Interface index of the bridge port it is to leave by; 0 where it is not bridged."""
+    arrived: float = 0.0
+    """Seconds since the epoch at which the interface took it; 0 where the kernel keeps no such times."""
+    segmented: bool = False
+    """It stands for several segments on the wire (GSO): nothing shorter can take its place."""
 
 
 class PacketQueue:
@@ -176,6 +183,9 @@ def parse_packet(message: memoryview) -> QueuedPacket | None:
         _number(found.get(_PHYSIN)),
         _hardware(found.get(_HWADDR)),
         _CAP_LEN not in found,
+        _number(found.get(_PHYSOUT)),
+        _seconds(found.get(_TIMESTAMP)),
+        bool(_number(found.get(_SKB_INFO)) & _IS_GSO),
     )
 
 
@@ -193,6 +203,12 @@ def _attributes(message: memoryview, at: int, end: int) -> dict[int, memoryview]
 
 def _number(value: memoryview | None) -> int:
     return int.from_bytes(value, "big") if value is not None and len(value) == 4 else 0
+
+
+def _seconds(value: memoryview | None) -> float:
+    if value is None or len(value) < 16:
+        return 0.0
+    return int.from_bytes(value[:8], "big") + int.from_bytes(value[8:16], "big") / 1e6
 
 
 def _hardware(value: memoryview | None) -> bytes:

@@ -14,12 +14,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from omamori.firmware.bridge.generation import Loaded
+from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.supervisor import Supervisor, Timing, Wiring
 from omamori.firmware.engine import checksum, packet, verdict
 from omamori.firmware.host.firewall import choose, prepare_bridge
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.messages import Log, encode_body
+from omamori.protocol.vocabulary import Guard
 
 
 class Toy:
@@ -39,7 +40,7 @@ class Toy:
             os.kill(os.getpid(), signal.SIGKILL)
         if has("block"):
             self.tell(f"blocked, from inside: {from_inside}")
-            return verdict.Block("toy")
+            return verdict.Block("toy", Guard.IPS)
         if has("overwrite"):
             return self.overwrite(data) if rewriting else verdict.SUSPECT
         if has("decide"):
@@ -65,19 +66,21 @@ class Toy:
         return taken
 
 
-def load(path, _first_number):
+def load(path):
     pack = json.loads(path.read_text())
     if pack.get("broken"):
         raise ValueError("this pack is broken")
     time.sleep(pack.get("slow", 0))
-    return Loaded(Toy(pack), pack["version"])
+    return Loaded(pack["version"], lambda _first_number: Toy(pack))
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(levelname)s %(message)s")
     prepare_bridge()
-    wiring = Wiring("br0", "wan0", "lan0", socket.if_nametoindex("lan0"))
-    timing = Timing(silence=1.5, drain=20, quiet=2, status=0.2)
+    queues = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    ports = socket.if_nametoindex("lan0"), socket.if_nametoindex("wan0")
+    wiring = Wiring("br0", "wan0", "lan0", *ports, workers=queues)
+    timing = Timing(drain=20, quiet=2, status=0.2)
     supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, choose(), timing)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     supervisor.run()

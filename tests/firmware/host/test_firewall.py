@@ -20,10 +20,13 @@ from omamori.firmware.host.firewall import (
 
 PLAIN = Plan("br0", ("wan0", "lan0"), QueuePair(1, 0, 1))
 SWAP = Plan("br0", ("wan0", "lan0"), QueuePair(2, 2, 3), QueuePair(1, 0, 1))
+SEVERAL = Plan("br0", ("wan0", "lan0"), QueuePair(2, 8, 12, count=4), QueuePair(1, 0, 4, count=4))
 SEEN = 0x77
 """A packet mark."""
 STANDBY = Plan("br0", ("wan0", "lan0"))
-PLANS = pytest.mark.parametrize("plan", [PLAIN, SWAP, STANDBY], ids=["plain", "swap", "standby"])
+PLANS = pytest.mark.parametrize(
+    "plan", [PLAIN, SWAP, SEVERAL, STANDBY], ids=["plain", "swap", "several", "standby"]
+)
 
 
 class Tools:
@@ -85,6 +88,14 @@ def test_a_draining_pair_comes_first_and_new_flows_go_to_the_current_one():
     ]
     numbers = [rule.partition("--queue-num ")[2].partition(" ")[0] for rule in rules]
     assert numbers == ["1", "0", "", "3", "3", "2"]
+
+
+def test_workers_share_a_range_of_queues():
+    nft, iptables = nft_rules(SEVERAL), iptables_rules(SEVERAL, ipv6=False)
+    for first, last in ((0, 3), (4, 7), (8, 11), (12, 15)):
+        assert f"queue flags bypass to {first}-{last}" in nft
+        assert f"--queue-balance {first}:{last} --queue-bypass" in iptables
+    assert [SEVERAL.current.of_worker(index) for index in range(4)] == [(8, 12), (9, 13), (10, 14), (11, 15)]
 
 
 @pytest.mark.root
@@ -183,4 +194,9 @@ def seen_by_iptables(line, family):
 
 
 def test_marks_are_what_the_contract_says():
-    assert {mark.name: mark.value for mark in Mark} == {"DECIDED": 1, "SUSPECT": 2, "BLOCKED": 3}
+    assert {mark.name: mark.value for mark in Mark} == {
+        "DECIDED": 1,
+        "SUSPECT": 2,
+        "BLOCKED": 3,
+        "REFUSED": 4,
+    }

@@ -1,0 +1,73 @@
+"""Times in which part of the traffic passed uninspected: when each began and ended, and about how many packets that were.
+
+The kernel counts what its queue rules were offered, workers count what they took; the difference is what passed by. It is
+taken when a gap ends, so it says about how many: packets that a dying worker had taken are counted on neither side.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """`packets` is None where the kernel's counters could not be read."""
+
+    whose: str
+    """A worker, or all traffic."""
+    begun: datetime
+    ended: datetime
+    seconds: float
+    packets: int | None
+
+    def text(self) -> str:
+        much = "" if self.packets is None else f", about {self.packets} packets"
+        span = f"{self.begun:%H:%M:%S.%f}"[:-3], f"{self.ended:%H:%M:%S.%f}"[:-3]
+        return f"traffic passed uninspected for {self.seconds:.1f} s ({self.whose}; {span[0]} to {span[1]} UTC{much})"
+
+
+class Gaps:
+    """Of one supervisor. `bypassed` says how many packets passed by so far, or None."""
+
+    def __init__(self, bypassed: Callable[[], int | None]) -> None:
+        self._bypassed = bypassed
+        self._known = 0
+        self._open: dict[str, tuple[float, datetime]] = {}
+        self.count = 0
+        self.seconds = 0.0
+        self.packets = 0
+        self.last: Gap | None = None
+
+    def begin(self, whose: str) -> None:
+        """Does nothing while the same gap is open."""
+        self._open.setdefault(whose, (time.monotonic(), datetime.now(UTC)))
+
+    def end(self, whose: str) -> Gap | None:
+        """None where there was no gap."""
+        found = self._open.pop(whose, None)
+        if found is None:
+            return None
+        seconds = time.monotonic() - found[0]
+        gap = Gap(whose, found[1], datetime.now(UTC), seconds, self._packets())
+        self.count, self.seconds, self.packets = (
+            self.count + 1,
+            self.seconds + seconds,
+            self.packets + (gap.packets or 0),
+        )
+        self.last = gap
+        return gap
+
+    def end_all(self) -> Gap | None:
+        """Everything is inspected again: the longest gap stands for all."""
+        whose = min(self._open, key=lambda one: self._open[one][0], default="")
+        gap = self.end(whose) if whose else None
+        self._open.clear()
+        return gap
+
+    def _packets(self) -> int | None:
+        now = self._bypassed()
+        if now is None:
+            return None
+        passed, self._known = max(0, now - self._known), max(now, self._known)
+        return passed

@@ -1,0 +1,170 @@
+"""The process that loads one pack and forks the workers that use it, so that they share its memory.
+
+It loads before any queue is bound: a pack that cannot be loaded never touches traffic. A worker that dies is forked anew
+within milliseconds, because the pack is there already. It ends when its supervisor is gone or tells it to; its workers are
+the supervisor's then. It decides nothing: which worker is wanted comes as an order.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from omamori.firmware.bridge.replies import Replies
+from omamori.firmware.bridge.report import Kind, Reporter
+from omamori.firmware.bridge.worker import Inspector, Worker
+from omamori.firmware.host.firewall import QueuePair
+from omamori.firmware.host.nfqueue import PacketQueue, QueueError
+from omamori.firmware.host.wire import Wire
+
+BAD_PACK: Final = 3
+NO_QUEUES: Final = 4
+_ORDER_CAP: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A pack made ready."""
+
+    version: str
+    inspector: Callable[[int], Inspector]
+    """Called in each worker, with the first number of its detections."""
+
+
+Load = Callable[[Path], Loaded]
+"""From a pack's path; may raise anything for a pack that is no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where the workers of one generation stand."""
+
+    queues: QueuePair
+    inside_port: int
+    outside_port: int
+
+
+def be_nursery(path: Path, post: Post, load: Load, channel: socket.socket) -> NoReturn:
+    """The child's whole life. It leaves by _exit, so that nothing of the parent is run or flushed twice."""
+    code = 1
+    try:
+        _restore_signals()
+        code = _Nursery(post, channel).run(path, load)
+    except BaseException:  # noqa: BLE001 - the last line of defence prints and leaves
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class _Nursery:
+    def __init__(self, post: Post, channel: socket.socket) -> None:
+        self._post, self._channel = post, channel
+        self._workers: dict[int, int] = {}
+        """Process id by pidfd."""
+
+    def run(self, path: Path, load: Load) -> int:
+        try:
+            loaded = load(path)
+        except Exception as error:  # noqa: BLE001 - a pack from outside may break anything
+            self._say(Kind.FAILED, f"{type(error).__name__}: {error}"[:500].encode())
+            return BAD_PACK
+        gc.collect()
+        gc.freeze()
+        self._say(Kind.READY, loaded.version.encode())
+        while self._round(loaded):
+            pass
+        return 0
+
+    def _round(self, loaded: Loaded) -> bool:
+        """False when nobody gives orders any more."""
+        poll = select.poll()
+        for descriptor in (self._channel.fileno(), *self._workers):
+            poll.register(descriptor, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        for descriptor in ready & set(self._workers):
+            self._reap(descriptor)
+        if self._channel.fileno() not in ready:
+            return True
+        order = self._channel.recv(_ORDER_CAP)
+        if order:
+            self._hatch(loaded, *json.loads(order))
+        return bool(order)
+
+    def _hatch(self, loaded: Loaded, index: int, first_number: int) -> None:
+        theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            self._channel.close()
+            theirs.close()
+            for descriptor in self._workers:
+                os.close(descriptor)
+            _be_worker(self._post, loaded, index, first_number, ours)
+        descriptor = os.pidfd_open(pid)
+        self._workers[descriptor] = pid
+        ours.close()
+        with theirs:
+            self._say(Kind.HATCHED, json.dumps([index, pid]).encode(), [theirs.fileno(), descriptor])
+
+    def _reap(self, descriptor: int) -> None:
+        pid = self._workers.pop(descriptor)
+        os.close(descriptor)
+        _, status = os.waitpid(pid, 0)
+        self._say(Kind.GONE, json.dumps([pid, os.waitstatus_to_exitcode(status)]).encode())
+
+    def _say(self, kind: Kind, content: bytes, descriptors: Sequence[int] = ()) -> None:
+        with contextlib.suppress(OSError):
+            socket.send_fds(self._channel, [kind.value + content], descriptors)
+
+
+def _be_worker(post: Post, loaded: Loaded, index: int, first_number: int, channel: socket.socket) -> NoReturn:
+    """As `be_nursery`."""
+    code = 1
+    try:
+        code = _work(post, loaded, index, first_number, Reporter(channel))
+    except BaseException:  # noqa: BLE001 - the last line of defence prints and leaves
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _work(post: Post, loaded: Loaded, index: int, first_number: int, reporter: Reporter) -> int:
+    inspector = loaded.inspector(first_number)
+    scan, suspect = post.queues.of_worker(index)
+    try:
+        queues = PacketQueue(scan, gso=True), PacketQueue(suspect, gso=False)
+    except QueueError as error:
+        reporter.send(Kind.FAILED, str(error).encode())
+        return NO_QUEUES
+    replies = Replies(_wire(post, reporter))
+    worker = Worker(inspector, *queues, reporter, replies, inside_port=post.inside_port)
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    reporter.send(Kind.READY)
+    worker.run()
+    return 0
+
+
+def _wire(post: Post, reporter: Reporter) -> Wire | None:
+    """None where this process may not put packets on the wire; blocked flows then end in silence for their senders."""
+    try:
+        return Wire((post.inside_port, post.outside_port))
+    except OSError as error:
+        reporter.send(Kind.LOG, f"senders of blocked traffic get no answer: {error}".encode())
+        return None
+
+
+def _restore_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,90 @@
+"""Packets of our own, put on the wire at a port of the bridge.
+
+A frame sent here leaves by that port at once: the bridge, netfilter and so our own queues never see it. The receiver's
+hardware address is that of the packet answered, or was seen in earlier packets. Sending is best effort and bounded in rate;
+nothing here raises after the sockets were opened. Without the permission to open them there is no wire, and nothing is sent.
+"""
+
+import contextlib
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+_NEIGHBOURS: Final = 4096
+_RATE: Final = 2000.0
+"""Frames a second, so that a flood of attacks is not answered by a flood."""
+_PROTOCOLS: Final = {4: 0x0800, 6: 0x86DD}
+
+
+class Wire:
+    """Raw sockets on the bridge's ports."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        """`ports` are interface indexes. Raises OSError."""
+        self.sent = self.unsent = 0
+        self._neighbours: OrderedDict[bytes, bytes] = OrderedDict()
+        self._sockets: dict[int, socket.socket] = {}
+        self._budget, self._filled = _RATE, time.monotonic()
+        try:
+            for port in ports:
+                self._sockets[port] = _bound(port)
+        except OSError:
+            self.close()
+            raise
+
+    def learn(self, address: bytes, hardware: bytes) -> None:
+        """A packet from this IP address came from this hardware address."""
+        known = self._neighbours
+        if known.get(address) != hardware:
+            known[address] = hardware
+            if len(known) > _NEIGHBOURS:
+                known.popitem(last=False)
+
+    def neighbour(self, address: bytes) -> bytes | None:
+        return self._neighbours.get(address)
+
+    def send(self, port: int, packet: bytes, to: bytes | None) -> bool:
+        """Send an IP packet out of `port`. False where that cannot be: no such port, no receiver, too many."""
+        done = len(to or b"") >= 6 and port in self._sockets and self._affordable()
+        if done:
+            done = self._put(self._sockets[port], packet, (to or b"")[:6])
+        self.sent += done
+        self.unsent += not done
+        return done
+
+    def close(self) -> None:
+        for each in self._sockets.values():
+            each.close()
+
+    def _put(self, port: socket.socket, packet: bytes, to: bytes) -> bool:
+        """As from the host that the packet says it is from, so that switches learn nothing wrong; else as from the port."""
+        version = packet[0] >> 4
+        source = packet[12:16] if version == 4 else packet[8:24]
+        sender = self._neighbours.get(source) or port.getsockname()[4]
+        frame = to + sender[:6] + _PROTOCOLS[version].to_bytes(2, "big") + packet
+        with contextlib.suppress(OSError):
+            port.send(frame)
+            return True
+        return False
+
+    def _affordable(self) -> bool:
+        now = time.monotonic()
+        self._budget = min(_RATE, self._budget + (now - self._filled) * _RATE)
+        self._filled = now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
+
+
+def _bound(port: int) -> socket.socket:
+    """Protocol 0: it receives nothing."""
+    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+    try:
+        made.bind((socket.if_indextoname(port), 0))
+    except OSError:
+        made.close()
+        raise
+    return made
