@@ -56,16 +56,28 @@ def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noq
 
 @task(
     help={
-        "rules": "a rule file or folder in place of the demo's rules",
+        "rules": "a rule file or folder in place of the corpus (or the demo's rules where there is none)",
+        "only": "workloads, separated by commas",
+        "rounds": "how many times each is measured",
         "json": "write the figures to this file",
+        "check": "exit non-zero where a goal is missed",
+        "quick": "one short round, to see that it works",
     }
 )
-def bench(c: Context, rules: str = "", json: str = "") -> None:
-    """Measure the data path: the same transfers over a plain bridge and through inspection."""
-    flags = (f"--rules {shlex.quote(rules)} " if rules else "") + (
-        f"--json {shlex.quote(json)}" if json else ""
-    )
-    c.run(f"{PYTHON} -m lab.bench {flags}", pty=sys.stdout.isatty())
+def bench(  # noqa: PLR0913 - each is a flag
+    c: Context,
+    rules: str = "",
+    only: str = "",
+    rounds: int = 3,
+    json: str = "",
+    check: bool = False,  # noqa: FBT001, FBT002
+    quick: bool = False,  # noqa: FBT001, FBT002
+) -> None:
+    """Measure the data path against a plain bridge and Suricata inline (installs Debian's in a root of its own)."""
+    valued = {"--rules": rules, "--only": only, "--rounds": str(rounds), "--json": json}
+    flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
+    flags += [name for name, wanted in {"--check": check, "--quick": quick}.items() if wanted]
+    c.run(f"{PYTHON} -m lab.bench {' '.join(flags)}", pty=sys.stdout.isatty())
 
 
 @task

@@ -1,0 +1,77 @@
+"""Running wrk and reading what it prints."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.bench.place import VARIETY, Place
+
+_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+_SIZES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+_SCRIPT = """
+local count = 0
+request = function()
+  count = count + 1
+  return wrk.format("GET", string.format("{pattern}?%d", count % {variety}, count))
+end
+"""
+_PACED = "delay = function() return {milliseconds} end\n"
+
+
+class LoadError(Exception):
+    """wrk did not say what it measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrk:
+    """One run; latencies in milliseconds."""
+
+    rate: float
+    bytes_a_second: float
+    p50: float
+    p99: float
+    errors: int
+
+
+def wrk(
+    here: Place, path: str, *, connections: int, seconds: float, headers: Sequence[str] = (), rate: int = 0
+) -> Wrk:
+    """Load from the line's client. Raises LoadError.
+
+    With `%d` in the path, one file after the other of that size, each under a new name. With `rate`, about so many requests a
+    second at even distances.
+    """
+    options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "--timeout", "5s"]
+    options += [word for header in headers for word in ("-H", header)]
+    script = here.folder / "load.lua"
+    varied = _SCRIPT.format(pattern=f"/{path}", variety=VARIETY) if "%d" in path else ""
+    paced = _PACED.format(milliseconds=max(1, round(1000 * connections / rate))) if rate else ""
+    script.write_text(varied + paced)
+    options += ["-s", str(script)]
+    command = here.tools.command("usr/bin/wrk", *options, here.url(path.replace("%d", "0")))
+    return parse(here.line.lan.run(*command, timeout=seconds + 60).stdout)
+
+
+def parse(text: str) -> Wrk:
+    """What wrk 4 prints with --latency. Raises LoadError."""
+    try:
+        rate = float(_found(r"Requests/sec:\s+([\d.]+)", text)[1])
+        transfer = _found(r"Transfer/sec:\s+([\d.]+)([KMG]?B)", text)
+        p50, p99 = (_found(rf"\b{share}%\s+([\d.]+)(us|ms|s|m)\b", text) for share in (50, 99))
+    except ValueError as error:
+        raise LoadError(f"wrk said: {text[-500:]}") from error
+    lost = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    return Wrk(
+        rate,
+        float(transfer[1]) * _SIZES[transfer[2]],
+        float(p50[1]) * _UNITS[p50[2]],
+        float(p99[1]) * _UNITS[p99[2]],
+        sum(map(int, lost.groups())) if lost else 0,
+    )
+
+
+def _found(pattern: str, text: str) -> re.Match[str]:
+    found = re.search(pattern, text)
+    if found is None:
+        raise ValueError(pattern)
+    return found
