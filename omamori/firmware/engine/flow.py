@@ -70,7 +70,7 @@ class Flow:
         self.undetected: list[bytes | None] = [b"", b""]
         """First bytes of each direction while the protocol is not known; None once they say nothing."""
         self.opening = 0
-        """TCP handshake packets seen: 1 SYN, 2 also SYN and ACK."""
+        """TCP handshake packets seen: 1 SYN, 2 also SYN and ACK, 3 all."""
         self.blocked = ""
         """Why everything is dropped."""
         self.decided = False

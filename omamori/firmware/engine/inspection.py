@@ -15,7 +15,8 @@ class Moment(Enum):
     """Why rules are evaluated now."""
 
     PACKET = auto()
-    """One packet; buffer `payload` is its transport payload (may be empty: flags, icmp and dsize rules)."""
+    """One packet; buffer `payload` is its transport payload (may be empty: flags, icmp and dsize rules). With `stream`, it
+    stands alone: of a connection that is not followed rules over streams see the packet's payload."""
     STREAM = auto()
     """Reassembled bytes of one direction grew; buffer `stream` is the window in inspection."""
     TRANSACTION = auto()

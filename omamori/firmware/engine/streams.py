@@ -49,8 +49,10 @@ class Streams:
             flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
         elif flow.opening == 0:
             flow.facts.established = self._settings.midstream
-        elif flow.opening == 2 and to_server:
-            flow.facts.established = True
+        elif flow.opening >= 2 and (to_server or flow.opening == 3):
+            # The acknowledgement that completes the handshake is not yet of the established connection, as in Suricata.
+            flow.facts.established = flow.opening == 3 or bool(packet.payload)
+            flow.opening = 3
         own.begin(_first(packet))
         if packet.flags & ACK:
             other.begin(packet.acknowledgement)

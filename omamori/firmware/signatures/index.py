@@ -21,7 +21,12 @@ def dump_index(literals: Literals, needs: frozenset[str]) -> bytes:
         }
         for key, group in sorted(literals.groups.items())
     }
-    index = {"groups": groups, "unfiltered": literals.unfiltered, "needs": sorted(needs)}
+    index = {
+        "groups": groups,
+        "unfiltered": literals.unfiltered,
+        "late": literals.late,
+        "needs": sorted(needs),
+    }
     return json.dumps(index, separators=(",", ":")).encode()
 
 
@@ -30,7 +35,7 @@ def load_index(raw: bytes, rules: int) -> tuple[Literals, frozenset[str]]:
     try:
         index = json.loads(raw)
         groups = {key: _group(group) for key, group in index["groups"].items()}
-        literals = Literals(groups, list(index["unfiltered"]))
+        literals = Literals(groups, list(index["unfiltered"]), list(index["late"]))
         needs = frozenset(index["needs"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Altered(f"the index of rules cannot be read: {error}") from error

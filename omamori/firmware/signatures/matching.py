@@ -15,13 +15,30 @@ _UNWRITTEN = (
 """Fields that only logging has: a check on them says nothing about what was detected."""
 
 
-def compared_keys(wanted: Mapping[str, Any]) -> bool:
-    """Can this filter be compared with what we write?"""
-    return not any(re.split(r"[.\[]", str(key))[0] in _UNWRITTEN for key in wanted)
+def compared(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of this filter that speaks of what we write."""
+    return {key: value for key, value in wanted.items() if re.split(r"[.\[]", str(key))[0] not in _UNWRITTEN}
 
 
 def matches(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(_equal(_value(event, str(key)), value) for key, value in wanted.items())
+    return all(_holds(event, str(key), value) for key, value in wanted.items())
+
+
+def _holds(event: Mapping[str, Any], key: str, wanted: object) -> bool:
+    """`path` is equal, or stands in a relation that the key's end names."""
+    path, _, relation = key.partition("__")
+    found = _value(event, path)
+    match relation:
+        case "len":
+            return isinstance(found, list | str) and len(found) == wanted
+        case "contains" | "find":
+            return isinstance(found, list | str) and wanted in found  # type: ignore[operator]  # both are of JSON
+        case "startswith":
+            return str(found or "").startswith(str(wanted))
+        case "endswith":
+            return str(found or "").endswith(str(wanted))
+        case _:
+            return _equal(found, wanted)
 
 
 def _equal(found: object, wanted: object) -> bool:

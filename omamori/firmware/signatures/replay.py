@@ -1,7 +1,7 @@
 """A capture through the engine: what it detects, and which packets it would stop. No root, no network."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from omamori.firmware.engine.engine import Engine
@@ -9,10 +9,22 @@ from omamori.firmware.engine.ips.rule import Group, RuleAction
 from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.ips.spans import AddressSet, Resolver, Variables
 from omamori.firmware.engine.journal import Sighting
+from omamori.firmware.engine.packet import Packet, parse
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.verdict import Block, Drop, Rewrite, Suspect
 from omamori.firmware.signatures.capture import Frame, read_capture
+
+_MAX_DROPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A packet that would have been stopped."""
+
+    packet: Packet
+    time: float
+    reason: str
 
 
 @dataclass(slots=True)
@@ -30,6 +42,8 @@ class Outcome:
     sightings: list[Sighting] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     """Why packets were dropped -> how many."""
+    drops: list[Dropped] = field(default_factory=list)
+    """The first `_MAX_DROPS` of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +99,8 @@ def _settings(signatures: Signatures, options: Options) -> Settings:
     rules = signatures.rules
     if isinstance(rules, RuleSet):
         told_only = rules.sids(RuleAction.ALERT)
-    base = options.settings
-    return Settings(
-        mode=Mode.PREVENT if options.prevent else Mode.OBSERVE,
-        repeat=True,
-        logged_rules=told_only,
-        blocked_categories=base.blocked_categories,
-        body_window=base.body_window,
-        stream_depth=base.stream_depth,
-    )
+    mode = Mode.PREVENT if options.prevent else Mode.OBSERVE
+    return replace(options.settings, mode=mode, repeat=True, logged_rules=told_only)
 
 
 def _one(engine: Engine, packet: bytes, now: float, inside: AddressSet, outcome: Outcome) -> None:
@@ -105,6 +112,8 @@ def _one(engine: Engine, packet: bytes, now: float, inside: AddressSet, outcome:
     if isinstance(verdict, Block | Drop):
         outcome.dropped += 1
         outcome.reasons[verdict.reason] = outcome.reasons.get(verdict.reason, 0) + 1
+        if len(outcome.drops) < _MAX_DROPS:
+            outcome.drops.append(Dropped(parse(packet), now, verdict.reason))
     outcome.rewritten += isinstance(verdict, Rewrite)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, moments
+from omamori.firmware.engine.ips.order import state_names
 from omamori.firmware.engine.ips.rule import BufferSize, Content, Operator, Rule, Section
 
 SHORTEST = 2
@@ -28,10 +29,14 @@ class Group:
 
 @dataclass(slots=True)
 class Literals:
-    """`unfiltered` rules gave none and are looked at whenever header and moment fit."""
+    """`unfiltered` rules gave none and are looked at whenever header and moment fit.
+
+    `late` ones of them ask for bits that rules over streams change: of a packet with payload they are asked after its stream.
+    """
 
     groups: dict[str, Group] = field(default_factory=dict)
     unfiltered: list[int] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,20 @@ def choose(rules: Sequence[Rule]) -> Literals:
             chosen.unfiltered.append(number)
         else:
             _enter(chosen, number, rule, choice)
+    chosen.late = _late(rules, chosen.unfiltered)
     return chosen
+
+
+def _late(rules: Sequence[Rule], unfiltered: Sequence[int]) -> list[int]:
+    changed = {name for rule in rules if rule.state and moments(rule).stream for name in state_names(rule)[1]}
+    return [
+        number
+        for number in unfiltered
+        if rules[number].state
+        and not rules[number].sections
+        and moments(rules[number]).packet
+        and state_names(rules[number])[0] & changed
+    ]
 
 
 def _best(rule: Rule) -> _Choice | None:

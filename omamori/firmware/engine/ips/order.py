@@ -24,7 +24,7 @@ def rank(rule: Rule) -> int:
 
 def _levels(rules: Sequence[Rule]) -> list[int]:
     levels = [0] * len(rules)
-    stateful = [(number, *_names(rule)) for number, rule in enumerate(rules) if rule.state]
+    stateful = [(number, *state_names(rule)) for number, rule in enumerate(rules) if rule.state]
     for _ in range(_DEEPEST):
         highest: dict[str, int] = {}
         for number, _asked, changed in stateful:
@@ -42,8 +42,8 @@ def _levels(rules: Sequence[Rule]) -> list[int]:
     return levels
 
 
-def _names(rule: Rule) -> tuple[set[str], set[str]]:
-    """(asked, changed)"""
+def state_names(rule: Rule) -> tuple[set[str], set[str]]:
+    """What it remembers by name: (asked, changed)."""
     asked: set[str] = set()
     changed: set[str] = set()
     for op in rule.state:

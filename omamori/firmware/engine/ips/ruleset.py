@@ -50,7 +50,7 @@ class RuleSet:
                 buffer, transforms = choosing.parse_key(key)
                 self._buffers.setdefault(buffer, []).append((transforms, group))
         self._unfiltered = Unfiltered(
-            [(number, rules[number]) for number in literals.unfiltered], self._resolver
+            [(number, rules[number]) for number in literals.unfiltered], self._resolver, set(literals.late)
         )
         self._needs = frozenset(needs) if needs is not None else needed(rules)
         self._packet: Packet | None = None
@@ -113,6 +113,8 @@ class RuleSet:
                 protocol = inspection.flow.protocol
                 key = f"packet/tcp/{_way(inspection)}" if protocol == "tcp" else f"packet/{protocol}"
                 self._search(key, "payload", views, found)
+                if "stream" in inspection.buffers:
+                    self._search(f"stream/{_way(inspection)}", "stream", views, found)
         return found
 
     def _search(self, key: str, buffer: str, views: Views, found: set[int]) -> None:
@@ -167,6 +169,8 @@ class RuleSet:
     def _is_old(self, compiled: CompiledRule, inspection: Inspection) -> bool:
         """A stream match that an earlier moment already showed."""
         if inspection.moment is not Moment.STREAM or compiled.reach > inspection.fresh:
+            return False
+        if not compiled.rule.sections:
             return False
         if compiled.reach:
             return True

@@ -110,26 +110,38 @@ class Memory:
 
     def filtered(self, rule: int, wanted: DetectionFilter, inspection: Inspection) -> bool:
         """detection_filter: counts this match, and says whether it still is none."""
-        key = (rule, _tracked(wanted.track, inspection))
-        since, count = self._filters.get(key, (inspection.now, 0))
-        if inspection.now - since >= wanted.seconds:
-            since, count = inspection.now, 0
-        self._filters.keep(key, (since, count + 1))
-        return count + 1 <= wanted.count
+        _, count = self._counted(
+            self._filters, (rule, _tracked(wanted.track, inspection)), wanted.seconds, inspection
+        )
+        return count <= wanted.count
 
     def said(self, rule: int, wanted: Threshold, inspection: Inspection) -> Said:
-        """threshold: counts this match."""
+        """threshold: counts this match. As `ThresholdHandlePacket` of Suricata 7: a window begins with its first match."""
         key = (rule, _tracked(wanted.track, inspection))
-        since, count = self._counts.get(key, (inspection.now, 0))
-        if count and inspection.now - since >= wanted.seconds:
+        since, count = self._counted(self._counts, key, wanted.seconds, inspection)
+        match wanted.kind:
+            case ThresholdKind.LIMIT:
+                return Said.TELL if count <= wanted.count else Said.ACT
+            case ThresholdKind.THRESHOLD:
+                if count < wanted.count:
+                    return Said.NOTHING
+                self._counts.keep(key, (since, 0))
+                return Said.TELL
+            case ThresholdKind.BOTH:
+                if count > wanted.count:
+                    return Said.ACT
+                return Said.TELL if count == wanted.count else Said.NOTHING
+
+    @staticmethod
+    def _counted(
+        memory: "Bounded[tuple[float, int]]", key: object, seconds: int, inspection: Inspection
+    ) -> tuple[float, int]:
+        """(begin of the window, matches in it, this one included)"""
+        since, count = memory.get(key, (inspection.now, 0))
+        if inspection.now > since + seconds:
             since, count = inspection.now, 0
-        count += 1
-        tell = count <= wanted.count if wanted.kind is ThresholdKind.LIMIT else count == wanted.count
-        restart = wanted.kind is ThresholdKind.THRESHOLD and tell
-        self._counts.keep(key, (inspection.now if count == 1 else since, 0 if restart else count))
-        if tell:
-            return Said.TELL
-        return Said.ACT if count > wanted.count else Said.NOTHING
+        memory.keep(key, (since, count + 1))
+        return since, count + 1
 
 
 def _tracked(track: Track, inspection: Inspection) -> object:
@@ -140,7 +152,7 @@ def _tracked(track: Track, inspection: Inspection) -> object:
         case Track.DESTINATION:
             return destination
         case Track.BOTH:
-            return (source, destination)
+            return (min(source, destination), max(source, destination))
         case Track.FLOW:
             flow = inspection.flow
             return (flow.protocol, flow.client, flow.client_port, flow.server, flow.server_port)

@@ -4,7 +4,7 @@ A rule that names few ports or particular addresses is found through these; only
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, address_only, moments
@@ -106,10 +106,12 @@ def _maps(entries: list[tuple[AddressSet, int]]) -> Mapping[int, SpanMap]:
 class Unfiltered:
     """All of them, by moment."""
 
-    __slots__ = ("_applications", "_buffers", "_events", "_flows", "_packets", "_streams")
+    __slots__ = ("_applications", "_buffers", "_events", "_flows", "_late", "_packets", "_streams")
 
-    def __init__(self, rules: Sequence[tuple[int, Rule]], resolver: Resolver) -> None:
-        flows, packets, streams = [], {True: [], False: []}, []  # type: ignore[var-annotated]
+    def __init__(
+        self, rules: Sequence[tuple[int, Rule]], resolver: Resolver, late: Collection[int] = ()
+    ) -> None:
+        flows, packets, streams, after = [], {True: [], False: []}, [], []  # type: ignore[var-annotated]
         self._buffers: dict[str, list[int]] = {}
         self._applications: dict[str, list[int]] = {}
         self._events: list[int] = []
@@ -121,6 +123,10 @@ class Unfiltered:
                 self._add_transaction(number, rule)
             elif address_only(rule):
                 flows.append((number, rule))
+            elif number in late:
+                after.append((number, rule))
+                if where.datagram:
+                    packets[False].append((number, rule))
             else:
                 if where.stream:
                     streams.append((number, rule))
@@ -129,6 +135,7 @@ class Unfiltered:
         self._flows = HeaderIndex(flows, resolver)
         self._packets = {tcp: HeaderIndex(entries, resolver) for tcp, entries in packets.items()}
         self._streams = HeaderIndex(streams, resolver)
+        self._late = HeaderIndex(after, resolver) if after else None
 
     def _add_transaction(self, number: int, rule: Rule) -> None:
         buffers = [
@@ -156,7 +163,14 @@ class Unfiltered:
             ends = (flow.server, flow.client, flow.client_port)
         if inspection.moment is Moment.STREAM:
             self._streams.candidates(*ends, into)
+            if self._late is not None and inspection.packet is not None:
+                self._late.candidates(*ends, into)
             return
+        alone = "stream" in inspection.buffers
+        if alone:
+            self._streams.candidates(*ends, into)
+        if self._late is not None and flow.protocol == "tcp" and (alone or not inspection.buffers):
+            self._late.candidates(*ends, into)
         self._packets[flow.protocol == "tcp"].candidates(*ends, into)
         if (way := ("addresses", inspection.to_server)) not in flow.rule_memory:
             flow.rule_memory[way] = True

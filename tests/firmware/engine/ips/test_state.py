@@ -2,7 +2,13 @@
 
 import pytest
 
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.ips import RuleSet
 from omamori.firmware.engine.ips.state import Bounded
+from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.signatures.suricata import parse_rule
+from tests.firmware.engine.conversation import Tcp, Unit
 
 
 def uri(asking, *rules, **facts):
@@ -105,13 +111,47 @@ def repeated(rules, times, step=1.0):
             "threshold:type both, track by_src, count 2, seconds 60;",
             [False, True, False, False, False, False],
         ),
-        ("threshold:type limit, track by_src, count 1, seconds 3;", [True, False, False, True, False, False]),
+        ("threshold:type limit, track by_src, count 1, seconds 3;", [True, False, False, False, True, False]),
+        ("threshold:type threshold, track by_rule, count 1, seconds 9;", [True] * 6),
+        # the window goes on after an alert; what is left in a new one counts from one
+        (
+            "threshold:type threshold, track by_src, count 2, seconds 2;",
+            [False, True, False, False, True, False],
+        ),
+        ("threshold:type both, track by_both, count 1, seconds 2;", [True, False, False, True, False, False]),
+        ("detection_filter:track by_dst, count 1, seconds 1;", [False, True, False, True, False, True]),
         ("detection_filter:track by_src, count 2, seconds 60;", [False, False, True, True, True, True]),
     ],
 )
 def test_thresholds(asking, option, expected):
     rules = uri(asking, f'http.uri; content:"ab"; {option} sid:1;')
     assert repeated(rules, 6) == expected
+
+
+def test_by_both_is_the_pair_and_by_flow_the_flow(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"ab"; threshold:type limit, track by_both, count 1, seconds 60; sid:1;',
+        'http.uri; content:"ab"; threshold:type limit, track by_flow, count 1, seconds 60; sid:2;',
+    )
+    assert rules.message(http__uri=b"ab") == [1, 2]
+    rules.flow.client, rules.flow.server = rules.flow.server, rules.flow.client
+    rules.flow.client_port += 1
+    assert rules.message(http__uri=b"ab") == [2]
+
+
+def test_a_rule_without_bytes_sees_the_bits_of_the_same_packets_stream():
+    """Suricata asks all rules of a packet in order: one that sets a bit by payload comes before those that ask for it."""
+    rules = (
+        "alert tcp any any -> any any (flow:to_server,established; flowbits:isset,x; sid:1;)",
+        "alert tcp any any -> any any (flow:to_server,established; flowbits:isnotset,x; sid:2;)",
+        'alert tcp any any -> any any (flow:to_server; content:"HELLO "; flowbits:set,x; sid:3;)',
+    )
+    parsed = [parse_rule(rule) for rule in rules]
+    unit = Unit(Engine(Signatures(rules=RuleSet.build(parsed)), Settings(repeat=True)))
+    talk = Tcp()
+    unit.feed(talk.handshake() + talk.say(b"HELLO there", to_server=True))
+    assert sorted(each.signature_id for each in unit.engine.take_detections()) == ["1:1", "1:3"]
 
 
 def test_memory_is_bounded():

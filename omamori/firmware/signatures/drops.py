@@ -1,0 +1,52 @@
+"""Dropped packets as EVE `drop` events, as Suricata writes them: the first one of each direction of a flow, or every one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from omamori.firmware.engine.packet import Packet
+from omamori.firmware.signatures.replay import Dropped
+
+_RULE = re.compile(r"rule (\d+):(\d+): (.*)", re.DOTALL)
+_PORTED = ("tcp", "udp", "sctp")
+_PROTOCOLS = {"icmp": "ICMP", "icmpv6": "IPv6-ICMP"}
+
+
+def drop_events(drops: Sequence[Dropped], *, every_packet: bool) -> Iterator[dict[str, object]]:
+    seen = set()
+    for dropped in drops:
+        packet = dropped.packet
+        way = (
+            packet.source,
+            packet.source_port,
+            packet.destination,
+            packet.destination_port,
+            packet.protocol,
+        )
+        if every_packet or way not in seen:
+            seen.add(way)
+            yield _event(dropped, packet)
+
+
+def _event(dropped: Dropped, packet: Packet) -> dict[str, object]:
+    name = packet.protocol_name
+    event: dict[str, object] = {
+        "timestamp": datetime.fromtimestamp(dropped.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000"),
+        "event_type": "drop",
+        "src_ip": str(ip_address(packet.source)),
+        "dest_ip": str(ip_address(packet.destination)),
+        "proto": _PROTOCOLS.get(name, name.upper()),
+        "drop": {"len": packet.end, "ttl": packet.ttl, "reason": "flow drop"},
+    }
+    if name in _PORTED:
+        event |= {"src_port": packet.source_port, "dest_port": packet.destination_port}
+    if rule := _RULE.match(dropped.reason):
+        event["drop"] = {"len": packet.end, "ttl": packet.ttl, "reason": "rules"}
+        event["alert"] = {
+            "action": "blocked",
+            "gid": int(rule[1]),
+            "signature_id": int(rule[2]),
+            "signature": rule[3],
+        }
+    return event
