@@ -271,11 +271,12 @@ class Demo:
     def survives_fleet_outage(self) -> str:
         """Made harder: in that minute the unit also tries a firmware that panics, and comes back from it alone."""
         wait_for(f"{BROKEN} to be staged", lambda: self._staged(BROKEN), seconds=120, what=self.cloud.update)
-        before = len(self.cloud.detections())
+        before, boot = len(self.cloud.detections()), self.unit.guest.boot_id()
         self.cloud.order("apply-now", UNIT)
-        wait_for("the unit to restart", self._unreachable, seconds=60)
+        wait_for("the unit to restart", lambda: not self.cloud.is_online(), seconds=60)
         self.cloud.stop_link()
         began = time.monotonic()
+        self.unit.guest.wait_for_reboot(boot)
         self.inspecting()
         self._attack("outage", 12)
         time.sleep(max(0.0, began + 60 - time.monotonic()))
@@ -291,14 +292,11 @@ class Demo:
             raise StepFailed(f"stored {len(self._outage())} of 12")
         return f"broker and fleet down for {down:.0f} s; 12 of 12 events stored {took:.0f} s after the restart ({before} before), none twice"
 
-    def _unreachable(self) -> bool:
-        return not self.office.curl("nas", f"http://{WEB}/", seconds=1).arrived
-
     def _attack(self, name: str, times: int) -> None:
         nas = self.office.address_of("nas")
-        for number in range(times):
-            attack = f"http://{nas}/{name}-{number}?id=1%20UNION%20SELECT%20password%20FROM%20users"
-            self.office.curl("internet", "--interface", ATTACKER, attack, seconds=1)
+        attack = f"http://{nas}/{name}-%d?id=1%%20UNION%%20SELECT%%20password%%20FROM%%20users"
+        from_outside = ("internet", "--interface", ATTACKER)
+        _stopped({str(n): self.office.curl(*from_outside, attack % n, seconds=20) for n in range(times)})
 
     def _outage(self) -> set[str]:
         stored = [d["detail"] for d in self.cloud.detections() if "/outage-" in d["detail"]]

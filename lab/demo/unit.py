@@ -82,6 +82,4 @@ class Unit:
 
     def said(self) -> str:
         """The last warnings of our processes, for a failed step."""
-        return self.guest.ssh(
-            "journalctl -b -p info -o short-monotonic --no-pager -u 'omamori-*' | tail -25"
-        )
+        return self.guest.ssh("journalctl -b -p info -o short-monotonic --no-pager -u 'omamori-*' | tail -25")
