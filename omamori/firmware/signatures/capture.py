@@ -185,6 +185,8 @@ def _service_header(data: bytes) -> bytes | None:
 
 
 def _ppp(data: bytes) -> bytes | None:
+    if data[:1] in (b"\x21", b"\x57"):  # the protocol in one byte (RFC 1661, 6.5)
+        return _if_ip(data[1:])
     return _if_ip(data[2:]) if data[:2] in (b"\x00\x21", b"\x00\x57") else None
 
 

@@ -110,8 +110,8 @@ def _checks(checks: Iterable[Mapping[str, Any]]) -> Iterator[_Check]:
         except Skip:
             continue
         kept = compared(match)
-        if len(kept) == len(match) or count:
-            yield _Check(kept, count, len(kept) == len(match))
+        if kept == match or count:
+            yield _Check(kept, count, kept == match)
 
 
 def _difference(check: _Check, events: Sequence[Mapping[str, Any]]) -> str:

@@ -13,11 +13,25 @@ _UNWRITTEN = (
     "app_proto_ts", "app_proto_orig", "app_proto_expected",
 )  # fmt: skip
 """Fields that only logging has: a check on them says nothing about what was detected."""
+_UNWRITTEN_IN = {
+    "alert": ("category", "source", "target", "tx_id", "tx_guessed"),
+    "http": ("length", "status", "http_content_type"),
+}
+"""Within others: texts of a configuration file, and what is known only after the alert."""
 
 
 def compared(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The part of this filter that speaks of what we write."""
-    return {key: value for key, value in wanted.items() if re.split(r"[.\[]", str(key))[0] not in _UNWRITTEN}
+    kept = {}
+    for key, value in wanted.items():
+        name, _, rest = str(key).partition(".")
+        name = name.split("[")[0]
+        if name in _UNWRITTEN or rest.split(".")[0].split("[")[0] in _UNWRITTEN_IN.get(name, ()):
+            continue
+        if isinstance(value, Mapping) and not rest:
+            value = {part: each for part, each in value.items() if part not in _UNWRITTEN_IN.get(name, ())}  # noqa: PLW2901 - without what is not compared
+        kept[key] = value
+    return kept
 
 
 def matches(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

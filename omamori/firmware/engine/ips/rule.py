@@ -374,7 +374,7 @@ class Rule:
 
     header: Header
     sid: int
-    revision: int = 1
+    revision: int = 0
     gid: int = 1
     message: str = ""
     classtype: str = ""

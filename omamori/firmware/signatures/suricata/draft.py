@@ -37,7 +37,7 @@ class Draft:
 
     header: Header
     sid: int | None = None
-    revision: int = 1
+    revision: int = 0
     gid: int = 1
     message: str = ""
     classtype: str = ""
