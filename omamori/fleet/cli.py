@@ -48,6 +48,7 @@ COMMANDS = {
     "policy": Entry("policies", "Show and change what the guards of units do."),
     "detections": Entry("listings", "List and export detections."),
     "hosts": Entry("listings", "List hosts behind the units."),
+    "usage": Entry("usage", "Show and export what hosts used, by application and category."),
     "wiring": Entry("listings", "List wiring diagnoses."),
     "log": Entry("listings", "List what units logged."),
     "prune": Entry("listings", "Drop what is older than three months."),

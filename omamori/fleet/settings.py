@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "omamori.fleet.detections",
     "omamori.fleet.rollouts",
     "omamori.fleet.policies",
+    "omamori.fleet.usage",
     "omamori.fleet.ingest",
     "omamori.fleet.portal",
 ]

@@ -177,6 +177,40 @@ class Log:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class UsageHost:
+    """An inside host by the address it had; the agent adds who held it then."""
+
+    address: str
+    mac: Mac | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSubject:
+    """What was used. Both are empty for what has no name, and for what was folded together."""
+
+    application: str = ""
+    category: str = ""
+    """One of the five kinds of applications, else the category of the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Traffic of one period, summed up by host and subject."""
+
+    start: datetime
+    seconds: int
+    hosts: tuple[UsageHost, ...] = ()
+    subjects: tuple[UsageSubject, ...] = ()
+    rows: tuple[tuple[int, ...], ...] = ()
+    """Index into `hosts`, index into `subjects`, flows, bytes from the host, bytes to it, flows blocked."""
+    folded: int = 0
+    """Flows whose host or subject was not kept apart, for want of room."""
+    missed: int = 0
+    """Copies of packets that were lost before they could name a flow."""
+
+
 # --- fleet to unit -----------------------------------------------------------------------------------------------
 
 
@@ -254,12 +288,19 @@ class Unrecognised:
     body: dict[str, object] = field(default_factory=dict, hash=False)
 
 
-UpBody: TypeAlias = State | Detection | Hosts | Wiring | Log | Unrecognised
+UpBody: TypeAlias = State | Detection | Hosts | Wiring | Log | Usage | Unrecognised
 DownBody: TypeAlias = WantHint | Acknowledge | Unrecognised
 
 Document = TypeVar("Document", Want, Claim, Activation, Activated)
 
-_UP: dict[str, type] = {"state": State, "detection": Detection, "hosts": Hosts, "wiring": Wiring, "log": Log}
+_UP: dict[str, type] = {
+    "state": State,
+    "detection": Detection,
+    "hosts": Hosts,
+    "wiring": Wiring,
+    "log": Log,
+    "usage": Usage,
+}
 _DOWN: dict[str, type] = {"want": WantHint, "ack": Acknowledge}
 _KIND = {shape: kind for kinds in (_UP, _DOWN) for kind, shape in kinds.items()}
 
@@ -269,6 +310,7 @@ CHANNELS: dict[type, Up | Down] = {
     Hosts: Up.HOST,
     Wiring: Up.STATE,
     Log: Up.LOG,
+    Usage: Up.LOG,
     WantHint: Down.WANT,
     Acknowledge: Down.CALL,
 }

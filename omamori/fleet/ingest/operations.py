@@ -23,9 +23,11 @@ from omamori.fleet.lan.operations import diagnose, remember
 from omamori.fleet.rollouts.operations import reported
 from omamori.fleet.units import reports
 from omamori.fleet.units.models import Boot, Unit, Want
+from omamori.fleet.usage import operations as usage_operations
+from omamori.fleet.usage.operations import tally
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Detection as Seen
-from omamori.protocol.messages import Hosts, Log, State, Unrecognised, Upward, Wiring
+from omamori.protocol.messages import Hosts, Log, State, Unrecognised, Upward, Usage, Wiring
 
 UNKNOWN_CAP = 50
 """Messages of unknown kinds kept of each unit: the newest."""
@@ -63,6 +65,8 @@ def _store(unit: Unit, messages: list[Upward], now: datetime) -> None:
                     name_host(host)
             case Wiring() as wiring:
                 diagnose(unit, message.boot, message.sequence, wiring, received=now)
+            case Usage() as usage:
+                tally(unit, message.boot, message.sequence, usage, received=now)
             case Log(process="presence"):
                 pass
             case Log() as line:
@@ -101,6 +105,7 @@ def prune(*, now: datetime) -> dict[str, int]:
     return {
         "detections": Detection.objects.filter(received__lt=old).delete()[0],
         "log": LogLine.objects.filter(received__lt=old).delete()[0] + lines,
+        "usage": usage_operations.prune(old),
         "wiring": WiringRow.objects.filter(received__lt=old, current=False).delete()[0],
         "boots": boots,
     }

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from omamori.fleet.portal import views
+from omamori.fleet.portal import usage, views
 from omamori.fleet.portal.signing_in import SignIn
 
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("units/<str:key>/detections/", views.unit_detections, name="detections"),
     path("units/<str:key>/hosts/", views.unit_hosts, name="hosts"),
     path("units/<str:key>/wiring/", views.unit_wiring, name="wiring"),
+    path("units/<str:key>/usage/", usage.unit_usage, name="usage"),
+    path("units/<str:key>/usage/export.csv", usage.export, name="usage-export"),
     path("units/<str:key>/updates/", views.unit_updates, name="updates"),
     path("units/<str:key>/updates/now/", views.apply_now, name="apply-now"),
 ]
