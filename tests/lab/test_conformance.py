@@ -46,7 +46,7 @@ def write_case(folder: Path, *, expected: int) -> None:
 def small_corpus(tmp_path) -> Path:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "a.rules").write_text(RULE + RULE.replace("sid:7", "sid:8") + "garbage\n")
-    write_case(tmp_path / "suricata-verify" / "right", expected=1)
+    write_case(tmp_path / "suricata-verify" / "http-evader" / "right", expected=1)
     write_case(tmp_path / "suricata-verify" / "wrong", expected=3)
     return tmp_path
 
@@ -59,13 +59,22 @@ def test_shares_are_told_and_failures_listed(small_corpus, tmp_path):
     assert "1 of 2 cases that run here pass, 50.00 %" in done.stdout
     assert "failed  wrong: 1 alerts, not 3" in done.stdout
     told = json.loads(out.read_text())
-    assert (told["rules"]["loaded"], told["cases"]["passed"], len(told["missed"])) == (2, 1, 2)
+    assert (told["rules"]["loaded"], told["cases"]["passed"], told["evader"]["share"]) == (2, 1, 1.0)
+    assert told["applications"] is None
+    assert "http-evader: 1 of 1 cases that run here pass, 100.00 %" in done.stdout
+    assert "applications: not measured" in done.stdout
+    assert told["goals"] == {"rules": 0.99, "cases": 0.97, "evader": 0.98, "applications": 0.95}
 
 
 def test_a_missed_goal_fails_the_check(small_corpus):
     done = run(small_corpus, "--check")
     assert done.returncode == 1
-    assert "goal missed: cases that pass: 50.00 %" in done.stdout
+    missed = [line for line in done.stdout.splitlines() if line.startswith("goal missed: ")]
+    assert missed == [
+        "goal missed: rules that load: 66.67 %, the goal is 99 %",
+        "goal missed: suricata-verify cases that pass: 50.00 %, the goal is 97 %",
+        "goal missed: applications named alike: not measured, the goal is 95 %",
+    ]
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--check",), 2)])
