@@ -23,6 +23,8 @@ drop http any any -> any any (msg:"TEST injection"; flow:established,to_server; 
 content:"select"; nocase; distance:1; within:40; classtype:web-application-attack; sid:1000001; rev:1;)
 drop tcp $HOME_NET any -> any any (msg:"TEST beacon"; flow:established,to_server; content:"TEST-BEACON"; depth:11; \
 classtype:trojan-activity; sid:1000002; rev:1;)
+drop http any any -> any any (msg:"TEST exploit kit"; flow:established,to_client; file.data; content:"TEST-EXPLOIT-KIT"; \
+classtype:exploit-kit; sid:1000003; rev:1;)
 """
 
 
