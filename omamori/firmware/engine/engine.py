@@ -8,21 +8,29 @@ Nothing stops a packet but a guard's match: what cannot be parsed passes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from omamori.firmware.engine import crafting, refusal
+from omamori.firmware.engine import crafting, refusal, tunnel
 from omamori.firmware.engine.applications import detect
-from omamori.firmware.engine.applications.layer import Event, Message, SiteAsked
+from omamori.firmware.engine.applications.layer import (
+    Closable,
+    ConnectionExpected,
+    Event,
+    Message,
+    SiteAsked,
+    Unscanned,
+)
 from omamori.firmware.engine.block_page import Refusal
 from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
+from omamori.firmware.engine.expected import ExpectedConnections
 from omamori.firmware.engine.flow import Flow, FlowTable
-from omamori.firmware.engine.fragments import Fragments
+from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Journal, Numbering, Sighting, Unspoken
-from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, parse
+from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, oddities, parse
 from omamori.firmware.engine.reassembly import Piece
-from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.streams import NO_EVENTS, Streams
 from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
@@ -75,6 +83,7 @@ class Engine:
         self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
         self._unspoken = Unspoken()
+        self._expected = ExpectedConnections()
         self._streams = Streams(self.settings)
         self._clock: float | None = None
 
@@ -89,27 +98,7 @@ class Engine:
         """
         self._counters.packets += 1
         self._counters.bytes += len(data)
-        try:
-            packet = parse(data)
-            whole = self._fragments.add(packet, now) if packet.is_fragment else packet
-        except PacketError:
-            self._counters.malformed += 1
-            return PASS
-        if whole is None:
-            return PASS
-        self._set_clock(now)
-        flow, to_server, old = self._flows.find(whole, now, from_inside=from_inside)
-        if old is not None:
-            self._end(old, now)
-        known = self._known(flow, whole, rewriting=rewriting)
-        if known is not None:
-            return known
-        turn = Round(flow, whole, now, to_server=to_server)
-        if whole.protocol == TCP:
-            self._segment(turn, whole, rewriting=rewriting)
-        else:
-            self._datagram(turn, whole)
-        return self._verdict(turn, whole, rewriting=rewriting, fragmented=whole is not packet)
+        return self._one(data, now, from_inside=from_inside, rewriting=rewriting)
 
     def tick(self, now: float) -> None:
         """Call about once a second: forgets idle flows."""
@@ -159,6 +148,49 @@ class Engine:
 
     # --- packets
 
+    def _one(
+        self, data: bytes | memoryview, now: float, *, from_inside: bool, rewriting: bool, depth: int = 0
+    ) -> Verdict:
+        """`depth` says in how many tunnels it came."""
+        try:
+            packet = parse(data)
+            whole = self._fragments.add(packet, now) if packet.is_fragment else packet
+        except OverlapError as overlap:
+            return self._overlapping(str(overlap))
+        except PacketError:
+            self._counters.malformed += 1
+            return PASS
+        if whole is None:
+            return PASS
+        self._set_clock(now)
+        carried = tunnel.inside(whole) if whole.protocol != TCP and depth < tunnel.DEPTH else None
+        if carried is not None:
+            verdict = self._one(carried, now, from_inside=from_inside, rewriting=True, depth=depth + 1)
+            if isinstance(verdict, Block | Drop):
+                return Drop(verdict.reason, verdict.guard)
+        flow, to_server, old = self._flows.find(whole, now, from_inside=from_inside)
+        if old is not None:
+            self._end(old, now)
+        known = self._known(flow, whole, rewriting=rewriting)
+        if known is not None:
+            return known
+        turn = Round(flow, whole, now, to_server=to_server)
+        mendable = whole is packet and depth == 0
+        if whole.protocol == TCP:
+            self._segment(turn, whole, rewriting=rewriting, mendable=mendable)
+        else:
+            self._datagram(turn, whole)
+        # A tunnel is never decided: what it carries next may be another host's.
+        flow.decided = flow.decided and carried is None
+        return self._verdict(turn, whole, rewriting=rewriting, fragmented=not mendable)
+
+    def _overlapping(self, reason: str) -> Verdict:
+        if self.settings.mode is not Mode.PREVENT:
+            return PASS
+        self._counters.blocked += 1
+        self._unspoken.add(reason)
+        return Drop(reason, Guard.IPS)
+
     def _known(self, flow: Flow, packet: Packet, *, rewriting: bool) -> Verdict | None:
         """The verdict of a flow that has one already."""
         if flow.blocked:
@@ -173,7 +205,7 @@ class Engine:
         """For what was on its way when the flow was blocked, or is sent again because a reply was lost."""
         return refusal.resets(_case(flow, packet, to_server=packet.source == flow.facts.client))
 
-    def _segment(self, turn: Round, packet: Packet, *, rewriting: bool) -> None:
+    def _segment(self, turn: Round, packet: Packet, *, rewriting: bool, mendable: bool) -> None:
         flow, to_server, streams = turn.flow, turn.to_server, self._streams
         segment = streams.arrive(flow, packet, to_server=to_server)
         for piece in streams.acknowledged(flow, packet, to_server=to_server):
@@ -181,13 +213,19 @@ class Engine:
         if not (rewriting and segment.again):
             _count(flow, packet, to_server=to_server)
             self._inspect_packet(turn, packet, segment.events)
-        if segment.differs:
+        if segment.differs and mendable:
             turn.suspect = flow.suspect = True
-        if packet.payload and (flow.facts.established or self.settings.midstream or flow.opening):
+        elif segment.differs:
+            turn.drop = "other data for bytes that were sent before, in fragments or through a tunnel"
+        if packet.payload and self._followed(flow):
             for piece in streams.take(flow, packet, to_server=to_server):
                 self._stream(turn, piece, to_server=to_server)
         if streams.is_over(flow, packet, to_server=to_server):
             self._flows.closing(flow)
+        self._closed(turn, to_server=to_server)
+
+    def _followed(self, flow: Flow) -> bool:
+        return self.settings.midstream or bool(flow.opening) or flow.facts.established
 
     def _datagram(self, turn: Round, packet: Packet) -> None:
         flow, facts = turn.flow, turn.flow.facts
@@ -216,6 +254,11 @@ class Engine:
             return
         facts = turn.flow.facts
         buffers = {"payload": [packet.payload]} if packet.payload else {}
+        if packet.protocol == TCP and packet.payload and not self._followed(turn.flow):
+            # Of a connection that is not followed a packet stands alone: rules over streams see it, too.
+            buffers["stream"] = [packet.payload]
+        if packet.version == 6 and packet.transport_at > 40:
+            events |= oddities(packet)
         inspection = Inspection(Moment.PACKET, turn.now, facts, turn.to_server, packet, buffers, events)
         self._rules.inspect(turn, self._signatures, inspection)
 
@@ -225,7 +268,7 @@ class Engine:
         """The next bytes of one direction: to the rules as they are, and to the protocol's parser."""
         flow = turn.flow
         pieces = (
-            [(to_server, piece)] if flow.layer is not None else self._detect(flow, piece, to_server=to_server)
+            [(to_server, piece)] if flow.layer is not None else self._detect(turn, piece, to_server=to_server)
         )
         self._inspect_stream(turn, piece, to_server=to_server)
         layer = flow.layer
@@ -237,11 +280,21 @@ class Engine:
         elif layer is None or layer.lost:
             flow.decided = piece.offset + len(piece.data) >= self.settings.stream_depth
 
-    def _detect(self, flow: Flow, piece: Piece, *, to_server: bool) -> list[tuple[bool, Piece]]:
+    def _closed(self, turn: Round, *, to_server: bool) -> None:
+        """One direction of the flow is over; the other may go on."""
+        layer = turn.flow.layer
+        if turn.flow.halves[to_server].stream.finished and isinstance(layer, Closable):
+            self._events(turn, layer.closed(self._needs, to_server=to_server))
+
+    def _detect(self, turn: Round, piece: Piece, *, to_server: bool) -> list[tuple[bool, Piece]]:
         """Finds the protocol out; what its parser has missed so far, by direction, the other one first."""
+        flow = turn.flow
         seen = flow.undetected[to_server]
         if seen is None:
             return []
+        if flow.undetected == [b"", b""] and (layer := self._expected.take(flow.facts, turn.now)):
+            flow.facts.application, flow.layer, flow.undetected = layer.name, layer, [None, None]
+            return [(to_server, piece)]
         data = seen + piece.data
         known = detect.FAILED if piece.missing else detect.of_stream(data, self.settings, to_server=to_server)
         flow.undetected[to_server] = data if known is None else None
@@ -279,6 +332,10 @@ class Engine:
                 self._inspect_message(turn, event)
             elif isinstance(event, SiteAsked):
                 self._sites.asked(turn, self._signatures, event)
+            elif isinstance(event, ConnectionExpected):
+                self._expected.add(event, turn.flow.facts, turn.now)
+            elif isinstance(event, Unscanned):
+                self._malware.unscanned(turn, event)
             else:
                 self._malware.content(turn, self._signatures, event)
 
@@ -319,7 +376,7 @@ class Engine:
             self._counters.blocked += 1
             return Drop(turn.drop, turn.by, self._replies(turn, packet, turn.drop, fragmented=fragmented))
         if flow.suspect:
-            return self._overwritten(turn, packet) if rewriting else SUSPECT
+            return self._overwritten(turn, packet, fragmented=fragmented) if rewriting else SUSPECT
         if flow.decided:
             self._flows.closing(flow)
             return DECIDED
@@ -331,7 +388,7 @@ class Engine:
         replies = refusal.tell(case, told, self.settings.notice)
         return tuple(reply for reply in replies if not (fragmented and reply.onward))
 
-    def _overwritten(self, turn: Round, packet: Packet) -> Verdict:
+    def _overwritten(self, turn: Round, packet: Packet, *, fragmented: bool) -> Verdict:
         half = turn.flow.halves[turn.to_server]
         if not packet.payload:
             return PASS
@@ -348,6 +405,9 @@ class Engine:
             return Drop("out of order in a file that is being overwritten; it will be sent again", Guard.AV)
         if payload is None:
             return PASS
+        if fragmented:
+            self._counters.blocked += 1
+            return Drop("to be overwritten, but it came in fragments", Guard.AV)
         self._counters.neutralised += 1
         return Rewrite(with_payload(packet, payload))
 

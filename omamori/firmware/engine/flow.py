@@ -164,7 +164,8 @@ class FlowTable:
             return not opens or (known and flow.table is not self._closing)
         if own.is_near(packet.sequence) or not packet.flags & ACK:
             return True
-        return flow.halves[not to_server].stream.is_near(packet.acknowledgement)
+        other = flow.halves[not to_server].stream
+        return other.is_near(packet.acknowledgement) if other.begun else flow.rival is None
 
     def _rival(self, flow: Flow, way: _Way, packet: Packet) -> tuple[Flow, bool] | None:
         """The earlier connection between these ports if the packet is of that; None if a new one begins.
@@ -179,15 +180,16 @@ class FlowTable:
         return rival, rival.way == way
 
     def _make_room(self, way: _Way) -> Flow | None:
-        """The flow that is given up for a new one: of those between the same ports the one before last, or one that closes."""
+        """The flow that is given up for a new one: between the same ports one that closes, or one of two that both go on."""
         known = self._ways.get(way)
         if known is None:
             return self._evict()
         flow = known[0]
         if flow.table is not self._closing:
-            flow, known[0].rival = known[0].rival or flow, None
-            if flow is known[0] or flow.table is None:
+            if flow.rival is None:
                 return self._evict()
+            # One that nobody answered yet may be forged.
+            flow = flow if _is_one_sided(flow) else flow.rival
         self.remove(flow)
         return flow
 
@@ -230,6 +232,10 @@ def _way(packet: Packet) -> _Way:
 
 def _turned(way: _Way) -> _Way:
     return (way[2], way[3], way[0], way[1], way[4])
+
+
+def _is_one_sided(flow: Flow) -> bool:
+    return not (flow.facts.to_server_packets and flow.facts.to_client_packets)
 
 
 def _goes_to_server(packet: Packet) -> bool:

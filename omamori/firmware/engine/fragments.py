@@ -6,12 +6,18 @@ The kernel's connection tracking puts most together before the engine sees them;
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.packet import MORE_FRAGMENTS, Packet, parse
 
 _MAX_DATAGRAMS = 1024
 _MAX_PARTS = 128
 _MAX_SIZE = 65_535
 _TIMEOUT = 30.0
+
+
+class OverlapError(PacketError):
+    """A fragment brings other data for bytes that an earlier one brought: receivers differ on which they take."""
+
 
 _Key = tuple[bytes, bytes, int, int]
 
@@ -21,6 +27,8 @@ class _Datagram:
     since: float
     parts: dict[int, bytes] = field(default_factory=dict)
     total: int | None = None
+    poisoned: bool = False
+    """Fragments of it contradicted each other; none that follows is taken."""
     header: bytes = b""
     """The IP header (IPv6: with its extension headers) of the first fragment."""
 
@@ -35,9 +43,10 @@ class Fragments:
         return len(self._datagrams)
 
     def add(self, packet: Packet, now: float) -> Packet | None:
-        """The whole packet once its last missing fragment came. What came first wins where fragments overlap.
+        """The whole packet once its last missing fragment came.
 
-        Raises PacketError if the whole is no packet.
+        Raises PacketError if the whole is no packet, OverlapError if this and each later fragment must be kept from the
+        receiver so that it cannot put together another packet than the one seen here (RFC 5722).
         """
         key = (packet.source, packet.destination, packet.protocol, packet.fragment_id)
         datagram = self._datagrams.get(key)
@@ -49,7 +58,11 @@ class Fragments:
         if end > _MAX_SIZE or len(datagram.parts) >= _MAX_PARTS:
             self._datagrams.pop(key, None)
             return None
-        datagram.parts.setdefault(at, packet.payload)
+        if datagram.poisoned or _contradicts(datagram, packet):
+            datagram.poisoned, datagram.parts = True, {}
+            raise OverlapError("IP fragments that overlap with other data")
+        if len(packet.payload) > len(datagram.parts.get(at, b"")):
+            datagram.parts[at] = packet.payload
         if at == 0:
             datagram.header = packet.data[: packet.transport_at]
         if not packet.fragment_bits & MORE_FRAGMENTS:
@@ -67,6 +80,18 @@ class Fragments:
             if 0 <= now - oldest.since <= _TIMEOUT:
                 break
             del self._datagrams[key]
+
+
+def _contradicts(datagram: _Datagram, packet: Packet) -> bool:
+    data, at = packet.payload, packet.fragment_offset
+    end = at + len(data)
+    for begin, known in datagram.parts.items():
+        low, high = max(at, begin), min(end, begin + len(known))
+        if low < high and known[low - begin : high - begin] != data[low - at : high - at]:
+            return True
+        if not packet.fragment_bits & MORE_FRAGMENTS and begin + len(known) > end:
+            return True
+    return datagram.total is not None and end > datagram.total
 
 
 def _joined(datagram: _Datagram) -> bytes | None:

@@ -20,10 +20,10 @@ _PORTS = Struct("!HH")
 _TCP = Struct("!HHIIBBH")
 _WORD = Struct("!H")
 _NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmpv6", SCTP: "sctp"}
-_FRAGMENT, _AUTHENTICATION = 44, 51
-_EXTENSIONS = frozenset((0, 43, _FRAGMENT, _AUTHENTICATION, 60, 135, 139, 140))
-_MAX_EXTENSIONS = 8
-"""RFC 8200 allows more; nothing honest sends them."""
+_ROUTING, _FRAGMENT, _AUTHENTICATION = 43, 44, 51
+_EXTENSIONS = frozenset((0, _ROUTING, _FRAGMENT, _AUTHENTICATION, 60, 135, 139, 140))
+_MAX_EXTENSIONS = 250
+"""More do not fit into an Ethernet frame, where only an attacker has more than a few."""
 
 
 class Packet:
@@ -167,6 +167,24 @@ def parse(data: bytes | bytearray | memoryview) -> Packet:
     return packet
 
 
+def oddities(packet: Packet) -> frozenset[str]:
+    """Suricata's names of what is odd about its IPv6 extension headers (`decode-event`)."""
+    data, following, at, found = packet.data, packet.data[6], 40, []
+    while following in _EXTENSIONS and at < packet.transport_at:
+        if following == _ROUTING and data[at + 2] == 0:
+            found.append("ipv6.rh_type_0")  # forbidden by RFC 5095
+        if following == _FRAGMENT and not packet.is_fragment:
+            found.append("ipv6.exthdr_useless_fh")
+        following, at = data[at], at + _extension_size(data, following, at)
+    return frozenset(found)
+
+
+def _extension_size(data: bytes, kind: int, at: int) -> int:
+    if kind == _FRAGMENT:
+        return 8
+    return (data[at + 1] + 2) * 4 if kind == _AUTHENTICATION else (data[at + 1] + 1) * 8
+
+
 def _parse_v4(packet: Packet, data: bytes) -> None:
     if len(data) < 20:
         raise PacketError(f"{len(data)} bytes are too short for an IPv4 header")
@@ -200,18 +218,16 @@ def _parse_v6(packet: Packet, data: bytes) -> None:
 
 def _skip_extensions(packet: Packet, data: bytes, following: int) -> tuple[int, int]:
     at = 40
-    for _ in range(_MAX_EXTENSIONS):
+    for _ in range(_MAX_EXTENSIONS + 1):
         if following not in _EXTENSIONS or packet.fragment_offset:
             return following, at
         if at + 8 > packet.end:
             raise PacketError(f"IPv6 extension header {following} is cut short")
+        size = _extension_size(data, following, at)
         if following == _FRAGMENT:
-            size = 8
             word = _WORD.unpack_from(data, at + 2)[0]
             packet.fragment_offset, packet.fragment_bits = word & 0xFFF8, word & 1
             packet.fragment_id = int.from_bytes(data[at + 4 : at + 8], "big")
-        else:
-            size = (data[at + 1] + 2) * 4 if following == _AUTHENTICATION else (data[at + 1] + 1) * 8
         following, at = data[at], at + size
         if at > packet.end:
             raise PacketError(f"IPv6 extension header of {size} bytes is cut short")

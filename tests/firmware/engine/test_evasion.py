@@ -1,0 +1,303 @@
+"""Streams bent so that the unit and the receiver might see different things: what gets through is what was inspected."""
+
+import socket
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omamori.firmware.engine import tunnel
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.packet import SYN, parse
+from omamori.firmware.engine.settings import Mode, Settings
+from omamori.firmware.engine.signatures import RuleHit, Signatures
+from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, _ip, datagram, received
+
+EVIL = b"an-evil-command"
+HIT = RuleHit(7, 1, 1, "TEST evil", "trojan-activity", 1, "drop", {})
+RST_ACK, FIN_ACK = 0x14, 0x11
+
+
+class Evil:
+    """One rule: EVIL in the stream or in a request's target."""
+
+    needs = frozenset(("stream", "http.uri"))
+
+    def __init__(self):
+        self.events = set()
+
+    def evaluate(self, inspection):
+        self.events |= inspection.events
+        seen = [*inspection.buffers.get("stream", ()), *inspection.buffers.get("http.uri", ())]
+        return [HIT] if any(EVIL in value for value in seen) else []
+
+
+def unit(**fields):
+    rules = Evil()
+    made = Unit(Engine(Signatures(rules), Settings(**fields)))
+    made.events = rules.events
+    return made
+
+
+def told(guard):
+    return {each.signature_id for each in guard.engine.take_detections()}
+
+
+REQUEST = b"GET /" + EVIL + b" HTTP/1.1\r\nHost: h\r\n\r\n"
+KIND = b"GET /my-kind-command HTTP/1.1\r\nHost: h\r\n\r\n"
+assert len(REQUEST) == len(KIND)
+
+
+def half_said(talk, sequence=None):
+    """The first half of the evil request."""
+    return talk.packet(to_server=True, payload=REQUEST[:10], sequence=sequence)
+
+
+@pytest.mark.parametrize("flags", [RST_ACK, 0x04, FIN_ACK])
+@pytest.mark.parametrize("off", [-5, 3, 100_000, 2**31])
+def test_a_reset_or_an_end_out_of_place_changes_nothing(flags, off):
+    guard, talk = unit(), Tcp()
+    guard.feed([*talk.handshake(), half_said(talk)])
+    guard.feed([talk.packet(to_server=True, flags=flags, sequence=talk.sequences[True] + off)])
+    guard.now += 300
+    guard.engine.tick(guard.now)
+    guard.feed([talk.packet(to_server=True, payload=REQUEST[10:])])
+    assert guard.last == "Block"
+    assert told(guard) == {"1:7"}
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"x" * 20, KIND], ids=["bare", "with data", "with another connection's data"]
+)
+@pytest.mark.parametrize("flags", [2, 0x18])
+def test_an_opening_out_of_place_does_not_make_the_connection_forgotten(payload, flags):
+    guard, talk = unit(), Tcp()
+    guard.feed([*talk.handshake(), half_said(talk)])
+    stray = Tcp(sequences={True: 0x7000_0000, False: 0x1234_5678})
+    guard.feed([stray.packet(to_server=True, flags=flags, payload=payload)])
+    guard.feed([talk.packet(to_server=True, payload=REQUEST[10:])])
+    assert guard.last == "Block"
+
+
+def test_ports_may_be_used_again_although_no_opening_is_seen():
+    """As on the wire: the data path hands over packets with payload only."""
+    guard = unit()
+    for number in range(5):
+        talk = Tcp(sequences={True: 0x1000_0000 * number + 77, False: 0x0800_0000 * number + 99})
+        guard.feed([talk.packet(to_server=True, payload=KIND)])
+        guard.feed([talk.packet(to_server=False, payload=b"HTTP/1.1 204 No\r\n\r\n")])
+    assert not told(guard)
+    talk = Tcp(sequences={True: 0xF000_0000, False: 0xE000_0000})
+    guard.feed([half_said(talk), talk.packet(to_server=True, payload=REQUEST[10:])])
+    assert told(guard) == {"1:7"}
+    assert guard.engine.statistics.flows <= 2
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_a_second_copy_that_differs_is_set_right(data):
+    """However the second copy is cut, the receiver gets the bytes that were inspected, whichever copy it takes."""
+    guard, talk = unit(), Tcp()
+    start = talk.sequences[True] + 1
+    out = guard.feed(talk.handshake())
+    first = data.draw(st.permutations(range(0, len(KIND), 9)))
+    pieces = [(at, KIND[at : at + 9]) for at in first]
+    second = data.draw(st.lists(st.tuples(st.integers(0, len(KIND) - 1), st.integers(1, 30)), max_size=6))
+    pieces += [(at, REQUEST[at : at + size]) for at, size in second]
+    out = []
+    for at, piece in pieces:
+        out += guard.feed([talk.packet(to_server=True, payload=piece, sequence=start + at)])
+    for packet in map(parse, out):
+        at = packet.sequence - start
+        assert packet.payload == KIND[at : at + len(packet.payload)]
+    assert received(out, start=start) == KIND
+
+
+def test_a_second_copy_that_differs_raises_its_event_and_is_only_told_where_nothing_is_changed():
+    guard, talk = unit(mode=Mode.OBSERVE), Tcp()
+    guard.feed([*talk.handshake(), talk.packet(to_server=True, payload=KIND)])
+    assert not guard.events
+    (out,) = guard.feed([talk.packet(to_server=True, payload=REQUEST, sequence=1001)])
+    assert parse(out).payload == REQUEST
+    assert guard.events == {"reassembly_overlap_different_data"}
+
+
+def test_a_keep_alive_byte_of_an_old_connection_passes():
+    guard, talk = unit(), Tcp()
+    guard.feed([*talk.handshake(), talk.packet(to_server=True, payload=KIND)])
+    guard.feed([talk.packet(to_server=False, payload=b"HTTP/1.1 204 No\r\n\r\n")])
+    probe = talk.packet(to_server=True, payload=b"\0", sequence=talk.sequences[True] - 1)
+    assert guard.feed([probe]) == [probe]
+    assert guard.last == "Pass"
+
+
+def test_a_byte_marked_urgent_is_left_out_as_receivers_do():
+    guard, talk = unit(), Tcp()
+    guard.feed(talk.handshake())
+    payload = b"GET /an-ev!il-command HTTP/1.1\r\n\r\n"
+    data = bytearray(talk.packet(to_server=True, payload=payload, flags=0x38))
+    data[38:40] = (payload.index(b"!") + 1).to_bytes(2, "big")
+    guard.feed([bytes(data)])
+    assert guard.last == "Block"
+
+
+def test_data_in_the_opening_packet_counts():
+    guard, talk = unit(), Tcp()
+    guard.feed([talk.packet(to_server=True, flags=SYN, payload=REQUEST)])
+    assert guard.last == "Block"
+
+
+def test_a_connection_is_picked_up_in_the_middle_unless_that_is_switched_off():
+    for midstream, blocked in ((True, True), (False, False)):
+        guard, talk = unit(midstream=midstream), Tcp()
+        guard.feed([half_said(talk), talk.packet(to_server=True, payload=REQUEST[10:])])
+        assert (guard.last == "Block") is blocked
+
+
+def fragments(data, cuts, number=7):
+    """An IPv4 packet in fragments cut at these multiples of eight."""
+    head, body = data[:20], data[20:]
+    marks = [0, *cuts, len(body)]
+    out = []
+    for begin, end in pairwise(marks):
+        out.append(fragment(head, begin, body[begin:end], more=end < len(body), number=number))
+    return out
+
+
+def fragment(head, at, data, *, more, number=7):
+    part = bytearray(head)
+    part[2:4] = (20 + len(data)).to_bytes(2, "big")
+    part[4:6] = number.to_bytes(2, "big")
+    part[6:8] = (at // 8 | more << 13).to_bytes(2, "big")
+    return bytes(part) + data
+
+
+def test_tiny_fragments_in_any_order_are_put_together():
+    guard, talk = unit(), Tcp()
+    guard.feed(talk.handshake())
+    parts = fragments(talk.packet(to_server=True, payload=REQUEST), range(8, 56, 8))
+    assert len(guard.feed([*parts[::-1]])) == len(parts) - 1
+    assert guard.last == "Block"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_fragments_that_overlap_with_other_data_never_become_whole(order):
+    guard, talk = unit(), Tcp()
+    guard.feed(talk.handshake())
+    good = talk.packet(to_server=True, payload=KIND)
+    evil = talk.packet(to_server=True, payload=REQUEST)
+    pieces = [
+        fragment(good[:20], 0, good[20:60], more=True),
+        fragment(good[:20], 16, evil[36:60], more=True),
+        fragment(good[:20], 40, good[60:], more=False),
+    ]
+    out = guard.feed([pieces[index] for index in order])
+    bytes_out = {}
+    for part in map(parse, out):
+        for index, byte in enumerate(part.payload):
+            bytes_out.setdefault(part.fragment_offset + index, set()).add(byte)
+    whole = len(bytes_out) == len(good) - 20
+    assert not (whole and any(len(values) > 1 for values in bytes_out.values()))
+    assert len(out) < 3
+    assert any("overlap" in reason for reason in guard.engine.take_unspoken())
+
+
+def test_fragments_that_come_too_late_are_not_put_together():
+    guard, talk = unit(), Tcp()
+    guard.feed(talk.handshake())
+    first, second = fragments(talk.packet(to_server=True, payload=REQUEST), [32])
+    guard.feed([first])
+    guard.now += 40
+    guard.engine.tick(guard.now)
+    guard.feed([second])
+    assert guard.last == "Pass"
+    assert len(guard.engine._fragments) == 1
+
+
+def extended(source, destination, headers, body):
+    """An IPv6 packet with these (kind, body) extension headers."""
+    kinds = [kind for kind, _ in headers] + [6]
+    chain = b"".join(
+        bytes([following]) + rest for (_, rest), following in zip(headers, kinds[1:], strict=True)
+    )
+    packed = [socket.inet_pton(socket.AF_INET6, address) for address in (source, destination)]
+    head = (6 << 28).to_bytes(4, "big") + (len(chain) + len(body)).to_bytes(2, "big") + bytes([kinds[0], 64])
+    return head + b"".join(packed) + chain + body
+
+
+SIX = {"client": "2001:db8::20", "server": "2001:db8::9"}
+PADDING = b"\0\1\4\0\0\0\0"
+ROUTING_0 = b"\2\0\1\0\0\0\0" + bytes(16)
+
+
+@pytest.mark.parametrize(
+    ("headers", "events"),
+    [
+        ([(0, PADDING)], set()),
+        ([(0, PADDING), (60, PADDING), (43, ROUTING_0)], {"ipv6.rh_type_0"}),
+        ([(44, b"\0\0\0\0\0\0\7")], {"ipv6.exthdr_useless_fh"}),
+        ([(60, PADDING)] * 100, set()),
+    ],
+)
+def test_extension_headers_hide_nothing(headers, events):
+    guard, talk = unit(), Tcp(**SIX)
+    plain = [*talk.handshake(), talk.packet(to_server=True, payload=REQUEST)]
+    for packet in plain:
+        ends = (socket.inet_ntop(socket.AF_INET6, packet[at : at + 16]) for at in (8, 24))
+        guard.feed([extended(*ends, headers, packet[40:])])
+    assert guard.last == "Block"
+    assert guard.events == events
+
+
+GRE = b"\0\0\x08\0"
+ETHERNET = bytes(12)
+CARRIERS = {
+    "IP in IP": lambda inner: _ip("10.9.9.1", "10.9.9.2", 4, inner),
+    "GRE": lambda inner: _ip("10.9.9.1", "10.9.9.2", 47, GRE + inner),
+    "GRE with key and sequence": lambda inner: _ip(
+        "10.9.9.1", "10.9.9.2", 47, b"\x30\0\x08\0" + bytes(8) + inner
+    ),
+    "Ethernet in GRE": lambda inner: _ip(
+        "10.9.9.1", "10.9.9.2", 47, b"\0\0\x65\x58" + ETHERNET + b"\x81\0\0\1\x08\0" + inner
+    ),
+    "PPP in GRE": lambda inner: _ip("10.9.9.1", "10.9.9.2", 47, b"\0\0\x88\x0b\xff\3\0\x21" + inner),
+    "VXLAN": lambda inner: datagram(
+        "10.9.9.1", "10.9.9.2", 5000, 4789, b"\x08" + bytes(7) + ETHERNET + b"\x08\0" + inner
+    ),
+    "Geneve": lambda inner: datagram(
+        "10.9.9.1", "10.9.9.2", 5000, 6081, b"\1\0\x08\0" + bytes(4) + bytes(4) + inner
+    ),
+    "twice": lambda inner: _ip("10.9.9.1", "10.9.9.2", 4, _ip("10.8.8.1", "10.8.8.2", 47, GRE + inner)),
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_what_a_tunnel_carries_is_inspected_and_stopped_alone(carrier):
+    guard, talk = unit(), Tcp()
+    carry = CARRIERS[carrier]
+    for packet in talk.handshake():
+        guard.feed([carry(packet)])
+    other = Tcp(client_port=40_001)
+    assert not guard.feed([carry(talk.packet(to_server=True, payload=REQUEST))])
+    assert told(guard) == {"1:7"}
+    for _ in range(100):
+        assert guard.feed([carry(other.packet(to_server=True, payload=KIND))])
+        assert guard.last == "Pass"
+    assert not guard.feed([carry(other.packet(to_server=True, payload=REQUEST))])
+
+
+def test_teredo_is_followed():
+    inner, talk = unit(), Tcp(**SIX)
+    for packet in [*talk.handshake(), talk.packet(to_server=True, payload=REQUEST)]:
+        inner.feed([datagram(PC, SITE, 5000, 3544, b"\0\0" + bytes(6) + packet)])
+    assert inner.last == "Drop"
+
+
+@given(st.sampled_from([4, 41, 47]), st.binary(max_size=80), st.sampled_from([3544, 4789, 6081]))
+@settings(max_examples=200)
+def test_any_bytes_in_a_tunnel_are_taken(protocol, data, port):
+    guard = unit()
+    guard.feed([_ip(PC, SITE, protocol, data), datagram(PC, SITE, port, port, data)])
+    assert guard.verdicts
+    assert tunnel.inside(parse(_ip(PC, SITE, 17, bytes(8)))) is None
