@@ -175,6 +175,9 @@ class Engine:
         if known is not None:
             return known
         turn = Round(flow, whole, now, to_server=to_server)
+        if not flow.vetted:
+            flow.vetted = True
+            self._sites.reached(turn, self._signatures)
         mendable = whole is packet and depth == 0
         if whole.protocol == TCP:
             self._segment(turn, whole, rewriting=rewriting, mendable=mendable)

@@ -55,6 +55,7 @@ class Flow:
         "table",
         "told",
         "undetected",
+        "vetted",
         "way",
     )
 
@@ -75,6 +76,8 @@ class Flow:
         """Why everything is dropped."""
         self.decided = False
         self.suspect = False
+        self.vetted = False
+        """Its addresses were looked up."""
         self.passed = False
         """A pass rule matched."""
         self.rival: Flow | None = None

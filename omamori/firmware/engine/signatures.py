@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from omamori.firmware.engine.addresses import AddressTable
 from omamori.firmware.engine.antivirus import NO_ANTIVIRUS, Antivirus
 from omamori.firmware.engine.domains import DomainTable
 from omamori.firmware.engine.inspection import Inspection
+from omamori.firmware.engine.urls import UrlTable
 from omamori.protocol.vocabulary import Guard
 
 
@@ -63,3 +65,5 @@ class Signatures:
     """For WG, UF and APG: domain -> category (or application)."""
     antivirus: Antivirus = NO_ANTIVIRUS
     version: str = ""
+    urls: Mapping[Guard, UrlTable] = field(default_factory=dict)
+    addresses: Mapping[Guard, AddressTable] = field(default_factory=dict)

@@ -17,6 +17,8 @@ MANIFEST = "manifest.json"
 MAX_FILE = 256 << 20
 MAX_UNPACKED = 768 << 20
 MAX_MEMBERS = 2000
+Data = bytes | memoryview
+"""A member: its own bytes, or a view of the file itself where it is stored as it is."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

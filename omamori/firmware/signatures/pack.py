@@ -5,9 +5,7 @@ them; otherwise they are compiled again from the same literals. A pack proves it
 """
 
 import json
-import sys
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +13,6 @@ from pathlib import Path
 import hyperscan
 
 from omamori.firmware.engine.antivirus import Antivirus
-from omamori.firmware.engine.domains import DomainTable, build_table
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.ips import literals as choosing
 from omamori.firmware.engine.ips import prefilter
@@ -24,15 +21,14 @@ from omamori.firmware.engine.ips.order import ordered
 from omamori.firmware.engine.ips.ruleset import RuleSet, needed
 from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.engine.signatures import Signatures
-from omamori.firmware.signatures import container, selftest
+from omamori.firmware.signatures import container, selftest, sites
 from omamori.firmware.signatures.antivirus_lists import Malware
 from omamori.firmware.signatures.container import Altered, PackError, WrongFormat, read_manifest
 from omamori.firmware.signatures.index import LazyRules, dump_index, load_index
-from omamori.firmware.signatures.lists import DomainList, guard_of
+from omamori.firmware.signatures.lists import DomainList
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
 from omamori.protocol.version import Version
-from omamori.protocol.vocabulary import Guard
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
 RULES, INDEX, ANTIVIRUS = "rules.txt", "index.json", "antivirus.json"
@@ -53,9 +49,8 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
     The finished file is loaded once, so that what is published has passed its own test.
     """
     members, databases = _rule_members(content.rules)
-    tables = _tables(content.lists)
-    for guard, table in tables.items():
-        members[f"domains/{guard.value}.bin"], members[f"domains/{guard.value}.json"] = _dump_table(table)
+    listed = sites.compile_lists(content.lists)
+    members |= sites.dump(listed)
     members[ANTIVIRUS] = json.dumps([[each.name, each.body] for each in content.malware]).encode()
     members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, content.malware))
     manifest = {
@@ -65,7 +60,7 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
         "databases": databases,
         "counts": {
             "rules": len(content.rules.rules),
-            "domains": {guard.value: len(table) for guard, table in tables.items()},
+            **sites.counts(listed),
             "antivirus": len(content.malware),
         },
     }
@@ -78,9 +73,12 @@ def load(path: Path, variables: Variables | None = None) -> Signatures:
     manifest, members = container.read(path)
     try:
         version = Version.parse(str(manifest.get("version")))
+        listed = sites.load(members)
         signatures = Signatures(
             rules=_load_rules(manifest, members, variables),
-            domains=_load_tables(members),
+            domains=listed.domains,
+            urls=listed.urls,
+            addresses=listed.addresses,
             antivirus=_load_antivirus(members),
             version=str(version),
         )
@@ -128,48 +126,6 @@ def _databases(
     if manifest.get("matcher") != prefilter.MATCHER or not isinstance(named, dict):
         return prefilter.compile_all(literals)
     return {str(key): prefilter.load(members[str(member)]) for key, member in named.items()}
-
-
-# --- domains
-
-
-def _tables(lists: Sequence[DomainList]) -> dict[Guard, DomainTable]:
-    pairs: dict[Guard, list[tuple[str, str]]] = {}
-    for each in lists:
-        pairs.setdefault(guard_of(each.category), []).extend(
-            (domain, each.category) for domain in each.domains
-        )
-    return {guard: build_table(entries) for guard, entries in sorted(pairs.items())}
-
-
-def _dump_table(table: DomainTable) -> tuple[bytes, bytes]:
-    """(hashes then numbers, little-endian; categories)"""
-    hashes, numbers = table.arrays()
-    if sys.byteorder == "big":
-        hashes.byteswap()
-        numbers.byteswap()
-    return hashes.tobytes() + numbers.tobytes(), json.dumps(table.categories).encode()
-
-
-def _load_tables(members: Mapping[str, bytes]) -> dict[Guard, DomainTable]:
-    return {
-        guard: _load_table(members[f"domains/{guard.value}.bin"], members[f"domains/{guard.value}.json"])
-        for guard in Guard
-        if f"domains/{guard.value}.bin" in members
-    }
-
-
-def _load_table(raw: bytes, categories: bytes) -> DomainTable:
-    count, rest = divmod(len(raw), 10)
-    hashes, numbers, names = array("Q"), array("H"), json.loads(categories)
-    hashes.frombytes(raw[: 8 * count])
-    numbers.frombytes(raw[8 * count :])
-    if sys.byteorder == "big":
-        hashes.byteswap()
-        numbers.byteswap()
-    if rest or not isinstance(names, list) or (numbers and max(numbers) >= len(names)):
-        raise ValueError("a domain table is not whole")
-    return DomainTable(hashes, numbers, tuple(str(name) for name in names))
 
 
 # --- antivirus

@@ -10,7 +10,7 @@ import click
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.signatures import pack
 from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
-from omamori.firmware.signatures.lists import ListError, read_list
+from omamori.firmware.signatures.lists import ListError, read_list, read_ut1
 from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.protocol.errors import VersionError
 from omamori.protocol.version import Version
@@ -30,8 +30,9 @@ def group() -> None:
     "--domains",
     multiple=True,
     metavar="CATEGORY=FILE",
-    help="A domain list and its category, e.g. phishing=f.",
+    help="A list of domains, URLs or addresses and its category, e.g. phishing=f.",
 )
+@click.option("--ut1", multiple=True, type=_PATH, help="A tree of UT1 lists: a folder for each category.")
 @click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures, lines name:0:*:hex.")
 @click.option(
     "--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default)."
@@ -48,6 +49,7 @@ def build(
     version_text: str,
     rules: tuple[Path, ...],
     domains: tuple[str, ...],
+    ut1: tuple[Path, ...],
     antivirus: tuple[Path, ...],
     output: Path,
     *,
@@ -60,7 +62,7 @@ def build(
     bytes.
     """
     try:
-        content = _content(rules, domains, antivirus, with_eicar=with_eicar)
+        content = _content(rules, domains, ut1, antivirus, with_eicar=with_eicar)
         _tell(f"compiling {len(content.rules.rules)} rules")
         pack.build(output, Version.parse(version_text), _created(), content)
         manifest = pack.read_manifest(output)
@@ -83,7 +85,12 @@ def show(file: Path, *, as_json: bool) -> None:
 
 
 def _content(
-    rules: tuple[Path, ...], domains: tuple[str, ...], antivirus: tuple[Path, ...], *, with_eicar: bool
+    rules: tuple[Path, ...],
+    domains: tuple[str, ...],
+    ut1: tuple[Path, ...],
+    antivirus: tuple[Path, ...],
+    *,
+    with_eicar: bool,
 ) -> pack.Content:
     content = pack.Content(rules=read_rules(rules))
     for refusal in content.rules.refused:
@@ -92,9 +99,11 @@ def _content(
         category, equals, file = text.partition("=")
         if not equals or not category or not file:
             raise ListError(f"--domains wants CATEGORY=FILE, not {text!r}")
-        found = read_list(Path(file), category)
-        _tell(f"{category}: {len(found.domains)} domains, {found.skipped} lines skipped")
-        content.lists.append(found)
+        content.lists.append(read_list(Path(file), category))
+    content.lists += [each for directory in ut1 for each in read_ut1(directory)]
+    for found in content.lists:
+        kinds = f"{len(found.domains)} domains, {len(found.urls)} URLs, {len(found.addresses)} addresses"
+        _tell(f"{found.category}: {kinds}, {found.skipped} lines skipped")
     for path in antivirus:
         listed = parse_malware(path.read_text(encoding="utf-8", errors="replace"))
         content.malware += listed.signatures

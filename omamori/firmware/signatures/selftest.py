@@ -7,6 +7,7 @@ than by silence in the field.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from ipaddress import ip_network
 
 from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.signatures import Signatures
@@ -23,7 +24,7 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`kind` is `domain` (of a guard) or `file`; `value` is a name, or bytes in hexadecimal."""
+    """`kind` is `domain`, `url`, `address` (of a guard) or `file`; `value` is the name, or bytes in hexadecimal."""
 
     kind: str
     value: str
@@ -34,9 +35,10 @@ class Sample:
 def samples(lists: Sequence[DomainList], malware: Sequence[Malware]) -> list[Sample]:
     """Chosen evenly from what goes into a pack."""
     found = [
-        Sample("domain", domain, matches=True, guard=guard_of(each.category).value)
+        Sample(kind, value, matches=True, guard=guard_of(each.category).value)
         for each in lists
-        for domain in each.domains[:: max(1, len(each.domains) // _EACH)][:_EACH]
+        for kind, values in (("domain", each.domains), ("url", each.urls), ("address", each.addresses))
+        for value in values[:: max(1, len(values) // _EACH)][:_EACH]
     ]
     found += [Sample("domain", CLEAN_NAME, matches=False, guard=guard.value) for guard in Guard]
     literal = [each for each in malware if set(each.body) <= _HEX]
@@ -72,9 +74,8 @@ def run(signatures: Signatures, samples: Sequence[Sample]) -> None:
 
 def _matches(signatures: Signatures, sample: Sample) -> bool:
     try:
-        if sample.kind == "domain":
-            table = signatures.domains.get(Guard(sample.guard))
-            return table is not None and table.lookup(sample.value) is not None
+        if sample.kind != "file":
+            return _listed(signatures, sample)
         scan = signatures.antivirus.scan()
         try:
             return scan.feed(bytes.fromhex(sample.value)) is not None
@@ -82,3 +83,16 @@ def _matches(signatures: Signatures, sample: Sample) -> bool:
             scan.close()
     except (ValueError, AttributeError, TypeError) as error:
         raise Altered(f"the self-test cannot be run: {error}") from error
+
+
+def _listed(signatures: Signatures, sample: Sample) -> bool:
+    guard = Guard(sample.guard)
+    if sample.kind == "domain":
+        names = signatures.domains.get(guard)
+        return names is not None and names.lookup(sample.value) is not None
+    if sample.kind == "url":
+        urls = signatures.urls.get(guard)
+        return urls is not None and urls.table.get(sample.value) is not None
+    addresses = signatures.addresses.get(guard)
+    network = ip_network(sample.value)
+    return addresses is not None and addresses.lookup(network.network_address.packed) is not None

@@ -36,7 +36,8 @@ def test_every_form_of_list():
         "upper.example",
         "xn--wgv71a.example",
     ]
-    assert found.skipped == 4
+    assert found.addresses == ["192.0.2.1"]
+    assert found.skipped == 3
 
 
 def test_a_file_of_something_else_is_no_list(tmp_path):

@@ -171,8 +171,9 @@ class Http:
         if len(self._waiting) < _MAX_WAITING:
             self._waiting.append(exchange)
         site = http_buffers.host(request)
-        if site:
-            events.append(SiteAsked(site, How.HTTP))
+        authorization = request.get(b"authorization") or b""
+        if site or authorization:
+            events.append(SiteAsked(site or b"", How.HTTP, request.target, authorization))
         side.exchange, side.buffers = exchange, http_buffers.of_request(request, needs)
         framing = http_head.request_body(request)
         self._begin_body(side, request, framing, events, wanted=bool(needs & _REQUEST_BODY), to_server=True)

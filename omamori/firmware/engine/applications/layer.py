@@ -29,6 +29,10 @@ class SiteAsked:
 
     name: bytes
     how: How
+    target: bytes = b""
+    """Of HTTP: what it wants there, as in the request."""
+    authorization: bytes = field(default=b"", repr=False)
+    """Of HTTP: the header's value, which may hold a password. Never kept, told or logged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
-"""WG, UF and APG: sites by the name that a client asks for, in DNS, HTTP or TLS."""
+"""WG, UF and APG: sites by the name or page that a client asks for in DNS, HTTP, TLS or QUIC, and by the address it reaches."""
+
+from dataclasses import dataclass
 
 from omamori.firmware.engine.applications.layer import How, SiteAsked
 from omamori.firmware.engine.conduct import Conduct, Match
-from omamori.firmware.engine.domains import DomainHit, normalised
+from omamori.firmware.engine.domains import normalised
 from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.journal import Finding, Journal
 from omamori.firmware.engine.severity import Kind, grade, site_kind, way
@@ -10,43 +12,79 @@ from omamori.firmware.engine.signatures import Signatures
 from omamori.protocol.policy import Response
 from omamori.protocol.vocabulary import Action, Guard
 
+_LONGEST_ID = 80
+"""Of a listed URL as far as a signature id carries it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """An entry of a list, and what was asked for that led to it."""
+
+    guard: Guard
+    entry: str
+    category: str
+    asked: str
+    by: str
+    """How it was asked for, for people."""
+    names: tuple[str, ...] = ()
+
 
 class SiteGuard:
-    """WG, UF and APG: sites by the name that a client asks for."""
+    """Looks up what a client wants in every list."""
 
     def __init__(self, journal: Journal, conduct: Conduct) -> None:
         self._journal, self._conduct = journal, conduct
 
+    def reached(self, turn: Round, signatures: Signatures) -> None:
+        """A flow has begun: the address outside is looked up, towards the inside only among what is dangerous."""
+        facts = turn.flow.facts
+        outside = facts.server if facts.client_inside else facts.client
+        for guard, table in signatures.addresses.items():
+            hit = table.lookup(outside)
+            if hit is not None and (facts.client_inside or guard is Guard.WG):
+                by = "connection to" if facts.client_inside else "connection from"
+                self._listed(turn, _Listed(guard, hit.address, hit.category, hit.address, by))
+
     def asked(self, turn: Round, signatures: Signatures, event: SiteAsked) -> None:
+        """A name, and of HTTP the page there."""
         name = normalised(event.name)
         if name is None:
             return
-        for guard, table in signatures.domains.items():
-            hit = table.lookup(name)
+        for guard, names in signatures.domains.items():
+            hit = names.lookup(name)
             if hit is not None:
-                self._listed(turn, guard, hit, name, event.how)
+                self._listed(turn, _Listed(guard, hit.domain, hit.category, name, event.how.value, (name,)))
+        if event.how is How.HTTP:
+            self._page(turn, signatures, name, event.target)
 
-    def _listed(self, turn: Round, guard: Guard, hit: DomainHit, name: str, how: How) -> None:
-        unwanted = guard is Guard.WG or self._conduct.blocks_category(hit.category)
-        match = Match(guard, f"{guard.value}:{hit.domain}", (name,))
-        ruling = self._conduct.ruling(
-            match, turn.flow, turn.now, Response.BLOCK if unwanted else Response.LOG
-        )
-        reason = f"{how.value} {name}: {hit.domain} is listed as {hit.category or guard.value}"
+    def _page(self, turn: Round, signatures: Signatures, name: str, target: bytes) -> None:
+        for guard, urls in signatures.urls.items():
+            hit = urls.lookup(name, target)
+            if hit is not None:
+                asked = name + target[:1000].decode("utf-8", "backslashreplace")
+                self._listed(turn, _Listed(guard, hit.url, hit.category, asked, "HTTP page", (name,)))
+
+    def _listed(self, turn: Round, listed: _Listed) -> None:
+        guard = listed.guard
+        unwanted = guard is Guard.WG or self._conduct.blocks_category(listed.category)
+        match = Match(guard, f"{guard.value}:{listed.entry[:_LONGEST_ID]}", listed.names)
+        wanted = Response.BLOCK if unwanted else Response.LOG
+        ruling = self._conduct.ruling(match, turn.flow, turn.now, wanted)
+        reason = f"{listed.by} {listed.asked}: {listed.entry} is listed as {listed.category or guard.value}"
         if ruling.prevents:
-            stop(turn, reason, guard, hit.category)
+            stop(turn, reason, guard, listed.category)
         elif ruling.why:
             reason = f"{reason} (told only: {ruling.why})"
-        kind = Kind.RISK if ruling.doubted else site_kind(guard, hit.category)
+        kind = Kind.RISK if ruling.doubted else site_kind(guard, listed.category)
         finding = Finding(
             guard,
             match.signature_id,
-            f"{guard.value.upper()} {hit.category}".strip(),
+            f"{guard.value.upper()} {listed.category}".strip(),
             Action.BLOCKED if ruling.prevents else Action.LOGGED,
             grade(kind, way(turn.flow.facts, to_server=True)),
             reason,
-            hit.category,
-            name,
+            listed.category,
+            listed.asked,
         )
-        key = (guard, hit.domain)
+        key = (guard, listed.entry)
         self._journal.tell(turn.flow, finding, turn.now, to_server=True, key=key, context=turn.context())
