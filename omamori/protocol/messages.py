@@ -204,7 +204,7 @@ class Usage:
     hosts: tuple[UsageHost, ...] = ()
     subjects: tuple[UsageSubject, ...] = ()
     rows: tuple[tuple[int, ...], ...] = ()
-    """Index into `hosts`, index into `subjects`, flows, bytes from the host, bytes to it, flows blocked."""
+    """Index into `hosts`, index into `subjects`, flows, bytes from the host, bytes to it; flows blocked, where any were."""
     folded: int = 0
     """Flows whose host or subject was not kept apart, for want of room."""
     missed: int = 0

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from omamori.protocol import TooLarge
 from omamori.protocol.ids import BootId, UnitId
-from omamori.protocol.messages import Hosts, UpBody, Upward, encode_up
+from omamori.protocol.messages import Hosts, UpBody, Upward, Usage, encode_up
 
 CUT: Final = "…(cut)"
 _LONGEST: Final = 2**63 - 1
@@ -28,6 +28,9 @@ def smaller(body: UpBody) -> tuple[UpBody, ...]:
     if isinstance(body, Hosts) and len(body.hosts) > 1:
         half = len(body.hosts) // 2
         return replace(body, hosts=body.hosts[:half]), replace(body, hosts=body.hosts[half:])
+    if isinstance(body, Usage) and len(body.rows) > 1:
+        half = len(body.rows) // 2
+        return _of_rows(body, 0, half), _of_rows(replace(body, folded=0, missed=0), half, None)
     if not is_dataclass(body) or not (texts := _texts(body)):
         raise TooLarge("a message that cannot be made smaller")
     name, text = max(texts, key=lambda item: len(item[1]))
@@ -35,6 +38,19 @@ def smaller(body: UpBody) -> tuple[UpBody, ...]:
         raise TooLarge("a message that cannot be made smaller")
     changed: dict[str, Any] = {name: text[: len(text) // 2] + CUT}
     return (replace(body, **changed),)
+
+
+def _of_rows(body: Usage, first: int, last: int | None) -> Usage:
+    """Some of its rows, with the hosts and subjects of these only."""
+    rows = body.rows[first:last]
+    hosts = sorted({row[0] for row in rows})
+    subjects = sorted({row[1] for row in rows})
+    return replace(
+        body,
+        hosts=tuple(body.hosts[number] for number in hosts),
+        subjects=tuple(body.subjects[number] for number in subjects),
+        rows=tuple((hosts.index(row[0]), subjects.index(row[1]), *row[2:]) for row in rows),
+    )
 
 
 def _texts(body: UpBody) -> list[tuple[str, str]]:

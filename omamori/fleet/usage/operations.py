@@ -45,13 +45,14 @@ def prune(old: datetime) -> int:
 def _rows(said: messages.Usage) -> Iterator[tuple[_Key, str, tuple[int, ...]]]:
     """Rows whose numbers can be; a unit that says nonsense harms its own sums only."""
     for row in said.rows:
-        if len(row) < 6 or any(not 0 <= number <= INTEGER_CAP for number in row):
+        if len(row) < 5 or any(not 0 <= number <= INTEGER_CAP for number in row):
             continue
         host_at, subject_at = row[0], row[1]
         if host_at < len(said.hosts) and subject_at < len(said.subjects):
             host, subject = said.hosts[host_at], said.subjects[subject_at]
             named = fitted(subject.application, 60), fitted(subject.category, 60)
-            yield (fitted(host.address, 45), host.mac or "", *named), fitted(host.name, 120), row[2:6]
+            counts = (*row[2:6], 0)[:4]
+            yield (fitted(host.address, 45), host.mac or "", *named), fitted(host.name, 120), counts
 
 
 def _place(present: dict[_Key, Usage], key: _Key, unit: Unit, day: date) -> Usage:

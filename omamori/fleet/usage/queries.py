@@ -72,12 +72,14 @@ def sums(actor: Actor, wanted: Filter, *groups: By) -> QuerySet[Usage, dict[str,
     """Dictionaries with the groups' columns and the four counts; the largest first, days newest first."""
     columns = [column for group in groups for column in _GROUPS[group]]
     order = ["-day"] if By.DAY in groups else []
-    counts = {name: Sum(name) for name in ("flows", "sent", "received", "blocked")}
     rows = usage(actor, wanted).order_by().values(*columns)
     summed: QuerySet[Usage, dict[str, Any]] = rows.annotate(
-        **{f"total_{name}": total for name, total in counts.items()}
+        total_flows=Sum("flows"),
+        total_sent=Sum("sent"),
+        total_received=Sum("received"),
+        total_blocked=Sum("blocked"),
     )
-    return summed.order_by(*order, "-total_received", *columns)
+    return summed.order_by(*order, "-total_received", *columns)  # type: ignore[misc] # annotated just above
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:

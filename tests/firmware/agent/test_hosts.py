@@ -74,3 +74,13 @@ def test_what_is_named_already_and_what_is_no_detection_stays_as_it_is() -> None
     log = m.Log(NOW, "lan", "info", "192.168.1.23")
     assert name_host(log, KNOWN) is log
     assert name_host(seen(Direction.OUTBOUND, NOW), None).host is None
+
+
+def test_usage_gets_the_hosts_of_its_time_and_keeps_the_unknown() -> None:
+    users = (m.UsageHost("192.168.1.23"), m.UsageHost("192.168.1.99"), m.UsageHost(""))
+    said = m.Usage(NOW - HOUR, 3600, users, (m.UsageSubject(),), ((0, 0, 1, 2, 3),))
+    named = name_host(said, KNOWN)
+    assert [user.name for user in named.hosts] == ["eigyo", "", ""]
+    assert named.hosts[0].mac == TODAY_PC
+    assert named.rows == said.rows
+    assert name_host(said, None) is said
