@@ -76,7 +76,7 @@ def hash_of(text: str) -> int:
 def _native(view: memoryview, kind: str) -> "memoryview | array[int]":
     """Little-endian numbers as this machine reads them; a copy only where it reads them the other way round."""
     if sys.byteorder == "little":
-        return view.cast(kind)  # type: ignore[call-overload] # one of two formats
+        return view.cast(kind)  # type: ignore[no-any-return, call-overload] # one of two formats
     numbers = array(kind)
     numbers.frombytes(view)
     numbers.byteswap()

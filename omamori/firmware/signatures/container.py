@@ -1,11 +1,16 @@
 """The pack file: a zip whose manifest names every other member with size and SHA-256. Reading believes nothing.
 
+Tables are stored as they are and handed out as views of the mapped file: their pages belong to the file, not to the process,
+so that they are shared and can be dropped. A pack is replaced by renaming, never written in place.
+
 Errors: PackError <- Truncated (no whole zip), Altered (a member is not what the manifest says), WrongFormat (not a pack,
 or one of a later format), TooLarge (over a bound), SelfTestFailed (loads, but does not detect what it must).
 """
 
 import hashlib
 import json
+import mmap
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,6 +24,9 @@ MAX_UNPACKED = 768 << 20
 MAX_MEMBERS = 2000
 Data = bytes | memoryview
 """A member: its own bytes, or a view of the file itself where it is stored as it is."""
+_TABLE = ".bin"
+_LOCAL_HEADER = struct.Struct("<26xHH")
+"""Of a member: lengths of its name and of what stands between that and its data (APPNOTE 4.3.7)."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -63,19 +71,20 @@ def write(path: Path, manifest: Mapping[str, object], members: Mapping[str, byte
 
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info = zipfile.ZipInfo(name, _EPOCH)
-    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_type = zipfile.ZIP_STORED if name.endswith(_TABLE) else zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
     info.create_system = 3
     archive.writestr(info, data, compresslevel=6)
 
 
-def read(path: Path) -> tuple[dict[str, object], dict[str, bytes]]:
+def read(path: Path) -> tuple[dict[str, object], dict[str, Data]]:
     """(manifest, members), verified. Raises PackError, OSError."""
     if path.stat().st_size > MAX_FILE:
         raise TooLarge(f"{path.name}: {path.stat().st_size} bytes; a pack has {MAX_FILE} at most")
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _verified(archive)
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return _verified(archive, mapped)
     except zipfile.BadZipFile as error:
         raise Truncated(f"{path.name} is no whole pack: {error}") from error
     except (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, UnicodeError) as error:
@@ -91,7 +100,7 @@ def read_manifest(path: Path) -> dict[str, object]:
         raise Truncated(f"{path.name} is no whole pack: {error}") from error
 
 
-def _verified(archive: zipfile.ZipFile) -> tuple[dict[str, object], dict[str, bytes]]:
+def _verified(archive: zipfile.ZipFile, mapped: memoryview) -> tuple[dict[str, object], dict[str, Data]]:
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise TooLarge(f"{len(infos)} members; a pack has {MAX_MEMBERS} at most")
@@ -106,7 +115,7 @@ def _verified(archive: zipfile.ZipFile) -> tuple[dict[str, object], dict[str, by
         raise Altered(
             f"members differ from the manifest: {', '.join(sorted(names ^ set(described))[:5]) or 'doubled'}"
         )
-    return manifest, {name: _member(archive, name, described[name]) for name in sorted(names)}
+    return manifest, {name: _member(archive, mapped, name, described[name]) for name in sorted(names)}
 
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, object]:
@@ -125,10 +134,21 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, object]:
     return manifest
 
 
-def _member(archive: zipfile.ZipFile, name: str, described: object) -> bytes:
-    data = archive.read(name)
+def _member(archive: zipfile.ZipFile, mapped: memoryview, name: str, described: object) -> Data:
+    info = archive.getinfo(name)
+    in_place = name.endswith(_TABLE) and info.compress_type == zipfile.ZIP_STORED
+    data = _view(mapped, info) if in_place else archive.read(name)
     if not isinstance(described, dict) or described.get("size") != len(data):
         raise Altered(f"{name} has {len(data)} bytes, which the manifest does not say")
     if described.get("sha256") != hashlib.sha256(data).hexdigest():
         raise Altered(f"{name} was altered: its SHA-256 differs from the manifest's")
     return data
+
+
+def _view(mapped: memoryview, info: zipfile.ZipInfo) -> memoryview:
+    """Where a stored member lies in the file; cut short where the zip is not whole."""
+    head = bytes(mapped[info.header_offset : info.header_offset + _LOCAL_HEADER.size])
+    if len(head) < _LOCAL_HEADER.size:
+        raise Altered(f"{info.filename} lies beyond the end of the file")
+    begin = info.header_offset + _LOCAL_HEADER.size + sum(_LOCAL_HEADER.unpack(head))
+    return mapped[begin : begin + info.file_size]

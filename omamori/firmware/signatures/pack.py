@@ -70,10 +70,11 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
 
 def load(path: Path, variables: Variables | None = None) -> Signatures:
     """Verifies everything and runs the self-test. Raises PackError, OSError."""
-    manifest, members = container.read(path)
+    manifest, stored = container.read(path)
+    members = {name: data for name, data in stored.items() if isinstance(data, bytes)}
     try:
         version = Version.parse(str(manifest.get("version")))
-        listed = sites.load(members)
+        listed = sites.load(stored)
         signatures = Signatures(
             rules=_load_rules(manifest, members, variables),
             domains=listed.domains,

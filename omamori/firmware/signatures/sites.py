@@ -1,7 +1,7 @@
 """Lists of sites in a pack: one table of names, one of URLs and one of addresses for each guard, each as its bytes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 
 from omamori.firmware.engine.addresses import AddressTable, Ranges, build_addresses
@@ -54,7 +54,11 @@ def dump(listed: Listed) -> dict[str, bytes]:
 
 def counts(listed: Listed) -> dict[str, dict[str, int]]:
     """For the manifest."""
-    kinds = {"domains": listed.domains, "urls": listed.urls, "addresses": listed.addresses}
+    kinds: dict[str, Mapping[Guard, Sized]] = {
+        "domains": listed.domains,
+        "urls": listed.urls,
+        "addresses": listed.addresses,
+    }
     return {
         kind: {guard.value: len(table) for guard, table in tables.items()} for kind, tables in kinds.items()
     }
