@@ -110,3 +110,7 @@ class Unsuitable(Refused):
     """For another product or variant, or older than what runs."""
 
     reason = "unsuitable"
+
+
+class GiveWay(Exception):  # noqa: N818 - nothing went wrong
+    """A long download stops where it is, because something more urgent is wanted; it is resumed afterwards."""

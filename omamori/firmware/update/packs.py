@@ -14,6 +14,7 @@ from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.update.gate import FRESH, BridgeSeen
 from omamori.protocol.errors import ProtocolError
+from omamori.protocol.messages import Want
 from omamori.protocol.version import Version
 
 
@@ -84,3 +85,16 @@ def taken(
                 return True
         sleep(1.0)
     return False if heard else None
+
+
+def ordered(order: Path, read: Callable[[], Want | None]) -> Callable[[], bool]:
+    """Tells whether another pack is wanted than now; cheap to ask while the file `order` is untouched."""
+    before, stamp = read(), order.stat().st_mtime_ns
+
+    def asked() -> bool:
+        nonlocal stamp
+        old, stamp = stamp, order.stat().st_mtime_ns
+        newer = read() if stamp != old else before
+        return newer is not None and before is not None and newer.pack not in {None, before.pack}
+
+    return asked

@@ -8,7 +8,7 @@ A damaged cache is fetched again; the root of trust never comes from the cache a
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import urllib3
@@ -23,6 +23,7 @@ from omamori.firmware.update.errors import (
     DiskFull,
     Endless,
     Expired,
+    GiveWay,
     Rollback,
     Slow,
     Unpublished,
@@ -66,42 +67,46 @@ class Trust:
         with translated("metadata"):
             self._updater.refresh()
 
-    def fetch(self, path: str) -> Path:
-        """The verified target file in the download directory; the caller moves or removes it. Raises UpdateError."""
+    def fetch(self, path: str, *, urgent: Callable[[], bool] = lambda: False) -> Path:
+        """The verified target file in the download directory; the caller moves or removes it. Raises UpdateError.
+
+        `urgent` is asked after each piece; where it says yes, the partial file stays and GiveWay is raised.
+        """
         with translated(path):
             target = self._updater.get_targetinfo(path)
         if target is None:
             raise Unpublished(f"{path} is not in the repository")
-        return self._target(target)
+        return self._target(target, urgent)
 
     def close(self) -> None:
         """End its connections."""
         self._fetcher.close()
 
-    def forget_downloads(self, *, but: Path | None = None) -> None:
-        """Remove finished and partial downloads of other files."""
-        for path in self._downloads.iterdir():
+    def _forget_downloads(self, kind: str, *, but: Path) -> None:
+        """Remove finished and partial downloads of other files of this kind: a pack never costs a half-fetched bundle."""
+        for path in self._downloads.glob(f"*{kind}"):
             if path != but:
                 path.unlink(missing_ok=True)
 
-    def _target(self, target: TargetFile) -> Path:
-        part = self._downloads / f"{target.hashes['sha256']}.part"
-        self.forget_downloads(but=part)
+    def _target(self, target: TargetFile, urgent: Callable[[], bool]) -> Path:
+        kind = f"{Path(target.path).suffix}.part"
+        part = self._downloads / f"{target.hashes['sha256']}{kind}"
+        self._forget_downloads(kind, but=part)
         with translated(target.path):
             for attempt in range(ATTEMPTS):
                 if _size(part) >= target.length:
                     break
-                self._receive(target, part, last=attempt == ATTEMPTS - 1)
+                self._receive(target, part, urgent, last=attempt == ATTEMPTS - 1)
             _verify(target, part)
         return part
 
-    def _receive(self, target: TargetFile, part: Path, *, last: bool) -> None:
+    def _receive(self, target: TargetFile, part: Path, urgent: Callable[[], bool], *, last: bool) -> None:
         """Add to the partial file until it is complete or the connection ends."""
         _require_room(part, target.length - _size(part))
         url = f"{self._url}/tuf/targets/{target.get_prefixed_paths()[0]}"
         try:
             start, chunks = self._fetcher.open(url, _size(part))
-            _append(part, start, chunks, target.length)
+            _append(part, start, chunks, target.length, urgent)
         except (urllib3.exceptions.ProtocolError, ConnectionError):
             if last:
                 raise
@@ -161,8 +166,8 @@ def _cause(error: BaseException) -> str:
     return f"{reason or error}"[:300]
 
 
-def _append(part: Path, start: int, chunks: Iterator[bytes], length: int) -> None:
-    """Raises DownloadLengthMismatchError at the first byte beyond `length`; the file then does not stay."""
+def _append(part: Path, start: int, chunks: Iterator[bytes], length: int, urgent: Callable[[], bool]) -> None:
+    """Raises DownloadLengthMismatchError at the first byte beyond `length`; the file then does not stay. GiveWay."""
     with part.open("r+b" if part.exists() else "wb") as file:
         file.truncate(start)
         file.seek(start)
@@ -171,6 +176,8 @@ def _append(part: Path, start: int, chunks: Iterator[bytes], length: int) -> Non
                 part.unlink()
                 raise tuf.DownloadLengthMismatchError(f"more than the {length:,} bytes that were signed")
             file.write(chunk)
+            if urgent():
+                raise GiveWay
         file.flush()
         os.fsync(file.fileno())
 

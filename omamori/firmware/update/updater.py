@@ -15,6 +15,7 @@ from omamori.firmware.host.paths import Paths
 from omamori.firmware.update import gate, packs, staging, uki
 from omamori.firmware.update.errors import (
     ClockWrong,
+    GiveWay,
     PackRefused,
     PackUnconfirmed,
     Refused,
@@ -108,17 +109,21 @@ class Updater:
                 want = self._want()
                 if want is None or want == done:
                     break
-                self._fetch(want)
-                done = want
+                done = want if self._fetch(want) else None
             journal = self._settle()
         return not (journal.error or journal.pack_error)
 
-    def _fetch(self, want: Want) -> None:
+    def _fetch(self, want: Want) -> bool:
+        """The pack first. False where a firmware gave way to a pack that was ordered meanwhile."""
         try:
             self._pack(want.pack)
             self._firmware(want.firmware)
+        except GiveWay:
+            self._memory.say("info", f"{want.firmware} waits for a pack")
+            return False
         finally:
             self._close()
+        return True
 
     def apply(self) -> bool:
         """Restart into the staged firmware, if there is one. False where that could not be ordered. Raises Busy."""
@@ -250,7 +255,10 @@ class Updater:
         journal = self._memory.journal()
         error = journal.error if journal.version == step.version else ""
         self._change(phase=UpdatePhase.DOWNLOADING, version=step.version, error=error)
-        path = self._trust().fetch(bundle.target_path(self._variant, step.version))
+        path = self._trust().fetch(
+            bundle.target_path(self._variant, step.version),
+            urgent=packs.ordered(self._paths.want, self._want),
+        )
         with translated(path.name), staging.Bundle(path) as opened:
             staging.check_suitable(opened.manifest, self._variant, step.version)
             staging.stage(opened, step.slot, self._world.disk)

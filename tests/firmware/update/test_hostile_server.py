@@ -160,7 +160,7 @@ def trust_part(unit, fleet):
     assert unit.run()
     unit.want(firmware="1.1.0", pack="2026.11.1")
     digest = fleet.served("targets/firmware/*").name.split(".")[0]
-    return unit.paths.update / f"downloads/{digest}.part"
+    return unit.paths.update / f"downloads/{digest}.bundle.part"
 
 
 @pytest.mark.parametrize("role", ["timestamp", "2.firmware", "3.snapshot"])
