@@ -111,6 +111,16 @@ class Paths:
         return self.run / "lan/wiring.json"
 
     @property
+    def ports(self) -> Path:
+        """Which port the hosts are behind, as the lan process judges."""
+        return self.run / "lan/ports.json"
+
+    @property
+    def fleet(self) -> Path:
+        """Where the fleet is; written by the agent from the claim."""
+        return self.agent_state / "fleet.json"
+
+    @property
     def agent_status(self) -> Path:
         return self.run / "agent/status.json"
 

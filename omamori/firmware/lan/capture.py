@@ -1,8 +1,10 @@
 """Frames that arrive on one port, by a packet socket (packet(7)) with a filter that runs in the kernel.
 
-Only ARP, DHCP and PPPoE come up, and only what arrived: frames that the bridge sends out of the port are dropped by the filter, so the
-port tells the side. Of PPPoE session data one frame in 64 is taken, at random, link control (LCP) always: where the unit
-stands in front of the router everything the company does would come by here.
+What names hosts and shows the wiring comes up whole: ARP, DHCP, neighbour discovery, the name and service protocols, time servers'
+answers. Of TCP the opening of each connection, of questions to name servers the head, of everything else one packet in 256, at random,
+and its first bytes only. Frames that the bridge sends out of the port are dropped by the filter, so the port tells the side. Of PPPoE
+session data one frame in 64 is taken, link control (LCP) always: where the unit stands in front of the router everything the
+company does would come by here.
 """
 
 import socket
@@ -24,10 +26,13 @@ _BUFFER: Final = 512 * 1024
 
 # Classic BPF (Documentation/networking/filter.rst): load, jump, arithmetic and return codes.
 _LDW, _LDH_X, _LDB_X, _LDH, _LDX = 0x20, 0x48, 0x50, 0x28, 0x01
-_JEQ, _JSET, _JA, _RET = 0x15, 0x45, 0x05, 0x06
-_AND, _LSH, _ADD_X, _TAX = 0x54, 0x64, 0x0C, 0x07
+_JEQ, _JGT, _JGE, _JSET, _JA, _RET = 0x15, 0x25, 0x35, 0x45, 0x05, 0x06
+_AND, _LSH, _ADD, _ADD_X, _TAX, _TXA = 0x54, 0x64, 0x04, 0x0C, 0x07, 0x87
+_ST, _LD_MEM = 0x02, 0x60
 _PACKET_TYPE, _RANDOM = 0xFFFFF000 + 4, 0xFFFFF000 + 56
 _OUTGOING = 4
+_TO_PORTS: Final = (67, 68, 137, 138, 546, 547, 1900, 5353, 5355)
+_FROM_PORTS: Final = (123, 137, 1900, 5353, 5355)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +60,48 @@ _PROGRAM: Final = (
     _Op(_JEQ, 0x0806, yes="whole"),
     _Op(_JEQ, 0x8863, yes="whole"),
     _Op(_JEQ, 0x8864, yes="session"),
-    _Op(_JEQ, 0x0800, no="drop"),
+    _Op(_JEQ, 0x0800, yes="version4"),
+    _Op(_JEQ, 0x86DD, no="drop"),
+    # IPv6 without extension headers; the header is 40 bytes.
+    _Op(_LDB_X, 20),
+    _Op(_JEQ, 58, yes="icmp6"),
+    _Op(_ST, 0),
+    _Op(_TXA),
+    _Op(_ADD, 40),
+    _Op(_TAX),
+    _Op(_LD_MEM, 0),
+    _Op(_JA, 0, yes="transport"),
+    _Op(_LDB_X, 54, label="icmp6"),
+    _Op(_JGE, 133, no="sample"),
+    _Op(_JGT, 136, yes="sample", no="whole"),
+    _Op(_LDH_X, 20, label="version4"),
+    _Op(_JSET, 0x1FFF, yes="sample"),
     _Op(_LDB_X, 23),
-    _Op(_JEQ, 17, no="drop"),
-    _Op(_LDH_X, 20),
-    _Op(_JSET, 0x3FFF, yes="drop"),
+    _Op(_ST, 0),
     _Op(_LDB_X, 14),
     _Op(_AND, 0x0F),
     _Op(_LSH, 2),
     _Op(_ADD_X),
     _Op(_TAX),
+    _Op(_LD_MEM, 0),
+    # X leads to the transport header at offset 14; the accumulator holds the protocol.
+    _Op(_JEQ, 6, yes="tcp", label="transport"),
+    _Op(_JEQ, 17, no="sample"),
     _Op(_LDH_X, 16),
-    _Op(_JEQ, 67, yes="whole"),
-    _Op(_JEQ, 68, yes="whole", no="drop"),
+    *(_Op(_JEQ, port, yes="whole") for port in _TO_PORTS),
+    _Op(_JEQ, 53, yes="head"),
+    _Op(_LDH_X, 14),
+    *(_Op(_JEQ, port, yes="whole") for port in _FROM_PORTS),
+    _Op(_JA, 0, yes="sample"),
+    _Op(_LDB_X, 27, label="tcp"),
+    _Op(_JSET, 0x02, yes="head"),
+    _Op(_LDW, _RANDOM, label="sample"),
+    _Op(_JSET, 0xFF, yes="drop", no="head"),
     _Op(_LDH_X, 20, label="session"),
     _Op(_JEQ, 0xC021, yes="head"),
     _Op(_LDW, _RANDOM),
     _Op(_JSET, 0x3F, yes="drop", no="head"),
-    _Op(_RET, 64, label="head"),
+    _Op(_RET, 128, label="head"),
     _Op(_RET, 1600, label="whole"),
     _Op(_RET, 0, label="drop"),
 )

@@ -17,6 +17,7 @@ class EtherType(IntEnum):
 
     IPV4 = 0x0800
     ARP = 0x0806
+    IPV6 = 0x86DD
     PPPOE_DISCOVERY = 0x8863
     PPPOE_SESSION = 0x8864
 

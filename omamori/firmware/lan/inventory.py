@@ -15,7 +15,7 @@ from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.dhcp import Dhcp, MessageType
 from omamori.firmware.lan.ethernet import is_station
 from omamori.firmware.lan.observations import Remembered
-from omamori.firmware.lan.sighting import Sighting
+from omamori.firmware.lan.sighting import Port, Sighting
 from omamori.firmware.lan.vendors import Vendors
 from omamori.protocol.ids import Mac
 from omamori.protocol.messages import Host, HostAddress
@@ -100,9 +100,10 @@ class Inventory:
     def __len__(self) -> int:
         return len(self._records)
 
-    def note(self, sighting: Sighting) -> None:
-        """Take one fact in."""
-        time, side = sighting.time, sighting.port.side
+    def note(self, sighting: Sighting, *, inside: Port = Port.LAN) -> None:
+        """Take one fact in; the hosts are behind the port `inside`."""
+        time = sighting.time
+        side = Side.BEHIND if sighting.port is inside else Side.ROUTER
         match sighting.said:
             case Arp() as arp:
                 self._spoke(arp.sender, side, time, address=arp.claims)
@@ -113,6 +114,12 @@ class Inventory:
                 self._spoke(sighting.source, side, time)
             case _:
                 self._spoke(sighting.source, side, time)
+
+    def exchange(self, since: datetime) -> None:
+        """The ports' parts were exchanged: what was seen since then was seen on the other side."""
+        for record in self._records.values():
+            if record.seen.last >= since:
+                record.side = Side.ROUTER if record.side is Side.BEHIND else Side.BEHIND
 
     def hosts(self, *, vendors: Vendors, besides: frozenset[Mac]) -> tuple[Host, ...]:
         """Everything known, leaving out `besides`, in the order of first sight."""

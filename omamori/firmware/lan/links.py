@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Address
+from pathlib import Path
 from typing import Any, Final, Self
 
 from pyroute2 import IPRoute
@@ -17,6 +18,10 @@ _LOCAL: Final = 0x80 | 0x40
 """NUD_PERMANENT and NUD_NOARP: the bridge's own and static entries."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _IPV4: Final = 2
+_IPV6: Final = 10
+_UNUSABLE: Final = 0x08 | 0x40
+"""IFA_F_DADFAILED and IFA_F_TENTATIVE."""
+_CLASS: Final = Path("/sys/class/net")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,11 @@ class Interface:
     """How often the carrier changed: a cable pulled and put back between two looks shows here."""
     received: int
     sent: int
+    errors: int = 0
+    """Broken frames since boot."""
+    speed: int | None = None
+    """Mbit/s; None without link, and where the driver does not know."""
+    half_duplex: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,9 @@ class Links:
             changes=link.get_attr("IFLA_CARRIER_CHANGES") or 0,
             received=counters.get("rx_packets", 0),
             sent=counters.get("tx_packets", 0),
+            errors=counters.get("rx_errors", 0),
+            speed=_speed(name),
+            half_duplex=_setting(name, "duplex") == "half",
         )
 
     def learned(self, bridge: Interface) -> Iterator[Entry]:
@@ -90,8 +103,28 @@ class Links:
             return IPv4Interface((held.get_attr("IFA_ADDRESS"), held["prefixlen"]))
         return None
 
+    def addresses6(self, bridge: Interface) -> tuple[IPv6Address, ...]:
+        """The unit's own IPv6 addresses, usable ones only. Raises OSError."""
+        held = self._netlink.get_addr(family=_IPV6, index=bridge.index)
+        usable = (one for one in held if not one["flags"] & _UNUSABLE)
+        return tuple(IPv6Address(one.get_attr("IFA_ADDRESS")) for one in usable)
+
     def gateways(self, bridge: Interface) -> tuple[str, ...]:
         """The unit's own default gateways by the bridge. Raises OSError."""
         routes = self._netlink.get_default_routes(family=_IPV4)
         found = (r.get_attr("RTA_GATEWAY") for r in routes if r.get_attr("RTA_OIF") == bridge.index)
         return tuple(gateway for gateway in found if gateway)
+
+
+def _speed(name: str) -> int | None:
+    """Mbit/s; drivers that do not know say -1 or nothing."""
+    text = _setting(name, "speed")
+    return int(text) if text.isdecimal() and 0 < int(text) < 1_000_000 else None
+
+
+def _setting(name: str, what: str) -> str:
+    """One file of sysfs (Documentation/ABI/testing/sysfs-class-net); without link reading it is an error."""
+    try:
+        return (_CLASS / name / what).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from omamori.firmware.lan.diagnosis import PATIENCE, Patience, diagnose
+from omamori.firmware.lan.diagnosis import PATIENCE, Patience, diagnose, inside
 from omamori.firmware.lan.inventory import Inventory
-from omamori.firmware.lan.sighting import Sighting
+from omamori.firmware.lan.sighting import Port, Sighting
 from omamori.firmware.lan.vendors import Vendors
 from omamori.firmware.lan.wire import Wire
 from omamori.protocol.messages import Finding, Hosts, Wiring
@@ -45,12 +45,14 @@ class Picture:
         self._vendors, self._began, self._patience = vendors, began, patience
         self._hosts_told: datetime | None = None
         self._wiring_told: tuple[Finding, ...] = ()
+        self.inside = Port.LAN
+        """The port that the hosts are behind, by the last diagnosis."""
 
     def note(self, sighting: Sighting) -> None:
         """Take one fact in."""
         self.wire.note(sighting)
         if sighting.source not in self.wire.own:
-            self.inventory.note(sighting)
+            self.inventory.note(sighting, inside=self.inside)
 
     def hosts(self, now: datetime) -> Hosts:
         """Every host known."""
@@ -59,9 +61,12 @@ class Picture:
     def wiring(self, now: datetime) -> Wiring:
         """The present diagnosis."""
         remembered = self.inventory.behind(besides=self.wire.no_hosts())
-        return Wiring(
-            now, diagnose(self.wire.observations(now, remembered=remembered), patience=self._patience)
-        )
+        seen = self.wire.observations(now, remembered=remembered)
+        findings = diagnose(seen, patience=self._patience)
+        if (now_inside := inside(findings)) is not self.inside:
+            self.inside = now_inside
+            self.inventory.exchange(max(link.since for link in seen.links.values()))
+        return Wiring(now, findings)
 
     def news(self, wiring: Wiring, *, parting: bool = False) -> News:
         """Changes since the last call; hosts at most every few seconds unless `parting`, wiring where a verdict changed."""

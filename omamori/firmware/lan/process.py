@@ -1,4 +1,4 @@
-"""The process: two packet sockets and netlink in, two files and a spool out. It listens, and asks by ARP now and then.
+"""The process: packet sockets and netlink in, three files and a spool out. It listens, and asks now and then (`sounding`).
 
 Once a second it looks at the links and the forwarding table, and writes what changed. A disk that is full or a port that is
 gone for a while is logged once and tried again; frames beyond the budget wait in the kernel's buffer and are dropped there.
@@ -22,14 +22,15 @@ from omamori.firmware.lan.clock import SteadyClock
 from omamori.firmware.lan.errors import BadFrame, BadInventory, PortMissing
 from omamori.firmware.lan.ethernet import is_station
 from omamori.firmware.lan.inventory import Inventory
-from omamori.firmware.lan.links import Interface, Links
-from omamori.firmware.lan.observations import Link
+from omamori.firmware.lan.links import Links
+from omamori.firmware.lan.loops import ProbePort
 from omamori.firmware.lan.picture import News, Picture
 from omamori.firmware.lan.sighting import Learned, Port, Sighting, dissect
-from omamori.firmware.lan.sweep import Asker, Sweep, request, targets
+from omamori.firmware.lan.sounding import Sounding
+from omamori.firmware.lan.watch import Watch
 from omamori.firmware.lan.wire import Wire
 from omamori.protocol import wire as wire_form
-from omamori.protocol.messages import Hosts, Log, Wiring
+from omamori.protocol.messages import Log
 
 LOOK_EVERY: Final = 1.0
 """Seconds."""
@@ -52,21 +53,6 @@ class Names:
 
     def of(self, port: Port) -> str:
         return self.wan if port is Port.WAN else self.lan
-
-
-@dataclass(slots=True)
-class Watch:
-    """How one port's link was at the last look."""
-
-    interface: Interface
-    since: datetime
-
-    def look(self, interface: Interface, now: datetime) -> Link:
-        """The link now; `since` moves when the carrier changed, even there and back."""
-        if interface.changes != self.interface.changes or interface.up != self.interface.up:
-            self.since = now
-        self.interface = interface
-        return Link(interface.name, interface.up, self.since, interface.received, interface.sent)
 
 
 @dataclass(slots=True)
@@ -100,24 +86,25 @@ class Process:
         self._once = Once(spool, clock)
         self._written: dict[str, bytes] = {}
         self._saved = clock.now()
-        self._sweep = Sweep(self._saved)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Raises PortMissing when a port is not there at the start."""
         with ExitStack() as stack:
             links = stack.enter_context(Links())
             picture, watches = self._begin(links)
-            self._sweep = Sweep(watches[Port.LAN].since)
-            asker = stack.enter_context(Asker(self._names.bridge))
+            ports = {port: self._names.of(port) for port in Port}
+            sounding = stack.enter_context(Sounding(links, ports, self._names.bridge, self._paths))
+            sounding.begin(self._clock.now(), watches)
             selector = stack.enter_context(selectors.DefaultSelector())
-            for port in Port:
-                capture = stack.enter_context(Capture(self._names.of(port)))
+            for port, name in ports.items():
+                capture = stack.enter_context(Capture(name))
                 selector.register(capture, selectors.EVENT_READ, (port, capture))
+                selector.register(sounding.probes[port], selectors.EVENT_READ, (port, sounding.probes[port]))
             system.notify("READY=1")
             while not stopping():
-                self._look(links, picture, watches)
-                self._ask(links, picture, watches[Port.LAN], asker)
-                self._listen(selector, picture, stopping)
+                self._look(links, picture, watches, sounding)
+                self._sound(picture, watches, sounding)
+                self._listen(selector, picture, sounding, stopping)
             self._end(picture)
 
     # --- in ---------------------------------------------------------------------------------------------------
@@ -141,7 +128,11 @@ class Process:
             return Inventory()
 
     def _listen(
-        self, selector: selectors.BaseSelector, picture: Picture, stopping: Callable[[], bool]
+        self,
+        selector: selectors.BaseSelector,
+        picture: Picture,
+        sounding: Sounding,
+        stopping: Callable[[], bool],
     ) -> None:
         """Read frames for one look's time, never more than the budget."""
         until, budget = time.monotonic() + LOOK_EVERY, FRAMES_A_LOOK
@@ -150,8 +141,11 @@ class Process:
                 time.sleep(left)
                 return
             for key, _ in selector.select(min(left, 0.2)):
-                port, capture = key.data
-                for sighting in self._sightings(port, capture, most=min(budget, 200)):
+                port, source = key.data
+                if isinstance(source, ProbePort):
+                    sounding.hear(self._clock.now(), picture, port=port)
+                    continue
+                for sighting in self._sightings(port, source, most=min(budget, 200)):
                     budget -= 1
                     if sighting:
                         picture.note(sighting)
@@ -165,13 +159,13 @@ class Process:
                 _log.debug("skipped a frame on %s: %s", port, error)
                 yield None
 
-    def _look(self, links: Links, picture: Picture, watches: dict[Port, Watch]) -> None:
+    def _look(self, links: Links, picture: Picture, watches: dict[Port, Watch], sounding: Sounding) -> None:
         before = self._clock.now()
         if jump := self._clock.step():
             picture.shift(jump, until=before)
             for watch in watches.values():
-                watch.since += jump
-            self._sweep.shift(jump)
+                watch.shift(jump)
+            sounding.shift(jump)
         try:
             self._look_at_kernel(links, picture, watches)
             self._once.over("ports")
@@ -194,18 +188,20 @@ class Process:
         for gateway in links.gateways(bridge):
             picture.wire.gateway(gateway)
 
-    def _ask(self, links: Links, picture: Picture, lan: Watch, asker: Asker) -> None:
-        """Go on with the sweep, or begin one that is due."""
-        try:
-            bridge = links.interface(self._names.bridge)
-            own = links.address(bridge)
-            if lan.interface.up and self._sweep.due(self._clock.now(), link_since=lan.since):
-                self._sweep.begin(targets(own, picture.inventory.newest_addresses()))
-            for target in self._sweep.take(LOOK_EVERY):
-                asker.ask(request(bridge.mac, own, target))
-            self._once.over("sweep")
-        except (PortMissing, OSError) as error:
-            self._once.trouble("sweep", error)
+    def _sound(self, picture: Picture, watches: dict[Port, Watch], sounding: Sounding) -> None:
+        """Probe, ask and try, each for itself."""
+        now = self._clock.now()
+        steps: dict[str, Callable[[], None]] = {
+            "loop probe": lambda: sounding.probe(now, picture, watches),
+            "sweep": lambda: sounding.ask(now, picture, watches, seconds=LOOK_EVERY),
+            "own address": lambda: sounding.reach(now, picture, watches),
+        }
+        for what, step in steps.items():
+            try:
+                step()
+                self._once.over(what)
+            except (PortMissing, OSError) as error:
+                self._once.trouble(what, error)
 
     # --- out --------------------------------------------------------------------------------------------------
 
@@ -215,8 +211,10 @@ class Process:
         self._send(picture.news(wiring))
         self._spool.tick()
         try:
-            self._write("hosts.json", picture.hosts(now))
-            self._write("wiring.json", wiring)
+            self._write("hosts.json", wire_form.to_wire(picture.hosts(now)))
+            self._write("wiring.json", wire_form.to_wire(wiring))
+            inside = self._names.of(picture.inside)
+            self._write("ports.json", {"inside": inside, "swapped": picture.inside is Port.WAN})
             if now - self._saved >= SAVE_EVERY:
                 self._save(picture, now)
             self._once.over("disk")
@@ -228,9 +226,8 @@ class Process:
             if message:
                 self._spool.put(message)
 
-    def _write(self, name: str, message: Hosts | Wiring) -> None:
+    def _write(self, name: str, body: object) -> None:
         """Replace the file where anything but its time has changed. Raises OSError."""
-        body = wire_form.to_wire(message)
         assert isinstance(body, dict)  # noqa: S101 - a dataclass always is
         essence = wire_form.dump({**body, "time": ""}, cap=store.CAP)
         if self._written.get(name) != essence:

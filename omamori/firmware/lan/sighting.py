@@ -5,14 +5,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from omamori.firmware.lan import arp, dhcp, ethernet, pppoe
+from omamori.firmware.lan import arp, dhcp, ethernet, internet, ndp, ntp, pppoe, segment
 from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.dhcp import Dhcp
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.ethernet import EtherType
+from omamori.firmware.lan.internet import ICMP6, TCP, UDP, Packet
+from omamori.firmware.lan.ndp import Neighbour
+from omamori.firmware.lan.ntp import TimeSignal
 from omamori.firmware.lan.pppoe import Pppoe
+from omamori.firmware.lan.segment import Opening
 from omamori.protocol.ids import Mac
-from omamori.protocol.vocabulary import Side
 
 
 class Port(StrEnum):
@@ -25,17 +28,22 @@ class Port(StrEnum):
     def other(self) -> "Port":
         return Port.LAN if self is Port.WAN else Port.WAN
 
-    @property
-    def side(self) -> Side:
-        return Side.ROUTER if self is Port.WAN else Side.BEHIND
-
 
 @dataclass(frozen=True, slots=True)
 class Learned:
     """The bridge learned this station on a port; no frame was looked at."""
 
 
-Said: TypeAlias = Arp | Dhcp | Pppoe | Learned
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """An ordinary packet from one address to another, sampled."""
+
+    source: internet.Address
+    destination: internet.Address
+    hops: int
+
+
+Said: TypeAlias = Arp | Dhcp | Pppoe | Neighbour | Opening | Passing | TimeSignal | Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class Sighting:
     source: Mac
     said: Said
     vlans: tuple[int, ...] = ()
+    target: Mac = ethernet.BROADCAST
+    """The frame's destination."""
 
 
 def dissect(data: bytes, *, port: Port, time: datetime, tag: int | None = None) -> Sighting | None:
@@ -58,16 +68,45 @@ def dissect(data: bytes, *, port: Port, time: datetime, tag: int | None = None) 
     if said is None:
         return None
     outer = () if tag is None else (tag,)
-    return Sighting(time, port, frame.source, said, outer + frame.vlans)
+    return Sighting(time, port, frame.source, said, outer + frame.vlans, frame.destination)
 
 
 def _said(ethertype: int, payload: bytes) -> Said | None:
     match ethertype:
         case EtherType.ARP:
             return arp.parse(payload)
-        case EtherType.IPV4:
-            return dhcp.parse(payload)
+        case EtherType.IPV4 | EtherType.IPV6:
+            return _packet(payload)
         case EtherType.PPPOE_DISCOVERY | EtherType.PPPOE_SESSION:
             return pppoe.parse(payload)
         case _:
             return None
+
+
+def _packet(payload: bytes) -> Said | None:
+    packet = internet.parse(payload)
+    match packet.protocol:
+        case protocol if protocol == UDP:
+            return _datagram(payload, packet)
+        case protocol if protocol == TCP:
+            return segment.parse(packet) or _passing(packet)
+        case protocol if protocol == ICMP6:
+            return ndp.parse(packet) or _passing(packet)
+        case _:
+            return _passing(packet)
+
+
+def _datagram(payload: bytes, packet: Packet) -> Said | None:
+    source, target = packet.ports
+    if {source, target} <= {67, 68} and source:
+        return dhcp.parse(payload)
+    if source == ntp.PORT and (signal := ntp.parse(packet.source, packet.datagram)):
+        return signal
+    return _passing(packet)
+
+
+def _passing(packet: Packet) -> Passing | None:
+    """None for what is addressed to a group: it says nothing of where traffic goes."""
+    if packet.destination.is_multicast or packet.destination.packed[-4:] == b"\xff" * 4:
+        return None
+    return Passing(packet.source, packet.destination, packet.hops)

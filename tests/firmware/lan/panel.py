@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.namespaces import Namespace, bridge, cable, namespace, wait_until
 
 GATEWAY = "192.168.78.1"
+UNIT = "192.168.78.2"
 _LEASE_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] && ip address replace "$ip/24" dev "$interface"
 [ "$1" = deconfig ] && ip link set "$interface" up
@@ -137,6 +138,7 @@ def site(state: Path) -> Iterator[Site]:
         for inside, end in ((router, "router"), (office, "office")):
             cable(inside, "eth0", panel, end)
         router.run("ip", "address", "add", f"{GATEWAY}/24", "dev", "eth0")
+        unit.run("ip", "address", "add", f"{UNIT}/24", "dev", "br0")
         built = Site(unit, panel, router, office, state)
         built.plug(wan="router", lan="office")
         yield built

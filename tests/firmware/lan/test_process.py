@@ -86,7 +86,6 @@ def test_an_empty_lan_side_is_found_within_30_seconds_and_clears(net):
 def test_an_idle_host_that_never_speaks_first_is_found_by_asking(net):
     net.office.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
     net.office.run("ip", "address", "add", "192.168.78.20/24", "dev", "eth0")
-    net.unit.run("ip", "address", "add", "192.168.78.2/24", "dev", "br0")
     with net.lan_process():
         wait_until(lambda: mac(net.office) in net.hosts(), seconds=25, what="the idle host")
         host = net.hosts()[mac(net.office)]

@@ -1,0 +1,265 @@
+"""Tries to reach the fleet and notes how each ends: name, connection, certificate, time, and who is on the way.
+
+Runs in a thread of its own, because name servers and connections keep one waiting. Tries stop while the agent has its session:
+a handshake is the fleet's scarce resource. Failures are tried again soon at first, then ever more seldom. Nothing here decides
+what a failure means.
+"""
+
+import json
+import queue
+import random
+import socket
+import ssl
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from omamori.firmware.host import files
+from omamori.firmware.lan.observations import FleetAnswer
+
+PAUSES: Final = (4.0, 8.0, 15.0, 30.0, 60.0, 300.0)
+"""Seconds after each failure in a row; the last one ever after. Drawn from half of it to all of it."""
+REACHED_PAUSE: Final = 900.0
+"""After a success while the agent has no session: it will have one soon."""
+_TIMEOUT: Final = 4.0
+_ANSWER_CAP: Final = 4096
+_HOPS: Final = 3
+_NOWHERE: Final = "192.0.2.1"
+"""An address of the internet that nobody has (RFC 5737): packets to it pass the first routers all the same."""
+_TRACE_PORT: Final = 33_434
+_RECVERR: Final = 11
+_BY_ICMP: Final = 2
+_EXCEEDED: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Where the fleet is, as the claim says."""
+
+    host: str
+    port: int
+    ca: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How one try ended."""
+
+    answer: FleetAnswer
+    detail: str
+    hops: tuple[str, ...] = ()
+    fleet_time: datetime | None = None
+    ended: float = 0.0
+    """Wall clock at the end, to compare `fleet_time` with."""
+
+
+def read_fleet(path: Path) -> Fleet | None:
+    """The agent's `fleet.json`; None where there is none that can be read."""
+    try:
+        value = json.loads(files.read_capped(path))
+        url = urlsplit(str(value["url"]))
+        port = url.port or (443 if url.scheme == "https" else 80)
+        return Fleet(url.hostname or "", port, Path(str(value["ca"]))) if url.hostname else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def attempt(fleet: Fleet) -> Tried:
+    """One try; takes up to about twenty seconds."""
+    try:
+        found = socket.getaddrinfo(fleet.host, fleet.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        hops = trace(_NOWHERE)
+        if error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}:
+            return Tried(FleetAnswer.NO_NAME, f"the name servers do not know {fleet.host}", hops)
+        return Tried(FleetAnswer.NAMES_SILENT, f"no name server answers for {fleet.host}", hops)
+    address = str(found[0][4][0])
+    hops = trace(address if ":" not in address else _NOWHERE)
+    tried = _converse(fleet, address, hops)
+    if tried.answer in {FleetAnswer.SILENT, FleetAnswer.REFUSED} and (told := _portal(fleet.host, address)):
+        return Tried(FleetAnswer.INTERCEPTED, told, hops)
+    return tried
+
+
+def _converse(fleet: Fleet, address: str, hops: tuple[str, ...]) -> Tried:
+    where = f"{fleet.host} ({address}) port {fleet.port}"
+    try:
+        connection = socket.create_connection((address, fleet.port), timeout=_TIMEOUT)
+    except ConnectionRefusedError:
+        return Tried(FleetAnswer.REFUSED, f"{where} refuses connections", hops)
+    except OSError as error:
+        return Tried(FleetAnswer.SILENT, f"{where} does not answer ({error.strerror or 'timed out'})", hops)
+    with connection:
+        return _handshake(fleet, connection, where, hops)
+
+
+def _handshake(fleet: Fleet, connection: socket.socket, where: str, hops: tuple[str, ...]) -> Tried:
+    try:
+        context = ssl.create_default_context(cafile=str(fleet.ca))
+        with context.wrap_socket(connection, server_hostname=fleet.host) as secured:
+            return Tried(
+                FleetAnswer.REACHED, f"{where} answers", hops, _their_time(secured, fleet), time.time()
+            )
+    except ssl.SSLCertVerificationError as error:
+        text = f"{where} shows a certificate that is not the fleet's: {error.verify_message}"
+        untimely = error.verify_code in {9, 10}  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+        return Tried(FleetAnswer.UNTIMELY if untimely else FleetAnswer.INTERCEPTED, text, hops)
+    except ssl.SSLEOFError:
+        return Tried(FleetAnswer.SILENT, f"{where} hangs up during the handshake", hops)
+    except ssl.SSLError as error:
+        return Tried(FleetAnswer.INTERCEPTED, f"{where} answers, but not in TLS ({error.reason})", hops)
+    except OSError as error:
+        return Tried(FleetAnswer.SILENT, f"{where} connects and then is silent ({error})", hops)
+
+
+def _their_time(secured: ssl.SSLSocket, fleet: Fleet) -> datetime | None:
+    """The Date of an answer to a small question that anybody may ask."""
+    request = f"HEAD /tuf/metadata/timestamp.json HTTP/1.1\r\nHost: {fleet.host}\r\nConnection: close\r\n\r\n"
+    try:
+        secured.sendall(request.encode("idna" if not fleet.host.isascii() else "ascii"))
+        head = secured.recv(_ANSWER_CAP).decode("latin-1")
+    except (OSError, UnicodeError):
+        return None
+    dates = (line[5:].strip() for line in head.split("\r\n") if line.lower().startswith("date:"))
+    try:
+        return parsedate_to_datetime(next(dates, "")).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _portal(host: str, address: str) -> str:
+    """What a sign-in page says on port 80 in the fleet's place; empty where nobody does."""
+    request = f"GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: omamori\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection((address, 80), timeout=_TIMEOUT) as plain:
+            plain.settimeout(_TIMEOUT)
+            plain.sendall(request.encode("ascii", "replace"))
+            head = plain.recv(_ANSWER_CAP).decode("latin-1")
+    except OSError:
+        return ""
+    first, *lines = head.split("\r\n")
+    status = first.split(" ")[1] if first.startswith("HTTP/") and " " in first else ""
+    location = next((line[9:].strip() for line in lines if line.lower().startswith("location:")), "")
+    if status == "511" or (status[:1] == "3" and urlsplit(location).hostname not in {host, None}):
+        shown = "".join(letter for letter in location if letter.isprintable())[:120]
+        return f"web requests to {host} are answered with status {status} and sent to {shown or 'a sign-in page'}"
+    return ""
+
+
+# --- who is on the way --------------------------------------------------------------------------------------------
+
+
+def trace(target: str) -> tuple[str, ...]:
+    """Who says that a packet's hops are used up after 1, 2 and 3 routers (RFC 792); empty text where nobody does."""
+    hops: list[str] = []
+    for ttl in range(1, _HOPS + 1):
+        try:
+            hops.append(_hop(target, ttl))
+        except OSError:
+            hops.append("")
+    return tuple(hops)
+
+
+def _hop(target: str, ttl: int) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        out.setsockopt(socket.IPPROTO_IP, _RECVERR, 1)
+        out.connect((target, _TRACE_PORT + ttl))
+        out.send(b"omamori")
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            time.sleep(0.05)
+            if told := _told(out):
+                return told
+    return ""
+
+
+def _told(out: socket.socket) -> str:
+    """The router that reported in the socket's error queue (ip(7): sock_extended_err and its sender)."""
+    try:
+        _, control, _, _ = out.recvmsg(64, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    except OSError:
+        return ""
+    for level, kind, data in control:
+        if (level, kind) == (socket.IPPROTO_IP, _RECVERR) and len(data) >= 24:
+            _errno, origin, reported = struct.unpack_from("=IBB", data)
+            return socket.inet_ntoa(data[20:24]) if (origin, reported) == (_BY_ICMP, _EXCEEDED) else ""
+    return ""
+
+
+# --- the thread ---------------------------------------------------------------------------------------------------
+
+
+class Outreach:
+    """Tries while `wanted` is set. Close it, or use it in a `with`; an unfinished try ends with the process."""
+
+    def __init__(self, fleet_file: Path) -> None:
+        self._fleet_file = fleet_file
+        self._results: queue.SimpleQueue[Tried] = queue.SimpleQueue()
+        self._again, self._stopping = threading.Event(), threading.Event()
+        self.wanted = False
+        """Whether trying makes sense: there is an address, and no session."""
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._run, name="outreach", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._again.set()
+
+    def soon(self) -> None:
+        """Something changed: do not wait out the pause."""
+        self._again.set()
+
+    def results(self) -> list[Tried]:
+        """Tries that ended since the last call."""
+        found = []
+        while not self._results.empty():
+            found.append(self._results.get())
+        return found
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            fleet = read_fleet(self._fleet_file) if self.wanted else None
+            if fleet is None:
+                self._wait(1.0)
+                continue
+            tried = attempt(fleet)
+            self._results.put(tried)
+            failures = 0 if tried.answer is FleetAnswer.REACHED else failures + 1
+            pause = PAUSES[min(failures, len(PAUSES)) - 1] if failures else REACHED_PAUSE
+            if self._wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - spreads load, guards nothing
+                failures = 0
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether it was cut short."""
+        cut = self._again.wait(seconds)
+        self._again.clear()
+        return cut
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The agent's own word about its session."""
+
+    activated: bool = False
+    connected: bool = False
+
+
+def read_session(path: Path, now: datetime) -> Session:
+    """From the agent's status file; a stale or missing one says that there is none."""
+    try:
+        value = json.loads(files.read_capped(path))
+        age = now - datetime.fromisoformat(str(value["time"]))
+        alive = abs(age) <= timedelta(seconds=60)
+        return Session(bool(value["activated"]) and alive, bool(value["connected"]) and alive)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Session()
