@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from omamori.firmware.engine.ips.literals import Group, Literals
+from omamori.firmware.engine.ips.literals import TABLES, Group, Literals
 from omamori.firmware.engine.ips.rule import Rule
 from omamori.firmware.signatures.container import Altered
 from omamori.firmware.signatures.suricata.parser import parse_rule
@@ -16,8 +16,10 @@ def dump_index(literals: Literals, needs: frozenset[str]) -> bytes:
             "literals": [
                 [pattern.hex(), int(caseless), rules] for (pattern, caseless), rules in group.literals.items()
             ],
-            "exact": {pattern.hex(): rules for pattern, rules in group.exact.items()},
-            "suffix": {pattern.hex(): rules for pattern, rules in group.suffix.items()},
+            **{
+                name: {pattern.hex(): rules for pattern, rules in getattr(group, name).items()}
+                for name in TABLES
+            },
         }
         for key, group in sorted(literals.groups.items())
     }
@@ -49,13 +51,13 @@ def _group(group: dict[str, Any]) -> Group:
     made = Group()
     for pattern, caseless, rules in group["literals"]:
         made.literals[bytes.fromhex(pattern), bool(caseless)] = list(rules)
-    made.exact = {bytes.fromhex(pattern): list(rules) for pattern, rules in group["exact"].items()}
-    made.suffix = {bytes.fromhex(pattern): list(rules) for pattern, rules in group["suffix"].items()}
+    for name in TABLES:
+        setattr(made, name, {bytes.fromhex(pattern): list(rules) for pattern, rules in group[name].items()})
     return made
 
 
 def _numbers(group: Group) -> list[int]:
-    found = [*group.literals.values(), *group.exact.values(), *group.suffix.values()]
+    found = [*group.literals.values(), *(rules for name in TABLES for rules in getattr(group, name).values())]
     return [number for numbers in found for number in numbers]
 
 

@@ -9,7 +9,7 @@ from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, moments
 from omamori.firmware.engine.ips.rule import Rule, Section
 from omamori.firmware.engine.ips.sequence import Run, Steps
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
-from omamori.firmware.engine.ips.views import Views
+from omamori.firmware.engine.ips.views import View, Views
 
 Key: TypeAlias = tuple[int, int]
 """Generator and rule id: what a rule is called in the memory of flows, which outlives a rule set."""
@@ -125,11 +125,9 @@ class CompiledRule:
     def _section_matches(self, section: CompiledSection, views: Views, values: dict[str, int]) -> bool:
         return self._any(section.steps, views.values(section.buffer, section.transforms), values)
 
-    def _any(
-        self, steps: Steps, views: "Sequence[tuple[bytes, bytes]]", values: dict[str, int], beyond: int = 0
-    ) -> bool:
-        for data, lower in views:
-            run = Run(data, values, lower, beyond)
+    def _any(self, steps: Steps, views: Sequence[View], values: dict[str, int], beyond: int = 0) -> bool:
+        for view in views:
+            run = Run(view, values, beyond)
             if steps.matches(run):
                 self.reach = max(self.reach, run.reach)
                 return True

@@ -1,30 +1,44 @@
 """Which rules become candidates by which bytes: chosen once on the release side, carried in the pack.
 
-Each rule gives one literal to one group (a buffer, or the payload of a kind of packet). Names that must be equal to a
-buffer, or be a domain suffix of it, are looked up by hash; all other literals of a group go into one matcher database.
+Each rule gives one literal to one group (a buffer, or the payload of a kind of packet). What must be all of a buffer, its
+beginning or its end is looked up by hash; all other literals of a group go into one matcher database. A short literal
+over payload costs the most and is found everywhere: where its rule names few ports, it goes into a group of that port.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, moments
+from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, Moments, moments
 from omamori.firmware.engine.ips.order import state_names
-from omamori.firmware.engine.ips.rule import BufferSize, Content, Operator, Rule, Section
+from omamori.firmware.engine.ips.rule import BufferSize, Content, Operator, Rule, Section, Span
+from omamori.firmware.engine.ips.rule import Group as Ports
 
 SHORTEST = 2
 """A literal of one byte is nearly always there and costs more than it saves."""
+_SHORT = 6
+"""Below it, a literal over payload is gated by port where it can be, and no hash look-up is preferred to another literal."""
+_FEW_PORTS = 8
+KEYS = (8, 4, 2)
+"""Bytes of a beginning or an end that are looked up: the most that its literal has."""
+TABLES = ("exact", "suffix", "beginning", "ending")
+_FIXED = {"ja3.hash": 32, "ja3s.hash": 32, "ssh.hassh": 32, "ssh.hassh.server": 32}
+"""Buffers that are always as long."""
 
 
 @dataclass(slots=True)
 class Group:
-    """The literals of one buffer. Rules are numbers in the rule set's order."""
+    """The literals of one buffer. Rules are numbers in the rule set's order. All but `literals` are in lower case."""
 
     literals: dict[tuple[bytes, bool], list[int]] = field(default_factory=dict)
     """(bytes, caseless) -> rules."""
     exact: dict[bytes, list[int]] = field(default_factory=dict)
-    """The buffer in lower case -> rules."""
+    """The buffer -> rules."""
     suffix: dict[bytes, list[int]] = field(default_factory=dict)
-    """The buffer's end from a dot on, in lower case -> rules."""
+    """The buffer's end from a dot on -> rules."""
+    beginning: dict[bytes, list[int]] = field(default_factory=dict)
+    """The buffer's first bytes, as many as `KEYS` says -> rules."""
+    ending: dict[bytes, list[int]] = field(default_factory=dict)
+    """The buffer's last bytes, likewise -> rules."""
 
 
 @dataclass(slots=True)
@@ -44,11 +58,13 @@ class _Choice:
     section: Section
     content: Content
     kind: str
-    """`exact`, `suffix` or `literal`."""
+    """A name of `TABLES` or `literals`."""
 
-    def worth(self) -> tuple[int, int, int]:
-        named = self.section.buffer != PAYLOAD and len(self.content.pattern) >= 4
-        return int(self.kind != "literal"), int(self.content.fast) * 2 + int(named), len(self.content.pattern)
+    def worth(self) -> tuple[int, int, int, int]:
+        size = len(self.content.pattern)
+        named = self.section.buffer != PAYLOAD and size >= 4
+        hashed = self.kind in ("exact", "suffix", "ending") and size >= _SHORT
+        return int(hashed), min(size, _SHORT - 1), int(self.content.fast) * 2 + int(named), size
 
 
 def choose(rules: Sequence[Rule]) -> Literals:
@@ -92,32 +108,69 @@ def _best(rule: Rule) -> _Choice | None:
 
 
 def _kind(section: Section, content: Content) -> str:
-    if section.buffer == PAYLOAD or content.relative or content.offset not in (None, 0):
-        return "literal"
+    """Where the literal stands in the buffer, of which payload is one only in packets."""
+    size = len(content.pattern)
+    if content.relative or content.offset not in (None, 0):
+        return "literals"
+    if section.buffer == PAYLOAD:
+        return "beginning" if content.startswith or content.depth == size else "literals"
     sizes = [step.comparison for step in section.steps if isinstance(step, BufferSize)]
-    whole = any(size.operator is Operator.EQUAL and size.low == len(content.pattern) for size in sizes)
-    if whole or (content.startswith and content.endswith):
+    whole = any(each.operator is Operator.EQUAL and each.low == size for each in sizes)
+    if whole or (content.startswith and content.endswith) or _FIXED.get(section.buffer) == size:
         return "exact"
-    return "suffix" if content.endswith and content.pattern.startswith(b".") else "literal"
+    if content.endswith:
+        return "suffix" if content.pattern.startswith(b".") else "ending"
+    return "beginning" if content.startswith or content.depth == size else "literals"
 
 
 def _enter(chosen: Literals, number: int, rule: Rule, choice: _Choice) -> None:
-    for key in _keys(rule, choice.section):
+    pattern = choice.content.pattern
+    for key in _keys(rule, choice):
+        kind = "literals" if key.startswith("stream/") else choice.kind
         group = chosen.groups.setdefault(key, Group())
-        pattern = choice.content.pattern
-        if choice.kind == "exact":
-            group.exact.setdefault(pattern.lower(), []).append(number)
-        elif choice.kind == "suffix":
-            group.suffix.setdefault(pattern.lower(), []).append(number)
-        else:
+        if kind == "literals":
             literal = pattern.lower() if choice.content.nocase else pattern
             group.literals.setdefault((literal, choice.content.nocase), []).append(number)
+        else:
+            table: dict[bytes, list[int]] = getattr(group, kind)
+            table.setdefault(_looked_up(kind, pattern.lower()), []).append(number)
 
 
-def _keys(rule: Rule, section: Section) -> list[str]:
+def _looked_up(kind: str, pattern: bytes) -> bytes:
+    if kind in ("exact", "suffix"):
+        return pattern
+    size = next(size for size in KEYS if size <= len(pattern))
+    return pattern[:size] if kind == "beginning" else pattern[-size:]
+
+
+def _keys(rule: Rule, choice: _Choice) -> list[str]:
+    section = choice.section
     if section.buffer != PAYLOAD:
         return [buffer_key(section.buffer, section.transforms)]
-    where = moments(rule)
+    keys = _payload_keys(rule, moments(rule))
+    gates = _gates(rule) if len(choice.content.pattern) < _SHORT else []
+    return [f"{key}/{gate}" for key in keys for gate in gates] if gates else keys
+
+
+def _gates(rule: Rule) -> list[str]:
+    """`d21`: the receiver's port; `s53`: the sender's. Empty where the rule names none, or too many."""
+    if rule.header.both_ways:
+        return []
+    for letter, ports in (("d", rule.header.destination_ports), ("s", rule.header.source_ports)):
+        if numbers := _numbers(ports):
+            return [f"{letter}{number}" for number in numbers]
+    return []
+
+
+def _numbers(ports: Ports) -> list[int]:
+    spans = [item for item in ports.items if isinstance(item, Span)]
+    count = sum(span.high - span.low + 1 for span in spans)
+    if ports.negated or len(spans) != len(ports.items) or not 0 < count <= _FEW_PORTS:
+        return []
+    return sorted({number for span in spans for number in range(span.low, span.high + 1)})
+
+
+def _payload_keys(rule: Rule, where: Moments) -> list[str]:
     keys = []
     if where.stream:
         keys += [f"stream/{way}" for way in _ways(rule)]
@@ -142,8 +195,10 @@ def _transports(rule: Rule) -> tuple[str, ...]:
             return ("icmp",)
         case "udp" | "icmpv6" | "sctp":
             return (rule.header.protocol,)
-        case _:
+        case "ip" | "ipv4" | "ipv6" | "pkthdr":
             return ("udp", "icmp", "icmpv6", "sctp", "ip")
+        case _:
+            return ("udp",)
 
 
 def buffer_key(buffer: str, transforms: tuple[tuple[str, str], ...]) -> str:

@@ -34,6 +34,14 @@ TRANSPORTS = frozenset(
 )
 HEADER_BUFFERS = frozenset(("tcp.hdr", "udp.hdr", "ipv4.hdr", "ipv6.hdr", "icmpv4.hdr", "icmpv6.hdr"))
 _DATAGRAMS = frozenset(("udp", "icmp", "icmpv4", "icmpv6", "sctp"))
+_STREAMS = frozenset(
+    (
+        "http", "http1", "http2", "tls", "ssh", "smtp", "ftp", "ftp-data", "imap", "pop3", "smb", "rdp", "rfb", "mqtt", "telnet", "pgsql",
+    )
+)  # fmt: skip
+"""Applications that run over TCP only."""
+_EXCHANGES = frozenset(("dhcp", "tftp", "ntp", "quic", "snmp", "ike", "bittorrent-dht"))
+"""Applications that run over UDP only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ def moments(rule: Rule) -> Moments:
     application = rule.header.protocol not in TRANSPORTS
     if PAYLOAD not in buffers:
         return Moments(transaction=True) if application and not headers else _packets(rule, headers=headers)
-    if rule.header.protocol in _DATAGRAMS:
+    if rule.header.protocol in _DATAGRAMS | _EXCHANGES:
         return Moments(datagram=True, headers=headers)
     only_packet = rule.header.protocol == "tcp-pkt" or headers or rule.flow.no_stream or _asks_packet(rule)
     only_stream = rule.header.protocol == "tcp-stream" or rule.flow.only_stream
@@ -69,7 +77,7 @@ def moments(rule: Rule) -> Moments:
     return Moments(
         packet=only_packet or (positioned and not only_stream),
         stream=only_stream or not only_packet,
-        datagram=not rule.header.protocol.startswith("tcp"),
+        datagram=not rule.header.protocol.startswith("tcp") and rule.header.protocol not in _STREAMS,
         headers=headers,
     )
 

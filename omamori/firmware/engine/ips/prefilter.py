@@ -1,59 +1,127 @@
 """The matcher side of literals: one Hyperscan database for each group, one scratch for each database, block mode."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import hyperscan
 
 from omamori.firmware.engine.errors import SignatureError
-from omamori.firmware.engine.ips.literals import Group, Literals
+from omamori.firmware.engine.ips.literals import TABLES, Group, Literals
+from omamori.firmware.engine.ips.views import View
 
 MATCHER = f"hyperscan {hyperscan.__version__}"  # type: ignore[attr-defined]  # its stub forgets it
 """Serialized databases fit this version only."""
 
 
+_SHORT = 256
+"""Bytes of a value whose candidates are worth remembering: method, host, user agent and their like come again and again."""
+_REMEMBERED = 512
+"""Values of one group; then it starts anew."""
+_TRIED = 64
+"""So many new values in a row show that those of this group do not come again."""
+_Table: TypeAlias = Sequence[tuple[int, Mapping[bytes, Sequence[int]]]]
+
+
 class Prefilter:
     """One group: data in, numbers of candidate rules out."""
 
-    __slots__ = ("_database", "_exact", "_literals", "_rules", "_suffix")
+    __slots__ = (
+        "_beginning",
+        "_database",
+        "_ending",
+        "_exact",
+        "_group",
+        "_known",
+        "_longest",
+        "_rules",
+        "_suffix",
+        "_wasted",
+    )
 
     def __init__(self, group: Group, database: "hyperscan.Database | None") -> None:
-        self._literals = group.literals
+        self._group = group
         self._database = database
         self._rules = [tuple(rules) for rules in group.literals.values()]
-        self._exact = group.exact
-        self._suffix = group.suffix
+        self._exact, self._suffix = group.exact, group.suffix
+        self._beginning, self._ending = _by_size(group.beginning), _by_size(group.ending)
+        self._longest = max(map(len, group.suffix), default=0)
+        self._known: dict[bytes, frozenset[int]] = {}
+        self._wasted = 0
+        """Values in a row that were not known."""
 
-    def candidates(self, data: bytes, lower: bytes, into: set[int]) -> None:
+    def candidates(self, view: View, into: set[int]) -> None:
         """Adds to `into`."""
+        data = view.data
+        if len(data) > _SHORT or self._wasted > _TRIED:
+            self._search(view, into)
+            return
+        known = self._known.get(data)
+        if known is None:
+            known = self._remember(view)
+        else:
+            self._wasted = 0
+        if known:
+            into.update(known)
+
+    def _remember(self, view: View) -> frozenset[int]:
+        found: set[int] = set()
+        self._search(view, found)
+        self._wasted += 1
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        known = self._known[view.data] = frozenset(found)
+        return known
+
+    def _search(self, view: View, into: set[int]) -> None:
+        data = view.data
         if self._database is not None and data:
             found: list[int] = []
             self._database.scan(data, match_event_handler=_matched, context=found)
             for literal in found:
                 into.update(self._rules[literal])
-        if self._exact and (rules := self._exact.get(lower)):
+        if self._exact and (rules := self._exact.get(view.lower)):
             into.update(rules)
+        for size, table in self._beginning:
+            if rules := table.get(data[:size].lower()):
+                into.update(rules)
+        for size, table in self._ending:
+            if rules := table.get(data[-size:].lower()):
+                into.update(rules)
         if self._suffix:
-            self._suffixes(lower, into)
+            self._suffixes(view.lower, into)
 
     def finds_its_own(self) -> bool:
-        """First, middle and last literal are found, and nothing is found in nothing."""
-        literals = list(self._literals.items())
+        """First, middle and last of each kind are found, and nothing is found in nothing."""
+        tables = [getattr(self._group, name) for name in TABLES]
+        known = (
+            [*self._group.literals.items()],
+            *([((key, True), rules) for key, rules in t.items()] for t in tables),
+        )
         found: set[int] = set()
-        for (literal, _), rules in literals[:1] + literals[len(literals) // 2 :][:1] + literals[-1:]:
-            found.clear()
-            self.candidates(literal, literal.lower(), found)
-            if not found.issuperset(rules):
-                return False
+        for entries in known:
+            for (literal, _), rules in entries[:1] + entries[len(entries) // 2 :][:1] + entries[-1:]:
+                found.clear()
+                self._search(View(literal), found)
+                if not found.issuperset(rules):
+                    return False
         found.clear()
-        self.candidates(b"", b"", found)
+        self._search(View(b""), found)
         return not found
 
     def _suffixes(self, lower: bytes, into: set[int]) -> None:
         at = lower.find(b".")
         while at >= 0:
-            if rules := self._suffix.get(lower[at:]):
+            if rules := self._group.suffix.get(lower[at:]):
                 into.update(rules)
             at = lower.find(b".", at + 1)
+
+
+def _by_size(table: Mapping[bytes, Sequence[int]]) -> _Table:
+    """The table apart by the sizes of its keys."""
+    parts: dict[int, dict[bytes, Sequence[int]]] = {}
+    for key, rules in table.items():
+        parts.setdefault(len(key), {})[key] = rules
+    return sorted(parts.items())
 
 
 def _matched(literal: int, _begin: int, _end: int, _flags: int, found: object) -> None:

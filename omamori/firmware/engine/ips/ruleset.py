@@ -45,10 +45,14 @@ class RuleSet:
         self._memory = Memory()
         self._filters = prefilter.prefilters(literals, databases)
         self._buffers: dict[str, list[tuple[tuple[tuple[str, str], ...], prefilter.Prefilter]]] = {}
+        self._ported: dict[str, dict[str, prefilter.Prefilter]] = {}
+        """Payload group -> gate (`d21`, `s53`) -> the group's part for that port."""
         for key, group in self._filters.items():
             if "/" not in key:
                 buffer, transforms = choosing.parse_key(key)
                 self._buffers.setdefault(buffer, []).append((transforms, group))
+            elif (gate := key.rpartition("/"))[2][1:].isdigit():
+                self._ported.setdefault(gate[0], {})[gate[2]] = group
         self._unfiltered = Unfiltered(
             [(number, rules[number]) for number in literals.unfiltered], self._resolver, set(literals.late)
         )
@@ -105,22 +109,28 @@ class RuleSet:
             case Moment.TRANSACTION:
                 for name in inspection.buffers:
                     for transforms, group in self._buffers.get(name, ()):
-                        for data, lower in views.values(name, transforms):
-                            group.candidates(data, lower, found)
+                        for view in views.values(name, transforms):
+                            group.candidates(view, found)
             case Moment.STREAM:
-                self._search(f"stream/{_way(inspection)}", "stream", views, found)
+                self._search(f"stream/{_way(inspection)}", "stream", inspection, views, found)
             case Moment.PACKET:
                 protocol = inspection.flow.protocol
                 key = f"packet/tcp/{_way(inspection)}" if protocol == "tcp" else f"packet/{protocol}"
-                self._search(key, "payload", views, found)
+                self._search(key, "payload", inspection, views, found)
                 if "stream" in inspection.buffers:
-                    self._search(f"stream/{_way(inspection)}", "stream", views, found)
+                    self._search(f"stream/{_way(inspection)}", "stream", inspection, views, found)
         return found
 
-    def _search(self, key: str, buffer: str, views: Views, found: set[int]) -> None:
-        if group := self._filters.get(key):
-            for data, lower in views.values(buffer, ()):
-                group.candidates(data, lower, found)
+    def _search(self, key: str, buffer: str, inspection: Inspection, views: Views, found: set[int]) -> None:
+        groups = [group] if (group := self._filters.get(key)) else []
+        if ported := self._ported.get(key):
+            flow = inspection.flow
+            ends = (flow.client_port, flow.server_port)
+            sender, receiver = ends if inspection.to_server else ends[::-1]
+            groups += [ported[gate] for gate in (f"s{sender}", f"d{receiver}") if gate in ported]
+        for group in groups:
+            for view in views.values(buffer, ()):
+                group.candidates(view, found)
 
     # -- confirmation
 

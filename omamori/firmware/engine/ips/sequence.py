@@ -23,6 +23,7 @@ from omamori.firmware.engine.ips.rule import (
     Regex,
     Step,
 )
+from omamori.firmware.engine.ips.views import View
 
 BUDGET = 3000
 """Tries for one value of one section; Suricata's inspection-recursion-limit."""
@@ -33,12 +34,11 @@ STEPS = 60_000
 class Run:
     """One evaluation: where it stands in the data and what was extracted."""
 
-    __slots__ = ("_lower", "at", "beyond", "budget", "data", "reach", "steps", "values")
+    __slots__ = ("_view", "at", "beyond", "budget", "data", "reach", "steps", "values")
 
-    def __init__(
-        self, data: bytes, values: dict[str, int], lower: bytes | None = None, beyond: int = 0
-    ) -> None:
-        self.data = data
+    def __init__(self, view: View, values: dict[str, int], beyond: int = 0) -> None:
+        self._view = view
+        self.data = view.data
         self.values = values
         self.at = 0
         self.reach = 0
@@ -48,13 +48,10 @@ class Run:
         self.budget = BUDGET
         self.steps = STEPS
         """What regular expressions may still take of it."""
-        self._lower = lower
 
     @property
     def lower(self) -> bytes:
-        if self._lower is None:
-            self._lower = self.data.lower()
-        return self._lower
+        return self._view.lower
 
     def number(self, value: Number) -> int:
         return value if isinstance(value, int) else self.values.get(value, 0)
@@ -358,7 +355,7 @@ class _Base64(_Step):
         start = (run.at if self._step.relative else 0) + self._step.offset
         end = start + self._step.count if self._step.count else len(run.data)
         decoded = base64_prefix(run.data[start:end])
-        return bool(decoded) and self._nested.matches(Run(decoded, run.values))
+        return bool(decoded) and self._nested.matches(Run(View(decoded), run.values))
 
 
 def _compile(step: Step, retried: bool) -> _Step:  # noqa: FBT001 - a local table

@@ -1,4 +1,4 @@
-"""What rules see of an inspection: buffers with transforms applied and in lower case, each made at most once."""
+"""What rules see of an inspection: buffers with transforms applied and in lower case, each made at most once, when first asked for."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,22 @@ from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.ips.encodings import transformed
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS
 from omamori.firmware.engine.packet import Packet
+
+
+class View:
+    """One value of a buffer."""
+
+    __slots__ = ("_lower", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._lower: bytes | None = None
+
+    @property
+    def lower(self) -> bytes:
+        if self._lower is None:
+            self._lower = self.data.lower()
+        return self._lower
 
 
 class Views:
@@ -17,21 +33,21 @@ class Views:
         self._buffers = inspection.buffers
         self._whole = inspection.packet if _is_senders(inspection) else None
         self._packet = inspection.packet if inspection.moment is Moment.PACKET else None
-        self._made: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[bytes, bytes]]] = {}
+        self._made: dict[tuple[str, tuple[tuple[str, str], ...]], list[View]] = {}
 
-    def values(self, name: str, transforms: tuple[tuple[str, str], ...]) -> Sequence[tuple[bytes, bytes]]:
-        """(data, data in lower case) of each value; none where the buffer is not there."""
+    def values(self, name: str, transforms: tuple[tuple[str, str], ...]) -> Sequence[View]:
+        """Of each value; none where the buffer is not there."""
         key = (name, transforms)
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = [(data, data.lower()) for data in self._raw(name, transforms)]
+            made = self._made[key] = [View(data) for data in self._raw(name, transforms)]
         return made
 
-    def payload(self) -> Sequence[tuple[bytes, bytes]]:
+    def payload(self) -> Sequence[View]:
         """The packet's payload, at whatever moment."""
         if "payload" in self._buffers or self._whole is None or not self._whole.payload:
             return self.values("payload", ())
-        return ((self._whole.payload, self._whole.payload.lower()),)
+        return (View(self._whole.payload),)
 
     def _raw(self, name: str, transforms: tuple[tuple[str, str], ...]) -> Sequence[bytes]:
         values: Sequence[bytes] = self._buffers.get(name, ())

@@ -42,6 +42,8 @@ _APPLICATIONS = frozenset(
 _FOREIGN = frozenset(("modbus", "dnp3", "enip", "template", "http-body", "doh2", "ldap", "websocket"))
 _WORD = re.compile(r"\$\w+\Z")
 _MAX_DEPTH = 10
+_PLAIN = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\Z", re.ASCII)
+"""One IPv4 address: nearly all that lists of thousands hold."""
 
 
 def parse_header(words: list[Word]) -> Header:
@@ -132,6 +134,11 @@ def _split(text: str) -> list[tuple[str, int]]:
 def _address(text: str, column: int) -> Span | Variable:
     if text.startswith("$"):
         return _variable(text, column)
+    if plain := _PLAIN.match(text):
+        parts = [int(part) for part in plain.groups()]
+        if max(parts) < 256:
+            number = int.from_bytes(parts, "big")
+            return Span(4, number, number)
     try:
         if "-" in text:
             low, high = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
