@@ -49,7 +49,7 @@ def demo(c: Context, once: bool = False, json: str = "") -> None:  # noqa: FBT00
 
 @task(help={"json": "write the figures to this file", "check": "exit non-zero where a goal is missed"})
 def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noqa: FBT001, FBT002
-    """Share of public rules that load and of suricata-verify cases that pass (needs OMAMORI_CORPUS)."""
+    """Four shares: public rules that load, acceptance cases, bent HTTP, application names (needs OMAMORI_CORPUS)."""
     flags = (f"--json {shlex.quote(json)} " if json else "") + ("--check" if check else "")
     c.run(f"{PYTHON} -m lab.conformance {flags}", pty=sys.stdout.isatty())
 
@@ -64,7 +64,7 @@ def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noq
         "quick": "one short round, to see that it works",
     }
 )
-def bench(  # noqa: PLR0913 - each is a flag
+def bench(
     c: Context,
     rules: str = "",
     only: str = "",
