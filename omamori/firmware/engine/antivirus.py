@@ -1,179 +1,212 @@
-"""Malware patterns over file bytes, matched as a stream: a pattern split over any number of packets is found.
+"""All malware signatures of a pack, compiled: byte patterns as one Hyperscan streaming database, hashes of whole files, logical ones.
 
-Patterns are literal bytes or hex signatures in the ClamAV style (`4d5a??90*5045`, `{2-8}`, `(aa|bb)`); both become one
-Hyperscan streaming database. A stream must be closed, or the matcher's memory for it is lost.
+A pattern split over any number of packets is found. Patterns that hold for one kind of file or at one place of it are looked at
+again for each match; plain ones are reported once by the matcher itself.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import hyperscan
 
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.malware import file
+from omamori.firmware.engine.malware.budget import Confidence, Limits, Pool
+from omamori.firmware.engine.malware.file import File, FileScan, Found
+from omamori.firmware.engine.malware.hashes import FileHash, HashSet
+from omamori.firmware.engine.malware.kinds import Kind
+from omamori.firmware.engine.malware.logical import Expression
+from omamori.firmware.engine.malware.patterns import Pattern, hexadecimal, literal
+from omamori.firmware.engine.malware.places import Place
 
-_MIN_FIXED = 4
-"""A pattern without a run of this many fixed bytes would match everywhere and cost the most."""
-_TOKEN = re.compile(
-    r"(?P<byte>[0-9a-f]{2})|(?P<any>\?\?)|(?P<high>[0-9a-f]\?)|(?P<low>\?[0-9a-f])|(?P<star>\*)"
-    r"|\{(?P<least>\d{0,4})(?P<dash>-?)(?P<most>\d{0,4})\}|\((?P<choice>[0-9a-f]{2,64}(?:\|[0-9a-f]{2,64}){1,64})\)"
-)
+__all__ = [
+    "NO_ANTIVIRUS",
+    "Antivirus",
+    "Body",
+    "Confidence",
+    "FileHash",
+    "FileScan",
+    "Found",
+    "Limits",
+    "Logical",
+    "Pattern",
+    "Pool",
+    "hexadecimal",
+    "literal",
+]
+_MOST_HITS = 2 * file.MAX_HITS
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
-    """One malware signature; make it with `literal` or `hexadecimal`."""
+class Body:
+    """A pattern with where it must begin and in what kind of file."""
+
+    pattern: Pattern
+    place: Place | None = None
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logical:
+    """Patterns joined by an expression."""
 
     id: str
     name: str
-    expression: bytes
-    """A regular expression over bytes, dot matches all."""
-    width: int | None
-    """Bytes it matches, where that is fixed."""
+    expression: Expression
+    parts: tuple[Body, ...]
+    kind: Kind | None = None
+    sizes: tuple[int, int] | None = None
+    """Least and most bytes of the file."""
+    sections: tuple[int, int] | None = None
+    """Least and most sections of a program."""
+
+    @property
+    def early(self) -> bool:
+        """It can be told before the end of the file."""
+        return self.expression.monotone and self.sizes is None
+
+    def fits(self, file: File) -> bool:
+        """Whether it is meant for this file, as far as that is known."""
+        if self.kind is not None and file.kind is not self.kind:
+            return False
+        if self.sizes is not None and not (
+            file.size is not None and self.sizes[0] <= file.size <= self.sizes[1]
+        ):
+            return False
+        if self.sections is None:
+            return True
+        return file.image is not None and self.sections[0] <= len(file.image.sections) <= self.sections[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A match; `end` counts from the beginning of the file, `begin` only where the pattern's width is fixed."""
+class Entry:
+    """One expression of the database, and what a match of it means."""
 
     pattern: Pattern
-    begin: int | None
-    end: int
+    place: Place | None = None
+    kind: Kind | None = None
+    logical: int = -1
+    """Number of the logical signature that it is a part of."""
+    part: int = 0
+    once: bool = True
+    """The first match says all."""
 
 
-def literal(identifier: str, name: str, data: bytes) -> Pattern:
-    """Raises SignatureError if it is too short to mean anything."""
-    if len(data) < _MIN_FIXED:
-        raise SignatureError(f"{name}: a pattern needs {_MIN_FIXED} fixed bytes in a row")
-    return Pattern(identifier, name, b"".join(b"\\x%02x" % byte for byte in data), len(data))
-
-
-def hexadecimal(identifier: str, name: str, text: str) -> Pattern:
-    """A ClamAV-style body signature. Raises SignatureError."""
-    out: list[bytes] = []
-    width: int | None = 0
-    run = longest = at = 0
-    lower = text.strip().lower()
-    while at < len(lower):
-        token = _TOKEN.match(lower, at)
-        if token is None:
-            raise SignatureError(f"{name}: cannot read the pattern at {lower[at : at + 20]!r}")
-        piece, size = _piece(token)
-        out.append(piece)
-        width = None if width is None or size is None else width + size
-        run = run + 1 if token["byte"] else 0
-        longest, at = max(longest, run), token.end()
-    if longest < _MIN_FIXED:
-        raise SignatureError(f"{name}: a pattern needs {_MIN_FIXED} fixed bytes in a row")
-    return Pattern(identifier, name, b"".join(out), width)
-
-
-def _piece(token: re.Match[str]) -> tuple[bytes, int | None]:
-    """The regular expression of one token, and how many bytes it takes where that is fixed."""
-    if token["byte"]:
-        return b"\\x" + token["byte"].encode(), 1
-    if token["any"]:
-        return b".", 1
-    if token["high"]:
-        first = token["high"][0]
-        return f"[\\x{first}0-\\x{first}f]".encode(), 1
-    if token["low"]:
-        return ("[" + "".join(f"\\x{high:x}{token['low'][1]}" for high in range(16)) + "]").encode(), 1
-    if token["star"]:
-        return b".*", None
-    if token["choice"]:
-        return _choice(token["choice"].split("|"))
-    return _jump(token["least"], token["most"], exact=not token["dash"])
-
-
-def _choice(options: Sequence[str]) -> tuple[bytes, int | None]:
-    if any(len(option) % 2 for option in options):
-        raise SignatureError(f"half a byte in ({'|'.join(options)})")
-    pieces = [b"".join(b"\\x%02x" % byte for byte in bytes.fromhex(option)) for option in options]
-    sizes = {len(option) // 2 for option in options}
-    return b"(?:" + b"|".join(pieces) + b")", sizes.pop() if len(sizes) == 1 else None
-
-
-def _jump(least: str, most: str, *, exact: bool) -> tuple[bytes, int | None]:
-    if exact:
-        return b".{%d}" % int(least or 0), int(least or 0)
-    if most and int(least or 0) > int(most):
-        raise SignatureError(f"a jump of at least {least} and at most {most} bytes")
-    return b".{%s,%s}" % ((least or "0").encode(), most.encode()), None
+class _Stream(Protocol):
+    def scan(self, data: bytes, /) -> object: ...
 
 
 class Antivirus:
-    """A compiled pattern set."""
+    """A compiled set. `database` is one that was compiled before from the same signatures."""
 
-    __slots__ = ("_database", "patterns")
-
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+    def __init__(
+        self,
+        bodies: Sequence[Pattern | Body] = (),
+        hashes: Sequence[FileHash] = (),
+        logical: Sequence[Logical] = (),
+        *,
+        database: "hyperscan.Database | None" = None,
+    ) -> None:
         """Raises SignatureError for a pattern that the matcher does not take."""
-        self.patterns = tuple(patterns)
-        self._database = _compile(self.patterns) if patterns else None
+        self.entries = tuple(_entries(bodies, logical))
+        self.logical = tuple(logical)
+        self.late = tuple(number for number, each in enumerate(self.logical) if not each.early)
+        """Logical signatures that are told at the end of a file only."""
+        self.hashes = HashSet(hashes)
+        self._database = database
+        if database is None and self.entries:
+            self._database = compiled(
+                [entry.pattern for entry in self.entries], [e.once for e in self.entries]
+            )
 
     def __bool__(self) -> bool:
-        return self._database is not None
+        return bool(self.entries) or len(self.hashes) > 0
 
-    def scan(self) -> "FileScan":
-        """Begin with a new file."""
-        return FileScan(self.patterns, self._database)
+    def scan(
+        self,
+        limits: Limits | None = None,
+        pool: Pool | None = None,
+        *,
+        name: str = "",
+        size: int | None = None,
+    ) -> FileScan:
+        """Begin with a new file; `size` is that of the whole file, where it is known."""
+        limits = limits or Limits()
+        return FileScan(self, limits, pool or Pool(limits.held), name=name, size=size)
 
+    def stream(self, hits: list[tuple[int, int]]) -> tuple[_Stream | None, Callable[[], None]]:
+        """The matcher's state for one file, and how to end it. Matches are added to `hits`: number of the entry, and end."""
+        if self._database is None:
+            return None, _nothing
+        # The stream borrows both objects: the handler must be one that stays, the list lives as long as the file.
+        stream = self._database.stream(match_event_handler=_matched, context=hits)
+        stream.__enter__()
+        return stream, lambda: stream.__exit__(None, None, None)
 
-class FileScan:
-    """One file being scanned. `close` it."""
-
-    __slots__ = ("_hits", "_patterns", "_stream", "scanned")
-
-    def __init__(self, patterns: tuple[Pattern, ...], database: "hyperscan.Database | None") -> None:
-        self._patterns = patterns
-        self._hits: list[tuple[int, int]] = []
-        self._stream = None
-        self.scanned = 0
-        """Bytes fed so far."""
-        if database is not None:
-            # The stream borrows both objects: the handler must be one that stays, the list lives as long as this.
-            self._stream = database.stream(match_event_handler=_matched, context=self._hits)
-            self._stream.__enter__()
-
-    def feed(self, data: bytes) -> Found | None:
-        """The first match that ends in `data`."""
-        if self._stream is None:
-            return None
-        self._stream.scan(data)
-        self.scanned += len(data)
-        if not self._hits:
-            return None
-        number, end = self._hits[0]
-        self._hits.clear()
-        pattern = self._patterns[number]
-        return Found(pattern, None if pattern.width is None else end - pattern.width, end)
-
-    def close(self) -> None:
-        """May be called twice."""
-        if self._stream is not None:
-            self._stream.__exit__(None, None, None)
-            self._stream = None
+    def dumped(self) -> bytes:
+        """The database, to be loaded by the same version of the matcher; empty if there is none."""
+        return bytes(hyperscan.dumpb(self._database)) if self._database is not None else b""
 
 
-def _matched(number: int, _begin: int, end: int, _flags: int, hits: object) -> bool:
-    assert isinstance(hits, list)  # noqa: S101 - what feed passed
-    hits.append((number, end))
-    return False
+def loaded(raw: bytes) -> "hyperscan.Database":
+    """What `dumped` gave. Raises SignatureError for bytes of another matcher version or none at all."""
+    try:
+        database = hyperscan.loadb(raw, hyperscan.HS_MODE_STREAM)
+        database.scratch = hyperscan.Scratch(database)
+    except hyperscan.error as error:
+        raise SignatureError(f"a compiled database cannot be loaded: {error}") from error
+    return database
 
 
-def _compile(patterns: tuple[Pattern, ...]) -> "hyperscan.Database":
+def compiled(patterns: Sequence[Pattern], once: Sequence[bool]) -> "hyperscan.Database":
+    """Raises SignatureError."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_STREAM)
+    flags = [
+        hyperscan.HS_FLAG_DOTALL
+        | (hyperscan.HS_FLAG_SINGLEMATCH if single else 0)
+        | (hyperscan.HS_FLAG_CASELESS if pattern.caseless else 0)
+        for pattern, single in zip(patterns, once, strict=True)
+    ]
     try:
         database.compile(
             expressions=[pattern.expression for pattern in patterns],
             ids=list(range(len(patterns))),
             elements=len(patterns),
-            flags=[hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH] * len(patterns),
+            flags=flags,
         )
     except hyperscan.error as error:
         raise SignatureError(f"the antivirus patterns do not compile: {error}") from error
     return database
 
 
-NO_ANTIVIRUS = Antivirus(())
+def _entries(bodies: Sequence[Pattern | Body], logical: Sequence[Logical]) -> list[Entry]:
+    found = []
+    for each in bodies:
+        body = each if isinstance(each, Body) else Body(each)
+        found.append(Entry(body.pattern, body.place, body.kind, once=body.place is None))
+    for number, signature in enumerate(logical):
+        counted = _counted(signature.expression)
+        for part, body in enumerate(signature.parts):
+            kind = body.kind or signature.kind
+            once = body.place is None and not counted
+            found.append(Entry(body.pattern, body.place, kind, number, part, once))
+    return found
+
+
+def _counted(expression: Expression) -> bool:
+    return bool(expression.comparison) or any(_counted(part) for part in expression.parts)
+
+
+def _matched(number: int, _begin: int, end: int, _flags: int, hits: object) -> bool:
+    assert isinstance(hits, list)  # noqa: S101 - what `stream` passed
+    if len(hits) < _MOST_HITS:
+        hits.append((number, end))
+    return False
+
+
+def _nothing() -> None:
+    """Nothing is to be ended."""
+
+
+NO_ANTIVIRUS = Antivirus()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from omamori.firmware.engine.block_page import Notice
+from omamori.firmware.engine.malware.budget import Confidence
 
 
 class Mode(Enum):
@@ -56,7 +57,19 @@ class Settings:
     body_window: int = 128 << 10
     """How much of an HTTP body rules see."""
     file_limit: int = 50 << 20
-    """How much of a file the antivirus scans, after decompression."""
+    """How much of a file the antivirus scans, after decompression; as much again of what is packed in it."""
+    archive_depth: int = 8
+    """Files within files are looked into so deep."""
+    archive_members: int = 2000
+    """Files looked at within one file, over all depths."""
+    archive_ratio: int = 250
+    """Bytes that may come out of a file for each byte of it, beyond the first megabytes."""
+    held_file: int = 4 << 20
+    """Bytes kept of a file whose format cannot be read in passing (old Office documents)."""
+    held_files: int = 64 << 20
+    """The same over all flows."""
+    malware_confidence: Confidence = Confidence.MEDIUM
+    """Matches from here on are overwritten, less sure ones told only: HIGH logs macros and scripts that merely run by themselves."""
     detections: int = 10_000
     """Waiting to be taken out; beyond it the oldest are dropped and counted."""
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -21,6 +21,7 @@ class How(Enum):
     DNS = "DNS query"
     HTTP = "HTTP host"
     TLS = "TLS server name"
+    QUIC = "QUIC server name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Layer(Protocol):
 
 
 @runtime_checkable
-class Closable(Protocol):
+class Closable(Layer, Protocol):
     """A layer that has something to say when one direction ends before the flow does."""
 
     def closed(self, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
