@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from omamori.firmware.bridge.nursery import Loaded
-from omamori.firmware.bridge.supervisor import Supervisor, Wiring
+from omamori.firmware.bridge.supervisor import Supervisor
+from omamori.firmware.bridge.wiring import Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
 from omamori.firmware.host.paths import Paths
 

@@ -1,7 +1,7 @@
 """Times in which part of the traffic passed uninspected: when each began and ended, and about how many packets that were.
 
-The kernel counts what its queue rules were offered, workers count what they took; the difference is what passed by. It is
-taken when a gap ends, so it says about how many: packets that a dying worker had taken are counted on neither side.
+The kernel counts what its queue rules were offered, workers count what they took; what the difference grows by during a gap
+is what passed. Workers tell their counts a little late, so it says about how many.
 """
 
 import time
@@ -32,8 +32,7 @@ class Gaps:
 
     def __init__(self, bypassed: Callable[[], int | None]) -> None:
         self._bypassed = bypassed
-        self._known = 0
-        self._open: dict[str, tuple[float, datetime]] = {}
+        self._open: dict[str, tuple[float, datetime, int | None]] = {}
         self.count = 0
         self.seconds = 0.0
         self.packets = 0
@@ -41,7 +40,8 @@ class Gaps:
 
     def begin(self, whose: str) -> None:
         """Does nothing while the same gap is open."""
-        self._open.setdefault(whose, (time.monotonic(), datetime.now(UTC)))
+        if whose not in self._open:
+            self._open[whose] = time.monotonic(), datetime.now(UTC), self._bypassed()
 
     def end(self, whose: str) -> Gap | None:
         """None where there was no gap."""
@@ -49,7 +49,7 @@ class Gaps:
         if found is None:
             return None
         seconds = time.monotonic() - found[0]
-        gap = Gap(whose, found[1], datetime.now(UTC), seconds, self._packets())
+        gap = Gap(whose, found[1], datetime.now(UTC), seconds, self._since(found[2]))
         self.count, self.seconds, self.packets = (
             self.count + 1,
             self.seconds + seconds,
@@ -65,9 +65,6 @@ class Gaps:
         self._open.clear()
         return gap
 
-    def _packets(self) -> int | None:
+    def _since(self, before: int | None) -> int | None:
         now = self._bypassed()
-        if now is None:
-            return None
-        passed, self._known = max(0, now - self._known), max(now, self._known)
-        return passed
+        return None if now is None or before is None else max(0, now - before)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from omamori.firmware.bridge.direction import Direction
 from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.orders import OrderFiles
 from omamori.firmware.engine.engine import Engine
@@ -24,16 +25,27 @@ _PROBE: Final = bytes.fromhex(
 
 
 class EngineInspector:
-    """One engine, whose detections leave as message bodies, and which does as the operator's policy says."""
+    """One engine, whose detections leave as message bodies, and which does as the operator's policy says.
 
-    def __init__(self, engine: Engine, orders: OrderFiles | None = None) -> None:
-        self._engine, self._orders = engine, orders
+    Where the ports are swapped it takes each for the other.
+    """
+
+    def __init__(
+        self, engine: Engine, orders: OrderFiles | None = None, direction: Direction | None = None
+    ) -> None:
+        self._engine, self._orders, self._direction = engine, orders, direction
+        self._swapped = False
 
     def packet(self, data: bytes, *, now: float, from_inside: bool, rewriting: bool) -> Verdict:
-        return self._engine.packet(data, now=now, from_inside=from_inside, rewriting=rewriting)
+        return self._engine.packet(
+            data, now=now, from_inside=from_inside is not self._swapped, rewriting=rewriting
+        )
 
     def tick(self, now: float) -> None:
         self._engine.tick(now)
+        if self._direction:
+            self._direction.look(now)
+            self._swapped = self._direction.swapped
         if self._orders and (news := self._orders.news(now)):
             self._engine.obey(news)
 
@@ -50,9 +62,14 @@ def rehearse(signatures: Signatures) -> None:
         raise EngineError("the self-test failed: an ordinary DNS question would not pass")
 
 
-def inspector(signatures: Signatures, first_number: int, orders: OrderFiles | None = None) -> EngineInspector:
+def inspector(
+    signatures: Signatures,
+    first_number: int,
+    orders: OrderFiles | None = None,
+    direction: Direction | None = None,
+) -> EngineInspector:
     """An engine that inspects with these signatures."""
-    made = EngineInspector(Engine(signatures, numbering=Numbering(first=first_number)), orders)
+    made = EngineInspector(Engine(signatures, numbering=Numbering(first=first_number)), orders, direction)
     made.tick(time.time())
     return made
 
@@ -63,7 +80,9 @@ def load(path: Path, paths: Paths) -> Loaded:
 
     signatures = pack.load(path)
     rehearse(signatures)
-    return Loaded(signatures.version, lambda number: inspector(signatures, number, OrderFiles(paths)))
+    return Loaded(
+        signatures.version, lambda number: inspector(signatures, number, OrderFiles(paths), Direction(paths))
+    )
 
 
 def _line(detection: Detection) -> bytes | None:

@@ -1,7 +1,7 @@
 """The bridge's status file: its numbers since the process started, which pack is in force, and who inspects."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +23,15 @@ class Totals:
     def add(self, counters: Counters) -> None:
         self.past += counters
 
-    def with_present(self, present: Mapping[str, Generation]) -> Counters:
+    def with_present(self, present: Sequence[Generation]) -> Counters:
         """And over those that are here."""
-        members = (one for generation in present.values() for one in generation.members.values())
+        members = (one for generation in present for one in generation.members.values())
         return sum((one.counters for one in members), self.past)
 
 
-def write(path: Path, present: Mapping[str, Generation], totals: Totals, gaps: Gaps, *, lost: int) -> None:
+def write(path: Path, present: Mapping[str, Generation], total: Counters, gaps: Gaps, *, lost: int) -> None:
     """Raises OSError."""
     serving = present.get("serving")
-    total = totals.with_present(present)
     document = {
         "time": to_wire(datetime.now(UTC)),
         "state": to_wire(_state(serving, total, gaps, lost=lost)),

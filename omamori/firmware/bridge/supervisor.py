@@ -11,7 +11,6 @@ import logging
 import secrets
 import select
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,6 +20,7 @@ from omamori.firmware.bridge.generation import Generation, Member, Pack
 from omamori.firmware.bridge.nursery import Load, Post
 from omamori.firmware.bridge.report import Kind
 from omamori.firmware.bridge.stillness import Stillness
+from omamori.firmware.bridge.wiring import Timing, Wiring
 from omamori.firmware.host.firewall import Firewall, FirewallError, Plan, QueuePair
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolWriter
@@ -31,42 +31,6 @@ _LOG = logging.getLogger(__name__)
 _NUMBERS: Final = 1_000_000
 """Detection numbers of one worker."""
 _EVERYTHING: Final = "all traffic"
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds."""
-
-    load: float = 120.0
-    """A pack that takes longer is no use."""
-    silence: float = 0.6
-    """A worker without a sign of life for so long hangs, unless it merely got no processor time."""
-    starved: float = 10.0
-    """After so long it is killed in any case."""
-    drain: float = 60.0
-    """How long replaced workers keep their flows at most."""
-    quiet: float = 5.0
-    """Replaced workers that saw no packet for so long are done."""
-    farewell: float = 5.0
-    status: float = 2.0
-    crashes: float = 60.0
-    """Three crashes of one worker within this make a pack unusable where there is another one."""
-    forgive: float = 60.0
-    """Where no pack is usable at all, they are tried again after so long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """The bridge, its ports by name and interface index, and which queues to use."""
-
-    bridge: str
-    outside: str
-    inside: str
-    inside_port: int
-    outside_port: int
-    first_queue: int = 0
-    workers: int = 1
-    """Four queue numbers are used for each."""
 
 
 class Supervisor:
@@ -94,6 +58,9 @@ class Supervisor:
         self._gaps.begin(_EVERYTHING)
         self._stillness = Stillness()
         self._drain_until = 0.0
+        self._offered = 0
+        """Packets that came to the queue rules of earlier plans."""
+        self._planned = False
         self._stopping = False
 
     def stop(self) -> None:
@@ -297,12 +264,21 @@ class Supervisor:
     def _apply(self) -> bool:
         current, draining = (one.queues if one else None for one in (self._serving, self._draining))
         plan = Plan(self._wiring.bridge, (self._wiring.outside, self._wiring.inside), current, draining)
+        before = self._offered_now()
         try:
             self._firewall.apply(plan)
         except FirewallError as error:
             self._say("error", f"the kernel refused the queue rules: {error}")
             return False
+        self._offered, self._planned = before or self._offered, True
         return True
+
+    def _offered_now(self) -> int | None:
+        """Packets that came to the queue rules so far; None where that cannot be known."""
+        try:
+            return self._offered + self._firewall.offered() if self._planned else None
+        except FirewallError:
+            return None
 
     def _not_loaded(self, generation: Generation, *, busy: bool) -> None:
         """`busy`: the kernel did not give it its queues, which is not the pack's fault."""
@@ -327,13 +303,14 @@ class Supervisor:
 
     def _crashed(self, generation: Generation, member: Member) -> None:
         now, name = time.monotonic(), self._name(member.index)
+        recent = [at for at in self._crashes.get(member.index, []) if now - at < self._timing.crashes]
+        self._crashes[member.index] = [*recent, now]
+        self._mend_at[member.index] = now + 0.2 * min(10, len(recent))
+        self._mend()  # the next one begins while this is told
         self._gaps.begin(name)
         self._say(
             "error", f"worker {member.pid} ended with {member.exit_text}; traffic passes uninspected ({name})"
         )
-        recent = [at for at in self._crashes.get(member.index, []) if now - at < self._timing.crashes]
-        self._crashes[member.index] = [*recent, now]
-        self._mend_at[member.index] = now + 0.2 * min(10, len(recent))
         if len(recent) >= 2 and self._others(generation.pack):
             self._crashes.clear()
             self._serving = None
@@ -379,12 +356,15 @@ class Supervisor:
         self._spool.put(Log(datetime.now(UTC), "bridge", level, text))
 
     def _bypassed(self) -> int | None:
-        return None
+        """Packets offered to the queues and not taken, as far as told; None while nothing is queued."""
+        offered = self._offered_now() if self._serving else None
+        return None if offered is None else offered - self._totals.with_present(self._alive()).packets
 
     def _write_status(self) -> None:
         named = {"serving": self._serving, "draining": self._draining, "loading": self._loading}
         present = {role: generation for role, generation in named.items() if generation}
         try:
-            status.write(self._paths.bridge_status, present, self._totals, self._gaps, lost=self._spool.lost)
+            total = self._totals.with_present(self._alive())
+            status.write(self._paths.bridge_status, present, total, self._gaps, lost=self._spool.lost)
         except OSError as error:
             _LOG.warning("status not written: %s", error)

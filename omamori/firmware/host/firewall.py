@@ -13,6 +13,7 @@ same for both directions, whatever the ports: what rules count for two hosts is 
 """
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Mark(IntEnum):
     """Of a packet only: it is our own last word to the receiver; the flow it belongs to is blocked."""
 
 
+_NFT_COUNT: Final = re.compile(r"counter packets (\d+) bytes \d+ queue ")
+_IPTABLES_COUNT: Final = re.compile(rf"^\[(\d+):\d+\] -A {_CHAIN} .*-j NFQUEUE ", re.MULTILINE)
 _KEPT: Final = {
     Mark.DECIDED: Mark.DECIDED,
     Mark.SUSPECT: Mark.SUSPECT,
@@ -84,8 +87,13 @@ class Firewall(Protocol):
 
     def remove(self) -> None: ...
 
+    def offered(self) -> int:
+        """Packets that came to the queue rules since they were applied, taken by a worker or not."""
+        ...
 
-Run = Callable[[Sequence[str], str], None]
+
+Run = Callable[[Sequence[str], str], str]
+"""From a command and its input to its output."""
 
 
 def choose(run: Run | None = None) -> Firewall:
@@ -123,6 +131,10 @@ class Nft:
     def remove(self) -> None:
         self._run(["nft", "--file", "-"], "table inet omamori\ndelete table inet omamori\n")
 
+    def offered(self) -> int:
+        listed = self._run(["nft", "list", "chain", "inet", "omamori", "inspect"], "")
+        return sum(int(count) for count in _NFT_COUNT.findall(listed))
+
 
 class Iptables:
     """Chain OMAMORI in the mangle table of both families."""
@@ -139,6 +151,12 @@ class Iptables:
         for family in ("iptables", "ip6tables"):
             with contextlib.suppress(FirewallError):
                 self._run([f"{family}-restore", "--noflush"], f"*mangle\n:{_CHAIN} - [0:0]\nCOMMIT\n")
+
+    def offered(self) -> int:
+        listed = (
+            self._run([f"{family}-save", "-c", "-t", "mangle"], "") for family in ("iptables", "ip6tables")
+        )
+        return sum(int(count) for text in listed for count in _IPTABLES_COUNT.findall(text))
 
     def _hook(self, family: str, plan: Plan) -> None:
         for rule in _hooks(plan):
@@ -301,8 +319,8 @@ def _bare_segment(program: tuple[tuple[int, int, int, int], ...]) -> str:
     return f'"{len(program)},' + ",".join(f"{code} {jt} {jf} {k}" for code, jt, jf, k in program) + '"'
 
 
-def _execute(command: Sequence[str], text: str) -> None:
-    """Raises FirewallError with what the tool said."""
+def _execute(command: Sequence[str], text: str) -> str:
+    """What the tool printed. Raises FirewallError with what it complained of."""
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -310,3 +328,4 @@ def _execute(command: Sequence[str], text: str) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise FirewallError(f"{command[0]}: {said[0] if said else f'exit {done.returncode}'}")
+    return done.stdout

@@ -16,6 +16,7 @@ _NETLINK_NETFILTER: Final = 12
 _SOL_NETLINK: Final = 270
 _NO_ENOBUFS: Final = 5
 _SO_RCVBUFFORCE: Final = 33
+_SO_TIMESTAMP: Final = 29
 
 _REQUEST, _ACK = 0x1, 0x4
 _ERROR: Final = 2
@@ -144,6 +145,8 @@ class PacketQueue:
         self._socket.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
         with contextlib.suppress(PermissionError):
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
+        # While any socket of the machine wants times, the kernel notes when each packet came in, and tells us.
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMP, 1)
         self._ask(_attribute(_CFG_CMD, struct.pack(">BBH", _BIND, 0, 0)))
         self._ask(_attribute(_CFG_PARAMS, struct.pack(">IB", 0xFFFF, _COPY_PACKET)))
         self._ask(_attribute(_CFG_MAXLEN, struct.pack(">I", longest)))

@@ -236,7 +236,9 @@ def test_a_new_connection_on_the_ports_of_a_blocked_one_is_looked_at_anew(unit):
     line, ports = unit.line, ("--local-port", "45454")
     with http_server(line.wan, unit.paths.root, where="::", port=443):
         assert curl(line.lan, *ports, *at(line, 4, 443), f"https://{PHISHING}/")[0] == TLS_RESET
-        time.sleep(1)  # Linux begins a connection between the same ports 15 million numbers higher each second
+        time.sleep(
+            1
+        )  # Linux begins a connection between the same ports 15 million numbers higher each second
         assert curl(line.lan, *ports, f"http://{line.wan_address}:443/")[1] == 200
 
 

@@ -1,7 +1,8 @@
 """The real supervisor, workers, queues and kernel rules around a toy inspector, so that the data path is tested alone.
 
 Run as a program. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
-overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `die`, and `broken` (loading raises).
+overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `die`, and `broken` (loading
+raises).
 """
 
 import json
@@ -15,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from omamori.firmware.bridge.nursery import Loaded
-from omamori.firmware.bridge.supervisor import Supervisor, Timing, Wiring
+from omamori.firmware.bridge.supervisor import Supervisor
+from omamori.firmware.bridge.wiring import Timing, Wiring
 from omamori.firmware.engine import checksum, packet, verdict
 from omamori.firmware.host.firewall import choose, prepare_bridge
 from omamori.firmware.host.paths import Paths
@@ -36,6 +38,8 @@ class Toy:
             raise ValueError("the toy was told to fail")
         if has("hang"):
             time.sleep(3600)
+        if has("drag"):
+            time.sleep(0.1)
         if has("die"):
             os.kill(os.getpid(), signal.SIGKILL)
         if has("block"):

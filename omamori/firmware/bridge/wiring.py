@@ -1,0 +1,39 @@
+"""Where the data path sits and how patient it is: plain data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds."""
+
+    load: float = 120.0
+    """A pack that takes longer is no use."""
+    silence: float = 0.6
+    """A worker without a sign of life for so long hangs, unless it merely got no processor time."""
+    starved: float = 10.0
+    """After so long it is killed in any case."""
+    drain: float = 60.0
+    """How long replaced workers keep their flows at most."""
+    quiet: float = 5.0
+    """Replaced workers that saw no packet for so long are done."""
+    farewell: float = 5.0
+    status: float = 2.0
+    crashes: float = 60.0
+    """Three crashes of one worker within this make a pack unusable where there is another one."""
+    forgive: float = 60.0
+    """Where no pack is usable at all, they are tried again after so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The bridge, its ports by name and interface index, and which queues to use."""
+
+    bridge: str
+    outside: str
+    inside: str
+    inside_port: int
+    outside_port: int
+    first_queue: int = 0
+    workers: int = 1
+    """Four queue numbers are used for each."""

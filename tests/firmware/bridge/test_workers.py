@@ -1,0 +1,174 @@
+"""Several workers: who inspects what, and what happens to the traffic of one that dies, hangs or is given too much."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.namespaces import guarded_line, http_server, ip, wait_until
+from tests.firmware.bridge.test_data_path import PACK, Unit, conversation, digest, echo
+
+pytestmark = pytest.mark.root
+
+ADDRESSES = [f"192.168.77.{last}" for last in range(11, 27)]
+"""Of the LAN host: with any initial value of the kernel's hash, they all fall to one of two workers once in 32,768 times."""
+DRAG = 0.1
+"""Seconds that the toy takes for one dragging packet."""
+
+
+@pytest.fixture(scope="module")
+def content():
+    return os.urandom(20_000_000)
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory, content):
+    web = tmp_path_factory.mktemp("web")
+    (web / "page").write_bytes(b"an ordinary page")
+    (web / "big").write_bytes(content)
+    with guarded_line("omawk") as line, http_server(line.wan, web, where="::", port=80):
+        for address in ADDRESSES:
+            ip("-n", line.lan.name, "address", "add", f"{address}/24", "dev", "eth0")
+        yield line
+
+
+@pytest.fixture
+def unit(line, tmp_path):
+    unit = Unit(line, tmp_path)
+    unit.queues(2)
+    unit.install_toy({**PACK, "drag": "TOY-DRAGS"}, version="1.0.0")
+    with unit.in_force():
+        yield unit
+
+
+def fetch_from(unit, address, path="page", *, seconds=9):
+    command = unit.line.lan.command(
+        "curl", "-s", "-m", f"{seconds}", "--interface", address, f"http://{unit.line.wan_address}/{path}"
+    )
+    done = subprocess.run(command, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def packets(unit):
+    """By worker; told at most half a second late."""
+    time.sleep(0.5)
+    return [worker["packets"] for worker in sorted(unit.status()["workers"], key=lambda one: one["index"])]
+
+
+def who(unit, address):
+    """Which worker inspects this address: the only one that counts a page asked for ten times, question and answer."""
+    before = packets(unit)
+    assert fetch_from(unit, address, "page?[1-10]") == b"an ordinary page" * 10
+    pairs = zip(before, packets(unit), strict=True)
+    grown = [index for index, (old, new) in enumerate(pairs) if new >= old + 20]
+    assert len(grown) == 1
+    return grown[0]
+
+
+def one_of_each(unit):
+    """An address for each worker."""
+    found = {}
+    for address in ADDRESSES:
+        found.setdefault(who(unit, address), address)
+        if len(found) == 2:
+            return found
+    raise AssertionError("all addresses fell to one worker")
+
+
+def test_both_directions_of_a_pair_of_hosts_are_one_workers(unit):
+    found = one_of_each(unit)
+    assert sorted(found) == [0, 1]
+    assert [who(unit, found[index]) for index in (0, 1)] == [0, 1]
+    assert unit.status()["state"]["workers"] == 2
+
+
+def test_the_death_of_one_does_not_touch_the_other_and_it_is_replaced(unit, content):
+    found, pids = one_of_each(unit), unit.workers()
+    downloads = [
+        subprocess.Popen(
+            unit.line.lan.command("curl", "-s", "-m", "30", "--limit-rate", "8M", "--interface", found[index],
+                                  f"http://{unit.line.wan_address}/big"),
+            stdout=subprocess.PIPE,
+        )
+        for index in (0, 1)
+    ]  # fmt: skip
+    begun = [download.stdout.read(1_000_000) for download in downloads]
+    os.kill(pids["serving"], signal.SIGKILL)
+    assert fetch_from(unit, found[0]) == b"an ordinary page"
+    unit.wait_told("queue 1 of 2")
+    unit.wait_told("signal 9")
+    wait_until(
+        lambda: len(unit.workers()) == 2 and unit.workers()["serving"] != pids["serving"],
+        seconds=9,
+        what="a new one",
+    )
+    assert unit.workers()["serving-1"] == pids["serving-1"]
+    for already, download in zip(begun, downloads, strict=True):
+        assert digest(already + download.communicate()[0]) == digest(content)
+    unit.wait_told("traffic passed uninspected for")
+    assert fetch_from(unit, found[0], "TOY-ATTACK", seconds=1) is None
+    assert unit.status()["gaps"]["count"] >= 1
+
+
+def test_a_packet_that_hangs_its_worker_holds_up_no_one_elses(unit):
+    found = one_of_each(unit)
+    hung = subprocess.Popen(
+        unit.line.lan.command(
+            "curl", "-s", "-m", "9", "--interface", found[0], f"http://{unit.line.wan_address}/TOY-HANGS"
+        )
+    )
+    try:
+        for _ in range(5):
+            assert fetch_from(unit, found[1]) == b"an ordinary page"
+        unit.wait_told("gave no sign of life")
+        assert fetch_from(unit, found[0]) == b"an ordinary page"
+    finally:
+        hung.kill()
+        hung.wait()
+
+
+def test_what_waits_too_long_for_inspection_passes(unit):
+    """Two minutes' worth of slow packets at once; a page asked for behind them comes within seconds, and all is told."""
+    flood = "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind((sys.argv[2],0))\nfor _ in range(1200): s.sendto(b'TOY-DRAGS',(sys.argv[1],9999))"
+    unit.line.lan.run(sys.executable, "-c", flood, unit.line.wan_address, ADDRESSES[0])
+    command = ("ping", "-c", "1", "-W", "9", "-I", ADDRESSES[0], unit.line.wan_address)
+    assert unit.line.lan.run(*command, check=False).returncode == 0
+    assert fetch_from(unit, ADDRESSES[0], seconds=9) == b"an ordinary page"
+    unit.wait_told("packets that waited too long pass uninspected")
+    wait_until(
+        lambda: sum(one["shed"] for one in unit.status()["workers"]) > 900, seconds=9, what="the count"
+    )
+    assert unit.status()["state"]["bypassed"] > 900
+    assert fetch_from(unit, ADDRESSES[0], "TOY-ATTACK", seconds=1) is None
+
+
+def test_when_the_nursery_dies_its_workers_go_on_until_others_take_over(unit):
+    before = unit.workers()
+    nursery = int(Path(f"/proc/{before['serving']}/stat").read_text().split()[3])
+    with echo(unit.line), conversation(unit.line) as old:
+        assert old("hello") == "hello"
+        os.kill(nursery, signal.SIGKILL)
+        wait_until(
+            lambda: (
+                not set(before.values()) & {unit.workers().get("serving"), unit.workers().get("serving-1")}
+            ),
+            seconds=9,
+            what="others",
+        )
+        assert old("hello") == "hello"
+        assert old("TOY-ATTACK") == ""
+    assert unit.status()["state"]["bypassed"] == 0
+
+
+def test_everything_ends_with_the_supervisor(unit):
+    workers = unit.workers()
+    nursery = int(Path(f"/proc/{workers['serving']}/stat").read_text().split()[3])
+    unit.process.kill()
+    unit.process.wait()
+    for pid in (*workers.values(), nursery):
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), seconds=9, what=f"{pid} to end")
+    assert fetch_from(unit, ADDRESSES[0], "page") == b"an ordinary page"
