@@ -80,6 +80,7 @@ class Engine:
         self._conduct = Conduct(self.settings)
         self._rules = RuleGuard(self.settings, self._journal, self._conduct)
         self._sites = SiteGuard(self._journal, self._conduct)
+        self._passwords = PasswordGuard(self._journal, self._conduct)
         self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
         self._unspoken = Unspoken()
@@ -243,6 +244,8 @@ class Engine:
                 facts.application = "" if layer.lost else layer.name
         self._inspect_packet(turn, packet)
         self._events(turn, events)
+        if flow.layer is not None and flow.layer.finished:
+            flow.decided = True
         if (
             flow.layer is None
             and facts.to_server_packets + facts.to_client_packets >= self.settings.datagrams
@@ -335,6 +338,7 @@ class Engine:
                 self._inspect_message(turn, event)
             elif isinstance(event, SiteAsked):
                 self._sites.asked(turn, self._signatures, event)
+                self._passwords.asked(turn, self._signatures, event)
             elif isinstance(event, ConnectionExpected):
                 self._expected.add(event, turn.flow.facts, turn.now)
             elif isinstance(event, Unscanned):

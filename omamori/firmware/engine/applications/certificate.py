@@ -11,6 +11,7 @@ _NAMES = {
     b"\x55\x04\x0b": "OU",
     b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01": "emailAddress",
 }
+_ALTERNATIVES = b"\x55\x1d\x11"
 _WIDE = 0x1E
 """BMPString."""
 _NOTHING = ((0, b""), (0, b""))
@@ -29,6 +30,8 @@ class Certificate:
     issuer: str
     """`C=JP, O=Example, CN=example.jp`."""
     subject: str
+    names: tuple[bytes, ...] = ()
+    """The DNS names it is for."""
 
 
 def parse(der: bytes) -> Certificate | None:
@@ -39,9 +42,23 @@ def parse(der: bytes) -> Certificate | None:
         if parts[0][0] == 0xA0:  # the explicit version
             parts = parts[1:]
         serial = parts[0][1].hex(":").upper()
-        return Certificate(serial, _name(parts[2][1]), _name(parts[4][1]))
+        return Certificate(serial, _name(parts[2][1]), _name(parts[4][1]), _alternatives(parts[6:]))
     except (_DerError, IndexError):
         return None
+
+
+def _alternatives(parts: list[tuple[int, bytes]]) -> tuple[bytes, ...]:
+    """The DNS names of the subject's alternative names, where they can be read."""
+    try:
+        extensions = next((content for tag, content in parts if tag == 0xA3), b"")
+        for _, extension in _elements(_elements(extensions)[0][1]) if extensions else ():
+            fields = _elements(extension)
+            if fields[0][1] == _ALTERNATIVES:
+                names = _elements(_elements(fields[-1][1])[0][1])
+                return tuple(content for tag, content in names if tag == 0x82)
+    except (_DerError, IndexError):
+        pass
+    return ()
 
 
 def _elements(data: bytes) -> list[tuple[int, bytes]]:

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from omamori.firmware.engine.applications import dns
+from omamori.firmware.engine.applications import dns, quic
 from omamori.firmware.engine.applications.dns import Dns
 from omamori.firmware.engine.applications.http import Http
 from omamori.firmware.engine.applications.layer import Layer
+from omamori.firmware.engine.applications.quic import Quic
 from omamori.firmware.engine.applications.tls import Tls
 from omamori.firmware.engine.settings import Settings
 
@@ -59,6 +60,8 @@ def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | No
 
 def of_datagram(data: bytes) -> Layer | None:
     """The parser that a UDP payload may be for; fed with it, it is `lost` if it was not."""
+    if quic.is_plausible(data):
+        return Quic()
     return Dns(framed=False) if dns.is_plausible(data) else None
 
 

@@ -3,10 +3,12 @@
 Handshake messages may be cut over records and records over segments. What comes after them is encrypted: `finished`.
 """
 
-from collections.abc import Sequence
-from hashlib import md5, sha1
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha1
+from typing import TypeVar
 
 from omamori.firmware.engine.applications import certificate
+from omamori.firmware.engine.applications.fingerprints import hashed
 from omamori.firmware.engine.applications.layer import Context, Event, How, Message, SiteAsked
 from omamori.firmware.engine.applications.tls_hello import (
     ClientHello,
@@ -18,6 +20,7 @@ from omamori.firmware.engine.applications.tls_hello import (
 )
 from omamori.firmware.engine.reassembly import Piece
 
+_Of = TypeVar("_Of")
 _HANDSHAKE = 22
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _DONE = 1, 2, 11, 14
 _MAX_HANDSHAKE = 64 << 10
@@ -110,50 +113,68 @@ class Tls:
         if kind == _CLIENT_HELLO and to_server:
             self._client = parse_client(body)
             asked: list[Event] = [SiteAsked(self._client.name, How.TLS)] if self._client.name else []
-            return [*asked, Message(1, to_server, _wanted(_client_buffers(self._client), needs))]
+            return [*asked, Message(1, to_server, client_buffers(self._client, needs))]
         if kind == _SERVER_HELLO and not to_server:
             self._server = parse_server(body)
             side.over = self._server.version >= 0x0304
-            return [Message(1, to_server, _wanted(self._server_buffers(), needs), complete=side.over)]
+            return [Message(1, to_server, self._server_buffers(needs), complete=side.over)]
         if kind == _CERTIFICATE and not to_server and self._server is not None and not self._chain:
             self._chain = parse_certificates(body)
             self._certificate = certificate.parse(self._chain[0]) if self._chain else None
-            return [Message(1, to_server, _wanted(self._server_buffers(), needs))]
+            return [Message(1, to_server, self._server_buffers(needs))]
         side.over = side.over or kind == _DONE
         return []
 
-    def _server_buffers(self) -> dict[str, bytes]:
+    def _server_buffers(self, needs: frozenset[str]) -> dict[str, list[bytes]]:
         assert self._server is not None  # noqa: S101 - asked by the callers
-        ja3s = self._server.ja3.encode()
-        buffers = {
-            "tls.version": _SHORT.get(self._server.version, b""),
-            "ja3s.string": ja3s,
-            "ja3s.hash": _md5(ja3s),
-        }
-        if self._chain:
-            buffers |= {
-                "tls.certs": self._chain[0],
-                "tls.cert_fingerprint": _fingerprint(self._chain[0]).encode(),
-            }
+        found = _made(_SERVER, self._server, needs)
+        if self._chain and "tls.certs" in needs:
+            found["tls.certs"] = list(self._chain)
+        if self._chain and "tls.cert_fingerprint" in needs:
+            found["tls.cert_fingerprint"] = [_fingerprint(self._chain[0]).encode()]
         if self._certificate:
-            buffers["tls.cert_subject"] = self._certificate.subject.encode()
-            buffers["tls.cert_issuer"] = self._certificate.issuer.encode()
-            buffers["tls.cert_serial"] = self._certificate.serial.encode()
-        return buffers
+            found |= _made(_CERTIFICATE_BUFFERS, self._certificate, needs)
+            if self._certificate.names and "tls.subjectaltname" in needs:
+                found["tls.subjectaltname"] = list(self._certificate.names)
+        return found
 
 
-def _client_buffers(hello: ClientHello) -> dict[str, bytes]:
-    ja3 = hello.ja3.encode()
-    version = _SHORT.get(hello.version, b"")
-    return {"tls.sni": hello.name, "tls.version": version, "ja3.string": ja3, "ja3.hash": _md5(ja3)}
+_Hello = ClientHello | ServerHello
+_RANDOM: dict[str, Callable[[_Hello], bytes]] = {
+    "tls.random": lambda hello: hello.random,
+    "tls.random_time": lambda hello: hello.random[:4],
+    "tls.random_bytes": lambda hello: hello.random[4:],
+    "tls.version": lambda hello: _SHORT.get(hello.version, b""),
+}
+_CLIENT: dict[str, Callable[[ClientHello], bytes]] = {
+    **_RANDOM,
+    "tls.sni": lambda hello: hello.name,
+    "ja3.string": lambda hello: hello.ja3.encode(),
+    "ja3.hash": lambda hello: hashed(hello.ja3.encode()),
+    "ja4.hash": lambda hello: hello.ja4("t").encode(),
+}
+_SERVER: dict[str, Callable[[ServerHello], bytes]] = {
+    **_RANDOM,
+    "ja3s.string": lambda hello: hello.ja3.encode(),
+    "ja3s.hash": lambda hello: hashed(hello.ja3.encode()),
+}
+_CERTIFICATE_BUFFERS: dict[str, Callable[[certificate.Certificate], bytes]] = {
+    "tls.cert_subject": lambda found: found.subject.encode(),
+    "tls.cert_issuer": lambda found: found.issuer.encode(),
+    "tls.cert_serial": lambda found: found.serial.encode(),
+}
 
 
-def _wanted(buffers: dict[str, bytes], needs: frozenset[str]) -> dict[str, list[bytes]]:
-    return {name: [value] for name, value in buffers.items() if value and name in needs}
+def client_buffers(hello: ClientHello, needs: frozenset[str]) -> dict[str, list[bytes]]:
+    """The needed buffers that a client's hello fills."""
+    return _made(_CLIENT, hello, needs)
 
 
-def _md5(text: bytes) -> bytes:
-    return md5(text, usedforsecurity=False).hexdigest().encode()  # JA3 is defined so
+def _made(
+    table: Mapping[str, Callable[[_Of], bytes]], source: _Of, needs: frozenset[str]
+) -> dict[str, list[bytes]]:
+    made = {name: make(source) for name, make in table.items() if name in needs}
+    return {name: [value] for name, value in made.items() if value}
 
 
 def _fingerprint(der: bytes) -> str:

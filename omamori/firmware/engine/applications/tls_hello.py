@@ -1,11 +1,14 @@
 """The three TLS handshake messages that travel in the clear, taken apart without reading past their stated lengths."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from struct import Struct
+
+from omamori.firmware.engine.applications import fingerprints
 
 _HELLO = Struct("!H32sB")
 _WORD = Struct("!H")
-_NAME, _GROUPS, _FORMATS, _VERSIONS = 0, 10, 11, 43
+_NAME, _GROUPS, _FORMATS, _SIGNATURES, _PROTOCOLS, _VERSIONS = 0, 10, 11, 13, 16, 43
 _MAX_CERTIFICATES = 8
 
 
@@ -13,19 +16,44 @@ class NotTls(Exception):  # noqa: N818 - it says what the bytes are
     """A handshake message contradicts itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClientHello:
     version: int
     """The highest it offers in the old field."""
+    random: bytes
     name: bytes
     """Server name indication; empty where there is none."""
-    ja3: str
+    ciphers: tuple[int, ...]
+    extensions: tuple[int, ...]
+    groups: tuple[int, ...] = ()
+    formats: bytes = b""
+    signatures: tuple[int, ...] = ()
+    versions: tuple[int, ...] = ()
+    """Of the newer field."""
+    protocol: bytes = b""
+    """The first of the application protocols it offers."""
+
+    @cached_property
+    def ja3(self) -> str:
+        return fingerprints.ja3(self.version, self.ciphers, self.extensions, self.groups, self.formats)
+
+    def ja4(self, transport: str) -> str:
+        """`transport` is `t` for TCP, `q` for QUIC."""
+        return fingerprints.ja4(
+            transport,
+            self.versions or (self.version,),
+            self.ciphers,
+            self.extensions,
+            self.signatures,
+            self.protocol,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ServerHello:
     version: int
     """The chosen one."""
+    random: bytes
     ja3: str
 
 
@@ -58,34 +86,40 @@ class _Reader:
 def parse_client(body: bytes) -> ClientHello:
     """Raises NotTls."""
     reader = _Reader(body)
-    version, _, _ = _HELLO.unpack(body[:35]) if len(body) >= 35 else _short()
+    version, random, _ = _HELLO.unpack(body[:35]) if len(body) >= 35 else _short()
     reader.take(34)
     reader.vector(1)
     ciphers = _words(reader.vector(2))
     reader.vector(1)
     extensions = _extensions(reader)
-    parts = (
-        str(version),
-        _joined(ciphers),
-        _joined([kind for kind, _ in extensions]),
-        _joined(_words(dict(extensions).get(_GROUPS, b"")[2:])),
-        "-".join(str(value) for value in dict(extensions).get(_FORMATS, b"")[1:]),
+    found = dict(reversed(extensions))  # the first of a kind counts
+    protocols = found.get(_PROTOCOLS, b"")[2:]
+    return ClientHello(
+        version,
+        random,
+        _server_name(found.get(_NAME, b"")),
+        ciphers,
+        tuple(kind for kind, _ in extensions),
+        _words(found.get(_GROUPS, b"")[2:]),
+        found.get(_FORMATS, b"")[1:],
+        _words(found.get(_SIGNATURES, b"")[2:]),
+        _words(found.get(_VERSIONS, b"")[1:]),
+        protocols[1 : 1 + protocols[0]] if protocols else b"",
     )
-    return ClientHello(version, _server_name(dict(extensions).get(_NAME, b"")), ",".join(parts))
 
 
 def parse_server(body: bytes) -> ServerHello:
     """Raises NotTls."""
     reader = _Reader(body)
     version = reader.number(2)
-    reader.take(32)
+    random = reader.take(32)
     reader.vector(1)
     cipher = reader.number(2)
     reader.take(1)
     extensions = _extensions(reader)
     chosen = dict(extensions).get(_VERSIONS, b"")
     ja3 = f"{version},{cipher},{'-'.join(str(kind) for kind, _ in extensions)}"
-    return ServerHello(_WORD.unpack(chosen)[0] if len(chosen) == 2 else version, ja3)
+    return ServerHello(_WORD.unpack(chosen)[0] if len(chosen) == 2 else version, random, ja3)
 
 
 def parse_certificates(body: bytes) -> tuple[bytes, ...]:
@@ -119,15 +153,8 @@ def _server_name(extension: bytes) -> bytes:
     return b""
 
 
-def _words(data: bytes) -> list[int]:
-    return [value for (value,) in _WORD.iter_unpack(data[: len(data) // 2 * 2])]
-
-
-def _joined(values: list[int]) -> str:
-    """JA3's way: without the reserved values that clients add at random (RFC 8701)."""
-    return "-".join(
-        str(value) for value in values if not (value & 0x0F0F == 0x0A0A and value >> 8 == value & 0xFF)
-    )
+def _words(data: bytes) -> tuple[int, ...]:
+    return tuple(value for (value,) in _WORD.iter_unpack(data[: len(data) // 2 * 2]))
 
 
 def _short() -> tuple[int, bytes, int]:
