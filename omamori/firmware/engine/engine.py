@@ -25,7 +25,7 @@ from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.expected import ExpectedConnections
 from omamori.firmware.engine.flow import Flow, FlowTable
 from omamori.firmware.engine.fragments import Fragments, OverlapError
-from omamori.firmware.engine.guards import MalwareGuard, Round, RuleGuard, SiteGuard
+from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Journal, Numbering, Sighting, Unspoken
 from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, oddities, parse

@@ -39,6 +39,8 @@ class Finding:
     category: str = ""
     detail: str = ""
     hit: RuleHit | None = None
+    direction: Direction | None = None
+    """Where it is not simply who opened the flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Journal:
             id=DetectionId(f"{max(int(now), 0)}-{number % 10**10}"),
             time=datetime.fromtimestamp(max(now, 0.0), UTC),
             guard=finding.guard,
-            direction=Direction.OUTBOUND if facts.client_inside else Direction.INBOUND,
+            direction=finding.direction or (Direction.OUTBOUND if facts.client_inside else Direction.INBOUND),
             severity=finding.severity,
             signature_id=finding.signature_id,
             signature=finding.signature,

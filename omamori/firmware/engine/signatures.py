@@ -11,6 +11,7 @@ from typing import Protocol
 from omamori.firmware.engine.addresses import AddressTable
 from omamori.firmware.engine.antivirus import NO_ANTIVIRUS, Antivirus
 from omamori.firmware.engine.domains import DomainTable
+from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.inspection import Inspection
 from omamori.firmware.engine.urls import UrlTable
 from omamori.protocol.vocabulary import Guard
@@ -65,5 +66,7 @@ class Signatures:
     """For WG, UF and APG: domain -> category (or application)."""
     antivirus: Antivirus = NO_ANTIVIRUS
     version: str = ""
+    passwords: HashTable | None = None
+    """Weak and default credentials, as `passwords.key` writes them."""
     urls: Mapping[Guard, UrlTable] = field(default_factory=dict)
     addresses: Mapping[Guard, AddressTable] = field(default_factory=dict)

@@ -14,6 +14,7 @@ import hyperscan
 
 from omamori.firmware.engine.antivirus import Antivirus
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips import literals as choosing
 from omamori.firmware.engine.ips import prefilter
 from omamori.firmware.engine.ips.literals import Literals
@@ -24,6 +25,7 @@ from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures import container, selftest, sites
 from omamori.firmware.signatures.antivirus_lists import Malware
 from omamori.firmware.signatures.container import Altered, PackError, WrongFormat, read_manifest
+from omamori.firmware.signatures.credentials import build_passwords, own
 from omamori.firmware.signatures.index import LazyRules, dump_index, load_index
 from omamori.firmware.signatures.lists import DomainList
 from omamori.firmware.signatures.suricata.errors import RuleError
@@ -32,6 +34,8 @@ from omamori.protocol.version import Version
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
 RULES, INDEX, ANTIVIRUS = "rules.txt", "index.json", "antivirus.json"
+PASSWORDS = "passwords.bin"
+"""Since 0.1: a pack without it knows only empty passwords and users' own names."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,8 @@ class Content:
     rules: Parsed = field(default_factory=Parsed)
     lists: list[DomainList] = field(default_factory=list)
     malware: list[Malware] = field(default_factory=list)
+    credentials: list[tuple[str, str]] = field(default_factory=list)
+    """(user, password) beside our own list; no user means everyone."""
 
 
 def build(path: Path, version: Version, created: datetime, content: Content) -> None:
@@ -51,6 +57,8 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
     members, databases = _rule_members(content.rules)
     listed = sites.compile_lists(content.lists)
     members |= sites.dump(listed)
+    passwords = build_passwords([*own(), *content.credentials])
+    members[PASSWORDS] = bytes(passwords.raw)
     members[ANTIVIRUS] = json.dumps([[each.name, each.body] for each in content.malware]).encode()
     members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, content.malware))
     manifest = {
@@ -61,6 +69,7 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
         "counts": {
             "rules": len(content.rules.rules),
             **sites.counts(listed),
+            "passwords": len(passwords),
             "antivirus": len(content.malware),
         },
     }
@@ -78,6 +87,7 @@ def load(path: Path, variables: Variables | None = None) -> Signatures:
         signatures = Signatures(
             rules=_load_rules(manifest, members, variables),
             domains=listed.domains,
+            passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
             urls=listed.urls,
             addresses=listed.addresses,
             antivirus=_load_antivirus(members),

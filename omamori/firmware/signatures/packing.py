@@ -10,6 +10,7 @@ import click
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.signatures import pack
 from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
+from omamori.firmware.signatures.credentials import read_credentials
 from omamori.firmware.signatures.lists import ListError, read_list, read_ut1
 from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.protocol.errors import VersionError
@@ -32,6 +33,12 @@ def group() -> None:
     metavar="CATEGORY=FILE",
     help="A list of domains, URLs or addresses and its category, e.g. phishing=f.",
 )
+@click.option(
+    "--credentials",
+    multiple=True,
+    type=_PATH,
+    help="More weak credentials, lines user:password or :password.",
+)
 @click.option("--ut1", multiple=True, type=_PATH, help="A tree of UT1 lists: a folder for each category.")
 @click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures, lines name:0:*:hex.")
 @click.option(
@@ -49,6 +56,7 @@ def build(
     version_text: str,
     rules: tuple[Path, ...],
     domains: tuple[str, ...],
+    credentials: tuple[Path, ...],
     ut1: tuple[Path, ...],
     antivirus: tuple[Path, ...],
     output: Path,
@@ -63,6 +71,7 @@ def build(
     """
     try:
         content = _content(rules, domains, ut1, antivirus, with_eicar=with_eicar)
+        content.credentials = [pair for path in credentials for pair in read_credentials(path)]
         _tell(f"compiling {len(content.rules.rules)} rules")
         pack.build(output, Version.parse(version_text), _created(), content)
         manifest = pack.read_manifest(output)

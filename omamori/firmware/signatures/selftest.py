@@ -78,7 +78,7 @@ def _matches(signatures: Signatures, sample: Sample) -> bool:
             return _listed(signatures, sample)
         scan = signatures.antivirus.scan()
         try:
-            return scan.feed(bytes.fromhex(sample.value)) is not None
+            return bool(scan.feed(bytes.fromhex(sample.value)))
         finally:
             scan.close()
     except (ValueError, AttributeError, TypeError) as error:
