@@ -17,7 +17,8 @@ from http.client import FORBIDDEN
 from pathlib import Path
 
 from lab.namespaces import PYTHON, Namespace, address, bridge, cable, namespace, wait_until
-from lab.services.web import digest
+from lab.services import mail
+from lab.services.web import digest, infected
 
 WEB, FLEET, ATTACKER = "203.0.113.10", "203.0.113.20", "198.51.100.7"
 ROUTER = "192.168.10.1"
@@ -26,6 +27,8 @@ HOSTS = ("keiri-pc", "eigyo-pc", "nas")
 HOME, HUB = "home", "hub"
 _SAID_NO = {6: "no such name", 35: "reset in the TLS hello", 52: "closed", 56: "reset"}
 """Exit codes of curl(1)."""
+ORDINARY_MAIL = mail.message("Minutes", "Dear all,\n.\nthe minutes are attached.\n", bytes(range(256)) * 200)
+INFECTED_MAIL = mail.message("Invoice", "Please see the attached invoice.\n", infected(), name="invoice.txt")
 _SCRIPT = Path(__file__).parent.parent / "services/dhcp-client.sh"
 
 
@@ -79,6 +82,12 @@ class Office:
         done = subprocess.run(command, capture_output=True, check=False, timeout=seconds + 10)
         body, _, status = done.stdout.rpartition(b"\n")
         return Fetched(done.returncode, int(status or 0), body)
+
+    def fetch_mail(self, host: str, number: int) -> bytes:
+        """A mail of the mailbox as curl's POP3 client got it; its lines end as they were sent."""
+        url = f"pop3://{mail.USER}:{mail.PASSWORD}@{WEB}/{number}"
+        command = self.hosts[host].command("curl", "-sSf", "-m", "30", url)
+        return subprocess.run(command, capture_output=True, check=False, timeout=40).stdout
 
     def download(self, host: str, megabytes: int, *, rate: str = "") -> subprocess.Popen[bytes]:
         """A download running beside; `finished` tells whether every byte was right."""
@@ -205,6 +214,7 @@ def _serve(stack: contextlib.ExitStack, office: Office) -> None:
     web = (PYTHON, "-m", "lab.services.web", "--bind")
     stack.enter_context(internet.running(*web, WEB, log=log))
     stack.enter_context(internet.running(*web, WEB, "--port", "443", "--certificate", certificate, log=log))
+    stack.enter_context(mail.mailbox(internet, [ORDINARY_MAIL, INFECTED_MAIL]))
     stack.enter_context(office.hosts["nas"].running(*web, "0.0.0.0", log=log))  # noqa: S104 - inside its own namespace
     for host in office.hosts.values():
         stack.enter_context(_resolver(host, ROUTER))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from lab.demo.artifacts import BROKEN, FIRST, NEW_PACK, NEWLY_LISTED, NEXT, Artifacts
 from lab.demo.cloud import UNIT, Cloud
-from lab.demo.office import ATTACKER, WEB, Fetched, Office, Pinger, join
+from lab.demo.office import ATTACKER, ORDINARY_MAIL, WEB, Fetched, Office, Pinger, join
 from lab.demo.report import Report, StepFailed
 from lab.demo.unit import Unit
 from lab.namespaces import wait_until
@@ -45,7 +45,7 @@ class Demo:
         """Title and step, in the order they are played."""
         return [
             ("Image built and signed, unit booted, activated, online", self.online),
-            ("An ordinary page and a 50 MB file pass unchanged", self.passes),
+            ("An ordinary page, a mail and a 50 MB file pass unchanged", self.passes),
             ("EICAR over HTTP arrives neutralised, the rest of the file intact", self.neutralises),
             ("Attacks from outside and a malware call from inside are blocked", self.blocks),
             ("A phishing domain is blocked by DNS, Host and SNI", self.guards),
@@ -81,11 +81,13 @@ class Demo:
         page = self.office.curl("keiri-pc", "http://www.example/")
         if page.status != 200 or b"ordinary page" not in page.body:
             raise StepFailed(f"page: curl exit {page.exit_code}, status {page.status}")
+        if self.office.fetch_mail("keiri-pc", 1) != ORDINARY_MAIL:
+            raise StepFailed("the ordinary mail arrived altered, or not at all")
         began = time.monotonic()
         if not self.office.finished(self.office.download("keiri-pc", 50), 50, seconds=240):
             raise StepFailed("the 50 MB file arrived altered")
         took = time.monotonic() - began
-        return f"page 200; 50 MB with equal SHA-256 in {took:.1f} s through the emulated unit"
+        return f"page 200; mail of {len(ORDINARY_MAIL):,} bytes as sent; 50 MB with equal SHA-256 in {took:.1f} s through the emulated unit"
 
     # --- 3
 
