@@ -17,6 +17,8 @@ SHORTEST = 2
 """A literal of one byte is nearly always there and costs more than it saves."""
 _SHORT = 6
 """Below it, a literal over payload is gated by port where it can be, and no hash look-up is preferred to another literal."""
+_TELLING = 4
+"""From so many bytes on, the rule's author knows best which literal is rare (`fast_pattern`)."""
 _FEW_PORTS = 8
 KEYS = (8, 4, 2)
 """Bytes of a beginning or an end that are looked up: the most that its literal has."""
@@ -64,7 +66,7 @@ class _Choice:
         size = len(self.content.pattern)
         named = self.section.buffer != PAYLOAD and size >= 4
         hashed = self.kind in ("exact", "suffix", "ending") and size >= _SHORT
-        return int(hashed), min(size, _SHORT - 1), int(self.content.fast) * 2 + int(named), size
+        return int(hashed), min(size, _TELLING), int(self.content.fast) * 2 + int(named), size
 
 
 def choose(rules: Sequence[Rule]) -> Literals:

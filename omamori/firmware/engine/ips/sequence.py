@@ -60,13 +60,27 @@ class Run:
 class Steps:
     """Compiled steps."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_needed", "_steps")
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = [_compile(step, _retried(steps, index)) for index, step in enumerate(steps)]
+        self._needed = _needed(steps) if len(steps) > 1 else ()
 
     def matches(self, run: Run) -> bool:
+        for pattern, nocase in self._needed:
+            if pattern not in (run.lower if nocase else run.data):
+                return False
         return _go(self._steps, run, 0)
+
+
+def _needed(steps: Sequence[Step]) -> Sequence[tuple[bytes, bool]]:
+    """Literals without which nothing can match, the rarest first: one look each before any step is taken."""
+    contents = [step for step in steps if isinstance(step, Content) and not step.negated]
+    contents.sort(key=lambda content: (not content.fast, -len(content.pattern)))
+    return [
+        (content.pattern.lower() if content.nocase else content.pattern, content.nocase)
+        for content in contents
+    ]
 
 
 def _retried(steps: Sequence[Step], index: int) -> bool:

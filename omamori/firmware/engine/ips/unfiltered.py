@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, address_only, moments
-from omamori.firmware.engine.ips.rule import Rule
+from omamori.firmware.engine.ips.rule import BufferSize, Content, Operator, Rule, Section
 from omamori.firmware.engine.ips.spans import AddressSet, Ranges, Resolver
 
 _FEW_PORTS = 64
@@ -49,21 +49,21 @@ class SpanMap:
 class HeaderIndex:
     """Rules of one moment, by header."""
 
-    __slots__ = ("_destinations", "_ports", "_rest", "_sources")
+    __slots__ = ("_destinations", "_ports", "_rest", "_senders", "_sources")
 
     def __init__(self, rules: Sequence[tuple[int, Rule]], resolver: Resolver) -> None:
         sources: list[tuple[AddressSet, int]] = []
         destinations: list[tuple[AddressSet, int]] = []
         self._ports: dict[int, list[int]] = {}
+        self._senders: dict[int, list[int]] = {}
         self._rest: list[int] = []
         for number, rule in rules:
             source, destination = (
                 resolver.addresses(end) for end in (rule.header.source, rule.header.destination)
             )
-            ports = (
-                None
-                if rule.header.both_ways
-                else resolver.ports(rule.header.destination_ports).few(_FEW_PORTS)
+            ports, senders = (
+                resolver.ports(end).few(_FEW_PORTS)
+                for end in (rule.header.destination_ports, rule.header.source_ports)
             )
             if rule.header.both_ways:
                 self._rest.append(number)
@@ -74,15 +74,20 @@ class HeaderIndex:
             elif ports is not None:
                 for port in ports:
                     self._ports.setdefault(port, []).append(number)
+            elif senders is not None:
+                for port in senders:
+                    self._senders.setdefault(port, []).append(number)
             else:
                 self._rest.append(number)
         self._sources = _maps(sources)
         self._destinations = _maps(destinations)
 
-    def candidates(self, source: bytes, destination: bytes, port: int, into: set[int]) -> None:
-        """Adds to `into` what may match a packet from `source` to `port` of `destination`."""
+    def candidates(self, source: bytes, sender: int, destination: bytes, port: int, into: set[int]) -> None:
+        """Adds to `into` what may match a packet from port `sender` of `source` to `port` of `destination`."""
         into.update(self._rest)
         if rules := self._ports.get(port):
+            into.update(rules)
+        if rules := self._senders.get(sender):
             into.update(rules)
         if self._sources:
             into.update(self._sources[len(source)][int.from_bytes(source, "big")])
@@ -103,6 +108,45 @@ def _maps(entries: list[tuple[AddressSet, int]]) -> Mapping[int, SpanMap]:
     return {4: SpanMap((a.v4, rule) for a, rule in entries), 16: SpanMap((a.v6, rule) for a, rule in entries)}
 
 
+class BufferIndex:
+    """Rules that look at one buffer, by its first byte or its size where they name one."""
+
+    __slots__ = ("_first", "_rest", "_sizes")
+
+    def __init__(self) -> None:
+        self._first: dict[int, list[int]] = {}
+        self._sizes: dict[int, list[int]] = {}
+        self._rest: list[int] = []
+
+    def add(self, number: int, section: Section) -> None:
+        for step in () if section.transforms else section.steps:
+            if isinstance(step, BufferSize) and step.comparison.operator is Operator.EQUAL:
+                self._sizes.setdefault(step.comparison.low, []).append(number)
+                return
+            if isinstance(step, Content) and _begins(step):
+                first = step.pattern[:1]
+                for byte in {first, first.swapcase()} if step.nocase else {first}:
+                    self._first.setdefault(byte[0], []).append(number)
+                return
+        self._rest.append(number)
+
+    def candidates(self, values: Sequence[bytes], into: set[int]) -> None:
+        """Adds to `into`."""
+        into.update(self._rest)
+        for value in values:
+            if rules := self._sizes.get(len(value)):
+                into.update(rules)
+            if value and (rules := self._first.get(value[0])):
+                into.update(rules)
+
+
+def _begins(content: Content) -> bool:
+    """It can only be at the very beginning."""
+    if content.negated or content.relative or content.offset not in (None, 0) or not content.pattern:
+        return False
+    return content.startswith or content.depth == len(content.pattern)
+
+
 class Unfiltered:
     """All of them, by moment."""
 
@@ -112,7 +156,7 @@ class Unfiltered:
         self, rules: Sequence[tuple[int, Rule]], resolver: Resolver, late: Collection[int] = ()
     ) -> None:
         flows, packets, streams, after = [], {True: [], False: []}, [], []  # type: ignore[var-annotated]
-        self._buffers: dict[str, list[int]] = {}
+        self._buffers: dict[str, BufferIndex] = {}
         self._applications: dict[str, list[int]] = {}
         self._events: list[int] = []
         for number, rule in rules:
@@ -138,11 +182,9 @@ class Unfiltered:
         self._late = HeaderIndex(after, resolver) if after else None
 
     def _add_transaction(self, number: int, rule: Rule) -> None:
-        buffers = [
-            section.buffer for section in rule.sections if section.buffer not in HEADER_BUFFERS | {PAYLOAD}
-        ]
-        if buffers:
-            self._buffers.setdefault(buffers[0], []).append(number)
+        sections = [section for section in rule.sections if section.buffer not in HEADER_BUFFERS | {PAYLOAD}]
+        if sections:
+            self._buffers.setdefault(sections[0].buffer, BufferIndex()).add(number, sections[0])
         elif rule.header.protocol not in TRANSPORTS:
             self._applications.setdefault(rule.header.protocol, []).append(number)
 
@@ -152,15 +194,15 @@ class Unfiltered:
             into.update(self._events)
         if inspection.moment is Moment.TRANSACTION:
             into.update(self._applications.get(inspection.flow.application, ()))
-            for name in inspection.buffers:
-                if name in self._buffers:
-                    into.update(self._buffers[name])
+            for name, index in self._buffers.items():
+                if values := inspection.buffers.get(name):
+                    index.candidates(values, into)
             return
         flow = inspection.flow
         if inspection.to_server:
-            ends = (flow.client, flow.server, flow.server_port)
+            ends = (flow.client, flow.client_port, flow.server, flow.server_port)
         else:
-            ends = (flow.server, flow.client, flow.client_port)
+            ends = (flow.server, flow.server_port, flow.client, flow.client_port)
         if inspection.moment is Moment.STREAM:
             self._streams.candidates(*ends, into)
             if self._late is not None and inspection.packet is not None:
