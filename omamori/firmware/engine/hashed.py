@@ -10,7 +10,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import blake2b
-from itertools import pairwise
 
 from omamori.firmware.engine.errors import SignatureError
 
@@ -45,10 +44,6 @@ class HashTable:
         if at < self._count and self._hashes[at] == wanted:
             return self.categories[self._numbers[at]]
         return None
-
-    def in_order(self) -> bool:
-        """Whether every look-up can succeed; a table from outside is asked once."""
-        return all(one < other for one, other in pairwise(self._hashes))
 
 
 def build(entries: Iterable[tuple[str, str]]) -> HashTable:
