@@ -15,7 +15,7 @@ from lab.bench.place import ALWAYS, ATTACKS
 from lab.bench.suricata import settings
 from lab.bench.tools import Tools
 from omamori.firmware.signatures import pack
-from omamori.firmware.signatures.antivirus_lists import Malware, eicar
+from omamori.firmware.signatures.antivirus_lists import Malware, Signature, eicar
 from omamori.firmware.signatures.lists import DomainList
 from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.protocol.version import Version
@@ -33,7 +33,7 @@ class RuleFiles:
     count: int
     refused_by_us: int
     refused_by_suricata: int
-    malware: list[Malware] = field(default_factory=list)
+    malware: list[Signature] = field(default_factory=list)
     _packs: dict[int, bytes] = field(default_factory=dict)
 
     def pack(self, edition: int) -> tuple[bytes, str]:
@@ -89,7 +89,7 @@ def _taken_by_suricata(folder: Path, texts: Sequence[str], tools: Tools) -> list
     return [text for number, text in enumerate(single, 1) if number not in refused]
 
 
-def _malware() -> list[Malware]:
+def _malware() -> list[Signature]:
     """The test file and some thousand signatures as long as real ones, none of which is in any file."""
     material = random.Random(30)  # noqa: S311 - the same patterns in every run
     made = [Malware(f"Bench.Test-{number}", material.randbytes(24).hex()) for number in range(_MALWARE)]

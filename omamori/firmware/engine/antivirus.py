@@ -103,7 +103,7 @@ class Antivirus:
     def __init__(
         self,
         bodies: Sequence[Pattern | Body] = (),
-        hashes: Sequence[FileHash] = (),
+        hashes: Sequence[FileHash] | HashSet = (),
         logical: Sequence[Logical] = (),
         *,
         database: "hyperscan.Database | None" = None,
@@ -113,7 +113,7 @@ class Antivirus:
         self.logical = tuple(logical)
         self.late = tuple(number for number, each in enumerate(self.logical) if not each.early)
         """Logical signatures that are told at the end of a file only."""
-        self.hashes = HashSet(hashes)
+        self.hashes = hashes if isinstance(hashes, HashSet) else HashSet(hashes)
         self._database = database
         if database is None and self.entries:
             self._database = compiled(

@@ -4,7 +4,6 @@
 them; otherwise they are compiled again from the same literals. A pack proves itself at each load (`selftest.py`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import hyperscan
 
-from omamori.firmware.engine.antivirus import Antivirus
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips import literals as choosing
@@ -22,8 +20,8 @@ from omamori.firmware.engine.ips.order import ordered
 from omamori.firmware.engine.ips.ruleset import RuleSet, needed
 from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.engine.signatures import Signatures
-from omamori.firmware.signatures import container, selftest, sites
-from omamori.firmware.signatures.antivirus_lists import Malware
+from omamori.firmware.signatures import antivirus_pack, container, selftest, sites
+from omamori.firmware.signatures.antivirus_lists import Signature, plain
 from omamori.firmware.signatures.container import Altered, PackError, WrongFormat, read_manifest
 from omamori.firmware.signatures.credentials import build_passwords, own
 from omamori.firmware.signatures.index import LazyRules, dump_index, load_index
@@ -33,7 +31,7 @@ from omamori.firmware.signatures.suricata.files import Parsed
 from omamori.protocol.version import Version
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
-RULES, INDEX, ANTIVIRUS = "rules.txt", "index.json", "antivirus.json"
+RULES, INDEX = "rules.txt", "index.json"
 PASSWORDS = "passwords.bin"
 """Since 0.1: a pack without it knows only empty passwords and users' own names."""
 
@@ -44,7 +42,7 @@ class Content:
 
     rules: Parsed = field(default_factory=Parsed)
     lists: list[DomainList] = field(default_factory=list)
-    malware: list[Malware] = field(default_factory=list)
+    malware: list[Signature] = field(default_factory=list)
     credentials: list[tuple[str, str]] = field(default_factory=list)
     """(user, password) beside our own list; no user means everyone."""
 
@@ -59,8 +57,8 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
     members |= sites.dump(listed)
     passwords = build_passwords([*own(), *content.credentials])
     members[PASSWORDS] = bytes(passwords.raw)
-    members[ANTIVIRUS] = json.dumps([[each.name, each.body] for each in content.malware]).encode()
-    members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, content.malware))
+    members |= antivirus_pack.dump(content.malware)
+    members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, plain(content.malware)))
     manifest = {
         "version": str(version),
         "created": created.isoformat(timespec="seconds"),
@@ -90,7 +88,9 @@ def load(path: Path, variables: Variables | None = None) -> Signatures:
             passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
             urls=listed.urls,
             addresses=listed.addresses,
-            antivirus=_load_antivirus(members),
+            antivirus=antivirus_pack.load(
+                members, same_matcher=manifest.get("matcher") == prefilter.MATCHER
+            ),
             version=str(version),
         )
     except KeyError as error:
@@ -137,11 +137,3 @@ def _databases(
     if manifest.get("matcher") != prefilter.MATCHER or not isinstance(named, dict):
         return prefilter.compile_all(literals)
     return {str(key): prefilter.load(members[str(member)]) for key, member in named.items()}
-
-
-# --- antivirus
-
-
-def _load_antivirus(members: Mapping[str, bytes]) -> Antivirus:
-    entries = json.loads(members[ANTIVIRUS])
-    return Antivirus([Malware(str(name), str(body)).pattern() for name, body in entries])

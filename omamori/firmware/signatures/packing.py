@@ -40,7 +40,7 @@ def group() -> None:
     help="More weak credentials, lines user:password or :password.",
 )
 @click.option("--ut1", multiple=True, type=_PATH, help="A tree of UT1 lists: a folder for each category.")
-@click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures, lines name:0:*:hex.")
+@click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures in ClamAV's forms: .hdb, .hsb, .ndb, .ldb.")
 @click.option(
     "--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default)."
 )

@@ -56,12 +56,40 @@ def test_categories_belong_to_guards(category, guard):
     assert guard_of(category) is guard
 
 
+MALWARE = {
+    "One:0:*:4d5a9000": "",
+    "Two=41424344": "",
+    "Three:1:EP+4,8:4d5a9000": "",
+    "Four:0:EOF-100:4d5a??00deadbeef": "",
+    "Five:10:0,512:255044462d{2-8}2f4a": "",
+    "Six:0:*:!(41|42)43444546(??44|4544){-20}4?": "",
+    "d41d8cd98f00b204e9800998ecf8427e:0:Seven": "",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709:*:Eight:73": "",
+    "Nine;Engine:51-255,Target:1,FileSize:1-9000;(0&1)|(2>3);4d5a;EP+0:60e8????0000;68656c6c6f::iwa": "",
+    "Ten;Target:0;0&1=0;41424344;45464748": "",
+    "A:0:*:zz": "cannot read the pattern",
+    "B:99:*:41424344": "file type",
+    "C:0:VI:41424344": "offset",
+    "D:0:EP+0:4142434445*46": "fixed width",
+    "E:0:*:41??42": "4 fixed bytes",
+    "F;Target:0;0&1;41424344;0/abc/i": "PCRE",
+    "G;Target:0;0&7;41424344": "pattern 7",
+    "H;Target:0,Container:CL_TYPE_ZIP;0;41424344": "Container is not supported",
+    "I;Target:0;(0&1;41424344;45464748": "bracket",
+    "J;Target:0;0;41424344::f": "whole words",
+    "K;Target:0;0&1;41424344;0(>>5#hb2#=123)": "not supported",
+    "rubbish": "not a signature",
+}
+
+
 def test_malware_lines_and_their_refusals():
-    found = parse_malware(
-        "# x\nOne:0:*:4d5a9000\nTwo=41424344\nThree:1:*:4d5a9000\nFour:0:EP+0:4d5a9000\nFive:0:*:zz\nrubbish"
-    )
-    assert [each.name for each in found.signatures] == ["One", "Two"]
-    assert [line for line, _ in found.refused] == [4, 5, 6, 7]
+    found = parse_malware("# x\n" + "\n".join(MALWARE))
+    taken = [number for number, why in enumerate(MALWARE.values(), 2) if not why]
+    assert len(found.signatures) == len(taken)
+    refused = dict(found.refused)
+    assert sorted(refused) == [number for number, why in enumerate(MALWARE.values(), 2) if why]
+    for number, why in enumerate(MALWARE.values(), 2):
+        assert why in refused.get(number, "")
 
 
 def test_the_test_file_is_the_known_one():

@@ -1,0 +1,75 @@
+"""The antivirus section of a pack: signatures in source form, hash tables as they lie in memory, and the compiled patterns."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import hyperscan
+
+from omamori.firmware.engine import antivirus
+from omamori.firmware.engine.antivirus import Antivirus, Body
+from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.malware.hashes import LENGTHS, HashSet, HashTable
+from omamori.firmware.engine.malware.patterns import Pattern
+from omamori.firmware.signatures.antivirus_lists import Combined, KnownFile, Malware, Signature
+
+BODIES, LOGICAL, DATABASE = "antivirus.json", "antivirus/logical.json", "antivirus/patterns.hs"
+
+
+def dump(signatures: Sequence[Signature]) -> dict[str, bytes]:
+    """The section's files. Raises SignatureError for a pattern that the matcher does not take, naming it."""
+    bodies = [each for each in signatures if isinstance(each, Malware)]
+    lines = [each.line for each in signatures if isinstance(each, Combined)]
+    known = HashSet([each.compiled() for each in signatures if isinstance(each, KnownFile)])
+    compiled = [each.compiled() for each in bodies]
+    combined = [Combined("", line).compiled() for line in lines]
+    try:
+        whole = Antivirus(compiled, logical=combined)
+    except SignatureError as error:
+        raise _named([*compiled, *(part for each in combined for part in each.parts)]) or error from error
+    members = {
+        BODIES: json.dumps([_row(each) for each in bodies]).encode(),
+        LOGICAL: json.dumps(lines).encode(),
+        DATABASE: whole.dumped(),
+    }
+    return members | {_hashes(table.length): table.dump() for table in known.tables}
+
+
+def load(members: Mapping[str, bytes], *, same_matcher: bool) -> Antivirus:
+    """Raises SignatureError, KeyError, ValueError, TypeError."""
+    bodies = [Malware(*row).compiled() for row in json.loads(members[BODIES])]
+    combined = [Combined("", line).compiled() for line in json.loads(members.get(LOGICAL, b"[]"))]
+    tables = [
+        HashTable.load(members[_hashes(length)], length) for length in LENGTHS if _hashes(length) in members
+    ]
+    database: hyperscan.Database | None = None
+    if same_matcher and members.get(DATABASE):
+        database = antivirus.loaded(members[DATABASE])
+    return Antivirus(bodies, HashSet.of(tables), combined, database=database)
+
+
+def _row(each: Malware) -> list[str | int]:
+    short = each.target == 0 and each.offset == "*"
+    return [each.name, each.body] if short else [each.name, each.body, each.target, each.offset]
+
+
+def _hashes(length: int) -> str:
+    return f"antivirus/hashes-{length}.bin"
+
+
+def _named(bodies: Sequence[Body]) -> SignatureError | None:
+    """Which pattern the matcher does not take: found by halves."""
+    patterns = [body.pattern for body in bodies]
+    while len(patterns) > 1:
+        half = patterns[: len(patterns) // 2]
+        patterns = patterns[len(patterns) // 2 :] if _compiles(half) else half
+    if not patterns or _compiles(patterns):
+        return None
+    return SignatureError(f"{patterns[0].name}: the matcher does not take this pattern")
+
+
+def _compiles(patterns: Sequence[Pattern]) -> bool:
+    try:
+        antivirus.compiled(patterns, [True] * len(patterns))
+    except SignatureError:
+        return False
+    return True
