@@ -184,7 +184,7 @@ def test_no_password_is_in_anything_that_is_kept_or_told():
         assert clue not in said
     guard.engine.flush(guard.now)
     texts = [each for each in reachable(guard.engine) if isinstance(each, (str, bytes, bytearray))]
-    assert any(PC_PACKED == each for each in texts)
+    assert any(each == PC_PACKED for each in texts)
     for each in texts:
         text = each if isinstance(each, str) else bytes(each).decode("latin-1")
         assert secret not in text
