@@ -7,10 +7,12 @@ for the rules. A direction that cannot be followed any more is left alone; the o
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from omamori.firmware.engine.applications import http_body, http_buffers, http_coding, http_head
-from omamori.firmware.engine.applications.http_head import Framing, Head, Request, Response
+from omamori.firmware.engine.applications.http_exchange import Exchange
+from omamori.firmware.engine.applications.http_files import BodyFiles
+from omamori.firmware.engine.applications.http_head import Framing, Head, Response
+from omamori.firmware.engine.applications.http_shown import Shown
 from omamori.firmware.engine.applications.layer import Content, Context, Event, How, Message, SiteAsked
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
@@ -19,19 +21,9 @@ _HEAD_END = re.compile(rb"\n\r?\n|\n[ \t]+\n")
 _STATUS_LINE = re.compile(rb"(?:^|\n)[ \t\0]*(?=HTTP/)", re.IGNORECASE)
 _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""
-_FIRST_LOOK = 8 << 10
 _STATUS_BEGIN = b"HTTP"
 _REQUEST_BODY = frozenset(("http.request_body", "file.data"))
 _RESPONSE_BODY = frozenset(("http.response_body", "file.data"))
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """A request and its response."""
-
-    number: int
-    request: Request | None = None
-    response: Response | None = None
 
 
 class _Side:
@@ -42,13 +34,12 @@ class _Side:
         "buffers",
         "decoder",
         "exchange",
+        "files",
         "first",
         "head",
-        "looked_at",
         "lost",
-        "room",
         "scanned_to",
-        "window",
+        "shown",
     )
 
     def __init__(self) -> None:
@@ -57,14 +48,10 @@ class _Side:
         self.scanned_to = 0
         self.body: http_body.Body | None = None
         self.decoder: http_coding.Decoder | None = None
-        self.exchange: _Exchange | None = None
+        self.files: BodyFiles | None = None
+        self.exchange: Exchange | None = None
         self.buffers: dict[str, list[bytes]] = {}
-        self.window = bytearray()
-        """The decoded body as far as rules see it."""
-        self.room = 0
-        """How many more bytes of it rules want."""
-        self.looked_at = 0
-        """How much of the window rules have seen."""
+        self.shown = Shown(0)
         self.first = False
         self.lost = False
 
@@ -78,8 +65,8 @@ class Http:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sides = (_Side(), _Side())
-        self._waiting: deque[_Exchange] = deque()
-        self._recent: deque[_Exchange] = deque(maxlen=16)
+        self._waiting: deque[Exchange] = deque()
+        self._recent: deque[Exchange] = deque(maxlen=16)
         self._count = 0
 
     @property
@@ -111,8 +98,8 @@ class Http:
     def context(self, transaction: int | None) -> Context:
         for exchange in self._recent:
             if exchange.number == transaction:
-                return _context(exchange)
-        return _context(self._recent[-1]) if self._recent else Context()
+                return exchange.context()
+        return self._recent[-1].context() if self._recent else Context()
 
     # --- heads
 
@@ -166,7 +153,7 @@ class Http:
             side.lost = True
             return
         self._count += 1
-        exchange = _Exchange(self._count, request)
+        exchange = Exchange(self._count, request)
         self._recent.append(exchange)
         if len(self._waiting) < _MAX_WAITING:
             self._waiting.append(exchange)
@@ -196,10 +183,10 @@ class Http:
             side, response, framing, events, wanted=bool(needs & _RESPONSE_BODY), to_server=False
         )
 
-    def _answered(self, response: Response) -> _Exchange:
+    def _answered(self, response: Response) -> Exchange:
         if not self._waiting:
             self._count += 1
-            exchange = _Exchange(self._count)
+            exchange = Exchange(self._count)
             self._recent.append(exchange)
             return exchange
         if 100 <= response.status < 200 and response.status != 101:
@@ -219,8 +206,15 @@ class Http:
         assert side.exchange is not None  # noqa: S101 - set by the caller
         side.body = http_body.Body(*framing)
         side.decoder = http_coding.Decoder(http_head.encodings(head), self._settings.file_limit)
-        side.window, side.looked_at, side.first = bytearray(), 0, True
-        side.room = self._settings.body_window if wanted else 0
+        side.files = BodyFiles(
+            head,
+            framing,
+            plain=side.decoder.plain,
+            transaction=side.exchange.number,
+            to_server=to_server,
+        )
+        side.first = True
+        side.shown = Shown(self._settings.body_window if wanted else 0)
         complete = side.body.done or not wanted
         events.append(Message(side.exchange.number, to_server, side.buffers, complete))
 
@@ -251,7 +245,8 @@ class Http:
                 plain=plain,
                 to_server=to_server,
             )
-            self._look(side, events, needs, to_server=to_server)
+            if side.shown.is_due:
+                self._show(side, events, needs, complete=False, to_server=to_server)
         if side.body.done:
             self._finish_body(side, piece.offset + end, events, needs, to_server=to_server)
         return end
@@ -271,17 +266,11 @@ class Http:
         event = Content(
             number, to_server, offset, part.length, data, plain, part.following, side.first, last=False
         )
-        events.append(event)
+        events += side.files.split(event) if side.files is not None else [event]
         side.first = False
-        if side.room > 0:
-            side.window += data[: side.room]
-            side.room -= len(data)
-
-    def _look(self, side: _Side, events: list[Event], needs: frozenset[str], *, to_server: bool) -> None:
-        """Show rules the body when it has grown by half, so that looking costs a few times its length in all."""
-        fresh = len(side.window) - side.looked_at
-        if fresh and (side.room <= 0 or fresh >= max(_FIRST_LOOK, side.looked_at // 2)):
-            self._show(side, events, needs, complete=False, to_server=to_server)
+        side.shown.add(data)
+        if side.exchange and not to_server:
+            side.exchange.length += part.length
 
     def _show(
         self, side: _Side, events: list[Event], needs: frozenset[str], *, complete: bool, to_server: bool
@@ -289,8 +278,7 @@ class Http:
         wanted = needs & (_REQUEST_BODY if to_server else _RESPONSE_BODY)
         if not wanted:
             return
-        body = bytes(side.window)
-        side.looked_at = len(body)
+        body = side.shown.look()
         buffers = {**side.buffers, **({name: [body] for name in wanted} if body else {})}
         events.append(Message(side.exchange.number if side.exchange else 0, to_server, buffers, complete))
 
@@ -298,10 +286,11 @@ class Http:
         self, side: _Side, offset: int, events: list[Event], needs: frozenset[str], *, to_server: bool
     ) -> None:
         number = side.exchange.number if side.exchange else 0
-        events.append(Content(number, to_server, offset, 0, b"", True, 0, side.first, last=True))
+        event = Content(number, to_server, offset, 0, b"", True, 0, side.first, last=True)
+        events += side.files.split(event) if side.files is not None else [event]
         self._show(side, events, needs, complete=True, to_server=to_server)
-        side.body = side.decoder = None
-        side.window = bytearray()
+        side.body = side.decoder = side.files = None
+        side.shown = Shown(0)
 
     def _skip(
         self, side: _Side, piece: Piece, events: list[Event], needs: frozenset[str], *, to_server: bool
@@ -313,37 +302,3 @@ class Http:
             side.decoder = http_coding.Decoder(None, self._settings.file_limit)
         if side.body is not None and (side.lost or side.body.done):
             self._finish_body(side, piece.offset, events, needs, to_server=to_server)
-
-
-def _context(exchange: _Exchange) -> Context:
-    http: dict[str, object] = {}
-    subject = ""
-    if exchange.request is not None:
-        request = exchange.request
-        name = http_buffers.host(request)
-        _put(http, "hostname", name)
-        _put(http, "url", request.target)
-        _put(http, "http_user_agent", request.get(b"user-agent"))
-        _put(http, "http_refer", request.get(b"referer"))
-        _put(http, "http_method", request.method)
-        _put(http, "protocol", request.protocol)
-        target = request.target if b"://" in request.target else b"http://" + name + request.target
-        subject = _text(target)
-    if exchange.response is not None:
-        http["status"] = exchange.response.status
-        _put(
-            http,
-            "http_content_type",
-            (exchange.response.get(b"content-type") or b"").partition(b";")[0].strip(),
-        )
-        _put(http, "redirect", exchange.response.get(b"location"))
-    return Context(http=http, subject=subject)
-
-
-def _put(record: dict[str, object], name: str, value: bytes | None) -> None:
-    if value:
-        record[name] = _text(value)
-
-
-def _text(value: bytes) -> str:
-    return value[:1000].decode("utf-8", "backslashreplace")

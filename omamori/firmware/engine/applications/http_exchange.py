@@ -1,0 +1,51 @@
+"""A request with its response, and what event records tell of them in EVE's words."""
+
+from dataclasses import dataclass
+
+from omamori.firmware.engine.applications import http_buffers
+from omamori.firmware.engine.applications.http_head import Request, Response
+from omamori.firmware.engine.applications.layer import Context
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Of HTTP/1 or HTTP/2."""
+
+    number: int
+    request: Request | None = None
+    response: Response | None = None
+    length: int = 0
+    """Of the response's body, as far as it was sent."""
+
+    def context(self) -> Context:
+        http: dict[str, object] = {}
+        subject = ""
+        if self.request is not None:
+            request = self.request
+            name = http_buffers.host(request)
+            _put(http, "hostname", name)
+            _put(http, "url", request.target)
+            _put(http, "http_user_agent", request.get(b"user-agent"))
+            _put(http, "http_refer", request.get(b"referer"))
+            _put(http, "http_method", request.method)
+            _put(http, "protocol", request.protocol)
+            target = request.target if b"://" in request.target else b"http://" + name + request.target
+            subject = _text(target)
+        if self.response is not None:
+            http["status"], http["length"] = self.response.status, self.length
+            _put(
+                http,
+                "http_content_type",
+                (self.response.get(b"content-type") or b"").partition(b";")[0].strip(),
+            )
+            _put(http, "redirect", self.response.get(b"location"))
+        return Context(http=http, subject=subject)
+
+
+def _put(record: dict[str, object], name: str, value: bytes | None) -> None:
+    if value:
+        record[name] = _text(value)
+
+
+def _text(value: bytes) -> str:
+    return value[:1000].decode("utf-8", "backslashreplace")
