@@ -32,7 +32,8 @@ class Prefilter:
         "_exact",
         "_group",
         "_known",
-        "_longest",
+        "_longest_exact",
+        "_longest_suffix",
         "_rules",
         "_suffix",
         "_wasted",
@@ -44,7 +45,8 @@ class Prefilter:
         self._rules = [tuple(rules) for rules in group.literals.values()]
         self._exact, self._suffix = group.exact, group.suffix
         self._beginning, self._ending = _by_size(group.beginning), _by_size(group.ending)
-        self._longest = max(map(len, group.suffix), default=0)
+        self._longest_exact = max(map(len, group.exact), default=-1)
+        self._longest_suffix = max(map(len, group.suffix), default=0)
         self._known: dict[bytes, frozenset[int]] = {}
         self._wasted = 0
         """Values in a row that were not known."""
@@ -79,16 +81,14 @@ class Prefilter:
             self._database.scan(data, match_event_handler=_matched, context=found)
             for literal in found:
                 into.update(self._rules[literal])
-        if self._exact and (rules := self._exact.get(view.lower)):
-            into.update(rules)
+        if len(data) <= self._longest_exact:
+            into.update(self._exact.get(view.lower, ()))
         for size, table in self._beginning:
-            if rules := table.get(data[:size].lower()):
-                into.update(rules)
+            into.update(table.get(data[:size].lower(), ()))
         for size, table in self._ending:
-            if rules := table.get(data[-size:].lower()):
-                into.update(rules)
-        if self._suffix:
-            self._suffixes(view.lower, into)
+            into.update(table.get(data[-size:].lower(), ()))
+        if self._longest_suffix:
+            self._suffixes(data[-self._longest_suffix :].lower(), into)
 
     def finds_its_own(self) -> bool:
         """First, middle and last of each kind are found, and nothing is found in nothing."""
@@ -111,8 +111,7 @@ class Prefilter:
     def _suffixes(self, lower: bytes, into: set[int]) -> None:
         at = lower.find(b".")
         while at >= 0:
-            if rules := self._group.suffix.get(lower[at:]):
-                into.update(rules)
+            into.update(self._suffix.get(lower[at:], ()))
             at = lower.find(b".", at + 1)
 
 
