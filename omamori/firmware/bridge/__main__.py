@@ -14,6 +14,7 @@ from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.supervisor import Supervisor
 from omamori.firmware.bridge.wiring import Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
+from omamori.firmware.host.link import examine
 from omamori.firmware.host.paths import Paths
 
 MOST_WORKERS = 4
@@ -42,7 +43,8 @@ def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int, queues: 
         workers = queues or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
         wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers)
         prepare_bridge()
-        supervisor = Supervisor(Paths(root), wiring, partial(load, Paths(root)), choose())
+        found = examine(bridge, (lan, wan))
+        supervisor = Supervisor(Paths(root), wiring, partial(load, Paths(root)), choose(), link=found)
     except (OSError, FirewallError) as error:
         logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
         sys.exit(os.EX_OSERR)

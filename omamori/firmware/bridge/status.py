@@ -29,13 +29,22 @@ class Totals:
         return sum((one.counters for one in members), self.past)
 
 
-def write(path: Path, present: Mapping[str, Generation], total: Counters, gaps: Gaps, *, lost: int) -> None:
+def write(
+    path: Path,
+    present: Mapping[str, Generation],
+    total: Counters,
+    gaps: Gaps,
+    *,
+    lost: int,
+    extra: Mapping[str, object],
+) -> None:
     """Raises OSError."""
     serving = present.get("serving")
     document = {
         "time": to_wire(datetime.now(UTC)),
         "state": to_wire(_state(serving, total, gaps, lost=lost)),
         "pack": serving.version or None if serving else None,
+        **extra,
         "drops": total.drops,
         "replies": total.replies,
         "errors": total.errors,

@@ -11,6 +11,7 @@ import logging
 import secrets
 import select
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +20,7 @@ from omamori.firmware.bridge.gaps import Gaps
 from omamori.firmware.bridge.generation import Generation, Member, Pack
 from omamori.firmware.bridge.nursery import Load, Post
 from omamori.firmware.bridge.report import Kind
+from omamori.firmware.bridge.selftest import PASSED, SelfTest
 from omamori.firmware.bridge.stillness import Stillness
 from omamori.firmware.bridge.wiring import Timing, Wiring
 from omamori.firmware.host.firewall import Firewall, FirewallError, Plan, QueuePair
@@ -37,8 +39,16 @@ class Supervisor:
     """Call `run`; it returns after `stop`."""
 
     def __init__(
-        self, paths: Paths, wiring: Wiring, load: Load, firewall: Firewall, timing: Timing | None = None
+        self,
+        paths: Paths,
+        wiring: Wiring,
+        load: Load,
+        firewall: Firewall,
+        timing: Timing | None = None,
+        *,
+        link: Sequence[str] = (),
     ) -> None:
+        """`link`: what was found amiss with the ports."""
         self._paths, self._wiring, self._load, self._firewall = paths, wiring, load, firewall
         self._timing = timing or Timing()
         self._spool = SpoolWriter(paths.spool("bridge"))
@@ -57,6 +67,8 @@ class Supervisor:
         self._gaps = Gaps(self._bypassed)
         self._gaps.begin(_EVERYTHING)
         self._stillness = Stillness()
+        self._self_test = SelfTest()
+        self._link = tuple(link)
         self._drain_until = 0.0
         self._offered = 0
         """Packets that came to the queue rules of earlier plans."""
@@ -70,6 +82,8 @@ class Supervisor:
     def run(self) -> None:
         """Supervise until stopped; what was blocked stays blocked afterwards, everything else passes."""
         notify("READY=1")
+        for found in self._link:
+            self._say("warning", found)
         while not self._stopping:
             self._wait()
             self._listen()
@@ -117,6 +131,7 @@ class Supervisor:
                 self._say("warning", record.content.decode("utf-8", "replace"))
             elif record.kind is Kind.READY and generation is self._serving:
                 self._close_gap(self._name(member.index))
+                self._self_test.begin(self._wiring.workers)
 
     def _bury(self) -> None:
         for generation in self._alive():
@@ -200,6 +215,8 @@ class Supervisor:
 
     def _tell(self) -> None:
         self._spool.tick()
+        if self._self_test.collect() and self._self_test.result != PASSED:
+            self._say("error", f"the self-test {self._self_test.result}")
         now = time.monotonic()
         if now >= self._next_status:
             self._next_status = now + self._timing.status
@@ -252,6 +269,7 @@ class Supervisor:
         self._drain_until = time.monotonic() + self._timing.drain
         pids = ", ".join(str(one.pid) for one in generation.members.values())
         self._say("info", f"pack {generation.version} in force, worker {pids}")
+        self._self_test.begin(self._wiring.workers)
         gap = self._gaps.end_all()
         if gap:
             self._say("warning", gap.text())
@@ -365,6 +383,9 @@ class Supervisor:
         present = {role: generation for role, generation in named.items() if generation}
         try:
             total = self._totals.with_present(self._alive())
-            status.write(self._paths.bridge_status, present, total, self._gaps, lost=self._spool.lost)
+            extra = {"self_test": self._self_test.result, "link": list(self._link)}
+            status.write(
+                self._paths.bridge_status, present, total, self._gaps, lost=self._spool.lost, extra=extra
+            )
         except OSError as error:
             _LOG.warning("status not written: %s", error)

@@ -13,8 +13,12 @@ from typing import Final, Protocol, assert_never
 
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Counters, Kind, Reporter
+from omamori.firmware.bridge.selftest import ANSWER, QUESTION
+from omamori.firmware.engine.checksum import with_payload
+from omamori.firmware.engine.errors import PacketError
+from omamori.firmware.engine.packet import parse
 from omamori.firmware.engine.verdict import Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
-from omamori.firmware.host.firewall import Mark
+from omamori.firmware.host.firewall import PROBE, Mark
 from omamori.firmware.host.nfqueue import Answer, PacketQueue, QueuedPacket
 
 BEAT: Final = 0.2
@@ -99,8 +103,11 @@ class Worker:
             if packet is None:
                 break
             now = time.time()
-            self._count(lane, packet)
-            self._answer(lane, packet, self._judge(lane, packet, now))
+            if packet.mark >= PROBE:
+                self._probe(lane, packet, now)
+            else:
+                self._count(lane, packet)
+                self._answer(lane, packet, self._judge(lane, packet, now))
             if not now < until <= now + _TURN:  # or the clock was set
                 break
         lane.flush()
@@ -119,6 +126,16 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever the engine does, traffic passes
             self._complain(error)
             return Pass()
+
+    def _probe(self, lane: "_Lane", packet: QueuedPacket, now: float) -> None:
+        """The self-test's packet is inspected like any other, then overwritten; it is not counted as traffic."""
+        errors = self.counters.errors
+        lane.gap(packet.id)
+        self._judge(lane, packet, now)
+        if self.counters.errors == errors:
+            lane.answer(packet.id, Answer.ACCEPT, payload=_overwritten(packet.data))
+        else:
+            lane.accept(packet.id)
 
     def _shed(self) -> Verdict:
         self.counters.shed += 1
@@ -203,6 +220,15 @@ class Worker:
         for message in messages:
             self._reporter.send(Kind.DETECTION, message)
         self._reporter.flush()
+
+
+def _overwritten(data: bytes) -> bytes:
+    """The self-test's packet with the answer in place of the question."""
+    try:
+        whole = parse(data)
+    except PacketError:
+        return data
+    return with_payload(whole, whole.payload.replace(QUESTION, ANSWER))
 
 
 class _Lane:

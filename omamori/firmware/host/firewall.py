@@ -25,6 +25,7 @@ _KNOWN: Final = 0xFF
 _OWNER: Final = 0xF00
 _ALL: Final = 0xFFFFFFFF
 _CHAIN: Final = "OMAMORI"
+_PROBE_CHAIN: Final = "OMAMORI-PROBE"
 
 
 class Mark(IntEnum):
@@ -46,6 +47,10 @@ _KEPT: Final = {
     Mark.REFUSED: Mark.BLOCKED,
 }
 """What a connection keeps of a packet's mark."""
+
+
+PROBE: Final = 0x5000
+"""Packet mark of the self-test's packet for the first worker; the next has the next number."""
 
 
 class FirewallError(Exception):
@@ -150,7 +155,8 @@ class Iptables:
     def remove(self) -> None:
         for family in ("iptables", "ip6tables"):
             with contextlib.suppress(FirewallError):
-                self._run([f"{family}-restore", "--noflush"], f"*mangle\n:{_CHAIN} - [0:0]\nCOMMIT\n")
+                empty = f"*mangle\n:{_CHAIN} - [0:0]\n:{_PROBE_CHAIN} - [0:0]\nCOMMIT\n"
+                self._run([f"{family}-restore", "--noflush"], empty)
 
     def offered(self) -> int:
         listed = (
@@ -161,15 +167,24 @@ class Iptables:
     def _hook(self, family: str, plan: Plan) -> None:
         for rule in _hooks(plan):
             try:
-                self._run([family, "--table", "mangle", "--check", "FORWARD", *rule], "")
+                self._run([family, "--table", "mangle", "--check", *rule], "")
             except FirewallError:
-                self._run([family, "--table", "mangle", "--append", "FORWARD", *rule], "")
+                self._run([family, "--table", "mangle", "--append", *rule], "")
 
 
 def _hooks(plan: Plan) -> list[list[str]]:
     one, other = plan.ports
-    match = ["--match", "physdev", "--physdev-is-bridged", "--physdev-in"]
-    return [[*match, a, "--physdev-out", b, "--jump", _CHAIN] for a, b in ((one, other), (other, one))]
+    match = ["FORWARD", "--match", "physdev", "--physdev-is-bridged", "--physdev-in"]
+    return [
+        *([*match, a, "--physdev-out", b, "--jump", _CHAIN] for a, b in ((one, other), (other, one))),
+        ["OUTPUT", "--jump", _PROBE_CHAIN],
+    ]
+
+
+def _probes(plan: Plan) -> list[tuple[int, int]]:
+    """(mark, queue) for each worker in force."""
+    pair = plan.current
+    return [(PROBE + index, pair.scan + index) for index in range(pair.count)] if pair else []
 
 
 # --- nft -------------------------------------------------------------------------------------------------------------
@@ -188,6 +203,10 @@ def nft_rules(plan: Plan) -> str:
             "  }",
             "  chain inspect {",
             *(f"    {line}" for line in _nft_chain(plan)),
+            "  }",
+            "  chain probe {",
+            "    type filter hook output priority mangle; policy accept;",
+            *(f"    meta mark {mark:#x} {_nft_queue(queue, 1)}" for mark, queue in _probes(plan)),
             "  }",
             "}",
             "",
@@ -259,8 +278,16 @@ def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
         *(_iptables_draining(plan.draining) if plan.draining else []),
         *(_iptables_current(plan.current) if plan.current else []),
     ]
+    probes = [f"-m mark --mark {mark:#x} {_to(queue, 1)}" for mark, queue in _probes(plan) if not ipv6]
+    chains = ((_CHAIN, rules), (_PROBE_CHAIN, probes))
     return "\n".join(
-        ["*mangle", f":{_CHAIN} - [0:0]", *(f"-A {_CHAIN} {rule}" for rule in rules), "COMMIT", ""]
+        [
+            "*mangle",
+            *(f":{chain} - [0:0]" for chain, _ in chains),
+            *(f"-A {chain} {rule}" for chain, rules in chains for rule in rules),
+            "COMMIT",
+            "",
+        ]
     )
 
 
