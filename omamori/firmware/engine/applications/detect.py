@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from omamori.firmware.engine.applications import dns, quic
 from omamori.firmware.engine.applications.dns import Dns
 from omamori.firmware.engine.applications.http import Http
+from omamori.firmware.engine.applications.http2 import Http2
+from omamori.firmware.engine.applications.http2_frames import PREFACE
 from omamori.firmware.engine.applications.layer import Layer
 from omamori.firmware.engine.applications.quic import Quic
 from omamori.firmware.engine.applications.tls import Tls
@@ -48,6 +50,8 @@ def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | No
     """From the first bytes of a TCP direction; None while they are too few to tell."""
     if _TLS.match(data):
         return Known("tls", Tls())
+    if to_server and data.startswith(PREFACE[:16]):
+        return Known("http2", Http2(settings))
     if (_REQUEST if to_server else _RESPONSE).match(data):
         return Known("http", Http(settings))
     for name, pattern in _LABELS:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from omamori.firmware.engine.applications import http_body, http_buffers, http_coding, http_head
+from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http_exchange import Exchange
 from omamori.firmware.engine.applications.http_files import BodyFiles
 from omamori.firmware.engine.applications.http_head import Framing, Head, Response
@@ -68,12 +69,17 @@ class Http:
         self._waiting: deque[Exchange] = deque()
         self._recent: deque[Exchange] = deque(maxlen=16)
         self._count = 0
+        self._upgraded: Http2 | None = None
 
     @property
     def lost(self) -> bool:
+        if self._upgraded is not None:
+            return self._upgraded.lost
         return self._sides[False].lost and self._sides[True].lost
 
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
+        if self._upgraded is not None:
+            return self._upgraded.feed(piece, needs, to_server=to_server)
         side = self._sides[to_server]
         events: list[Event] = []
         if piece.missing and not side.lost:
@@ -84,10 +90,13 @@ class Http:
                 at = self._take_head(side, piece, at, events, needs, to_server=to_server)
             else:
                 at = self._take_body(side, piece, at, events, needs, to_server=to_server)
+        if self._upgraded is not None and at < len(data):
+            rest = Piece(piece.offset + at, 0, data[at:])
+            events += self._upgraded.feed(rest, needs, to_server=to_server)
         return events
 
     def end(self, needs: frozenset[str]) -> Sequence[Event]:
-        events: list[Event] = []
+        events: list[Event] = list(self._upgraded.end(needs)) if self._upgraded is not None else []
         for to_server, side in enumerate(self._sides):
             if side.head and not side.lost:
                 self._take_head(side, Piece(0, 0, b"\n\n"), 0, events, needs, to_server=bool(to_server))
@@ -96,6 +105,8 @@ class Http:
         return events
 
     def context(self, transaction: int | None) -> Context:
+        if self._upgraded is not None:
+            return self._upgraded.context(transaction)
         for exchange in self._recent:
             if exchange.number == transaction:
                 return exchange.context()
@@ -176,7 +187,9 @@ class Http:
         method = exchange.request.method if exchange.request else b""
         if http_head.opens_tunnel(response, method):
             events.append(Message(exchange.number, to_server=False, buffers=side.buffers))
-            self._sides[True].lost = side.lost = True  # a tunnel: no HTTP follows
+            self._sides[True].lost = side.lost = True  # a tunnel: no HTTP/1 follows
+            if (response.get(b"upgrade") or b"").strip().lower() == b"h2c":
+                self._upgraded = Http2(self._settings)
             return
         framing = http_head.response_body(response, method)
         self._begin_body(
