@@ -211,6 +211,7 @@ class FlowTable:
         facts = FlowFacts(
             packet.protocol_name, client, server, client_port, server_port, from_inside == to_server
         )
+        facts.begun = now
         flow = Flow(self._number, facts, (client, client_port, server, server_port, protocol), now)
         self._number += self._step
         before = self._ways.get(flow.way)

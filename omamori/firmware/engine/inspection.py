@@ -37,6 +37,11 @@ class FlowFacts:
     """The side that opened the flow is on the LAN side of the unit."""
     established: bool = False
     """TCP handshake seen complete, or both directions seen for UDP and ICMP."""
+    begun: float = 0.0
+    """Time of the first packet, seconds since the epoch."""
+    to_server_sequence: int = 0
+    """TCP: how far the client's sequence numbers have come since its first one, which SYN has."""
+    to_client_sequence: int = 0
     application: str = ""
     """`http`, `tls`, `dns`, `smtp`, ...; empty until known, `failed` when nothing fits."""
     flowbits: set[str] = field(default_factory=set)

@@ -57,6 +57,7 @@ class Streams:
         if packet.flags & ACK:
             other.begin(packet.acknowledgement)
         at, data = own.position(_first(packet)), packet.payload
+        _measure(flow, at + len(data) + 1 + bool(packet.flags & FIN), to_server=to_server)
         if not data:
             return Segment(
                 again=False, differs=False, events=_out_of_place(flow, packet, to_server=to_server)
@@ -117,6 +118,14 @@ class Streams:
     def _account(self, held: int, kept: int) -> None:
         self._held += held
         self.kept += kept
+
+
+def _measure(flow: Flow, sequence: int, *, to_server: bool) -> None:
+    facts = flow.facts
+    if to_server:
+        facts.to_server_sequence = max(facts.to_server_sequence, sequence)
+    else:
+        facts.to_client_sequence = max(facts.to_client_sequence, sequence)
 
 
 def _first(packet: Packet) -> int:

@@ -18,9 +18,8 @@ from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
 from omamori.firmware.signatures.suricata.header import parse_group
+from omamori.firmware.signatures.suricata.special import ANSWERS_AS
 
-ANSWERS_AS = (7, 0, 17)
-"""The Suricata version that is imitated."""
 _FEATURES = frozenset(("HAVE_JA3", "HAVE_JA4", "MAGIC", "HAVE_PCRE", "RUST", "HAVE_LIBJANSSON"))
 _ADDRESSES, _PORTS = "vars.address-groups.", "vars.port-groups."
 _HOME = ("192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12")

@@ -46,7 +46,7 @@ def _holds(event: Mapping[str, Any], key: str, wanted: object) -> bool:
         case "len":
             return isinstance(found, list | str) and len(found) == wanted
         case "contains" | "find":
-            return isinstance(found, list | str) and wanted in found  # type: ignore[operator]  # both are of JSON
+            return wanted in found if isinstance(found, list) else str(wanted) in str(found or "")
         case "startswith":
             return str(found or "").startswith(str(wanted))
         case "endswith":

@@ -69,6 +69,9 @@ def test_a_whole_rule():
         ("alert http any any -> any any (byte_test:1,>,2; sid:1;)", 42, "byte_test needs"),
         ("alert http any any -> any any (threshold:type limit, track by_src, count 1; sid:1;)", 42, "seconds is missing"),
         ("alert http any any -> any any (flowbits:set; sid:1;)", 41, "not an operation"),
+        ('alert http any any -> any any (http.uri; pcrexform:"abc"; sid:1;)', 52, "needs a group"),
+        ("alert http any any -> any any (l3_proto:ipv5; sid:1;)", 41, "ipv4 or ipv6"),
+        ("alert http any any -> any any (requires: version 7; sid:1;)", 42, "not a version"),
         ('alert http any any -> any any (base64_data; content:"a"; sid:1;)', 1, "without base64_decode"),
         ("alert http any any -> any any (dotprefix; sid:1;)", 32, "sticky buffer"),
     ],
@@ -133,3 +136,78 @@ def test_any_options_are_a_rule_or_an_error(body):
         parse_rule(f"alert tcp any any -> any any ({body} sid:1;)")
     except RuleError as error:
         assert error.column >= 1  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize(
+    ("wanted", "loads"),
+    [
+        ("version >= 7.0.4", True),
+        ("version >= 6", True),
+        ("version < 7", False),
+        ("version >= 8.0.0", False),
+        ("version >= 8 | >= 7.0.3", True),
+        ("keyword dns.query", True),
+        ("feature geoip", False),
+        ("version >= 7, feature geoip", False),
+    ],
+)
+def test_a_rule_says_what_it_requires(wanted, loads):
+    text = f"alert http any any -> any any (requires: {wanted}; sid:1;)"
+    if loads:
+        assert parse_rule(text).sid == 1
+        return
+    with pytest.raises(Unsupported) as told:
+        parse_rule(text)
+    assert told.value.reason.startswith("requires: requires ")
+    assert told.value.column == 42
+
+
+SURICATA = [
+    "bypass",
+    "config",
+    "dataset",
+    "datarep",
+    "iprep",
+    "lua",
+    "geoip",
+    "asn1",
+    "frame",
+    "engine-event",
+    "flowvar",
+    "pktvar",
+    "tenant_id",
+    "replace",
+    "filemd5",
+    "filesize",
+    "filemagic",
+    "filestore",
+    "tcpv4-csum",
+    "ipv4-csum",
+    "smb.named_pipe",
+    "dce_iface",
+    "dcerpc.opnum",
+    "krb5_cname",
+    "snmp.usm",
+    "rfb.name",
+    "mqtt.type",
+    "modbus",
+    "dnp3_func",
+    "ike.vendor",
+    "http2.window",
+    "nfs_procedure",
+    "rpc",
+    "ssl_state",
+    "tls_cert_expired",
+    "tls.cert_chain_len",
+    "cip_service",
+    "ftpbounce",
+    "dhcp.leasetime",
+]
+
+
+@pytest.mark.parametrize("name", SURICATA)
+def test_what_is_not_carried_says_why(name):
+    with pytest.raises(Unsupported) as told:
+        parse_rule(f"alert tcp any any -> any any ({name}:1; sid:1;)")
+    assert told.value.column == 31
+    assert told.value.reason.partition(": ")[2]

@@ -19,6 +19,7 @@ from omamori.firmware.engine.packet import Packet
 
 _TCP_ONLY = frozenset(("sequence", "acknowledgement", "window", "flags"))
 _ICMP_ONLY = frozenset(("icmp_type", "icmp_code", "icmp_id", "icmp_sequence"))
+_TOO_BIG = 2
 _ECHO = {"icmp": (0, 8, 13, 14, 15, 16), "icmpv6": (128, 129)}
 
 
@@ -52,6 +53,8 @@ def _field(packet: Packet, name: str) -> int | None:
     """None where the packet has no such field."""
     if name in _TCP_ONLY and not packet.has_tcp:
         return None
+    if name == "icmpv6_mtu":
+        return _mtu(packet)
     if name in _ICMP_ONLY:
         return _icmp(packet, name)
     if name == "dsize":
@@ -68,6 +71,13 @@ def _icmp(packet: Packet, name: str) -> int | None:
     if name in ("icmp_id", "icmp_sequence") and packet.icmp_type not in _ECHO[packet.protocol_name]:
         return None
     return int(getattr(packet, name))
+
+
+def _mtu(packet: Packet) -> int | None:
+    """Of ICMPv6 "packet too big" (RFC 4443, 3.2)."""
+    if not packet.has_icmp or packet.protocol_name != "icmpv6" or packet.icmp_type != _TOO_BIG:
+        return None
+    return int.from_bytes(packet.data[packet.transport_at + 4 : packet.transport_at + 8], "big")
 
 
 def _bits(check: BitsCheck, packet: Packet) -> bool:
@@ -91,8 +101,8 @@ def _bits(check: BitsCheck, packet: Packet) -> bool:
 def _stream_size(check: StreamSize, flow: FlowFacts) -> bool:
     if flow.protocol != "tcp":
         return False
-    server = compare(check.comparison, flow.to_client_bytes)
-    client = compare(check.comparison, flow.to_server_bytes)
+    server = compare(check.comparison, flow.to_client_sequence)
+    client = compare(check.comparison, flow.to_server_sequence)
     match check.side:
         case "server":
             return server
@@ -130,5 +140,7 @@ _COUNTS: Mapping[str, Callable[[FlowFacts], Sequence[int]]] = {
 
 
 def _count(check: FlowCount, inspection: Inspection) -> bool:
+    if check.field == "age":
+        return compare(check.comparison, int(inspection.now - inspection.flow.begun))
     counts = _COUNTS.get(check.field)
     return counts is not None and any(compare(check.comparison, count) for count in counts(inspection.flow))

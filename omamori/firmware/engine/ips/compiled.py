@@ -6,8 +6,9 @@ from typing import TypeAlias
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
 from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, moments
+from omamori.firmware.engine.ips.moves import Run
 from omamori.firmware.engine.ips.rule import Rule, Section
-from omamori.firmware.engine.ips.sequence import Run, Steps
+from omamori.firmware.engine.ips.sequence import Steps
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import View, Views
 

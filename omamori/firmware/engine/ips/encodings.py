@@ -4,7 +4,11 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
+from omamori.firmware.engine.ips import pcre2
+
+_STEPS = 30_000
 _WHITE = b" \t\n\x0b\x0c\r"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
@@ -31,6 +35,17 @@ def _url_decode(data: bytes) -> bytes:
     return _PERCENT.sub(lambda found: bytes.fromhex(found[1].decode()), data.replace(b"+", b" "))
 
 
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> pcre2.Pattern:
+    return pcre2.Pattern(bytes.fromhex(pattern))
+
+
+def _captured(data: bytes, pattern: str) -> bytes:
+    """The first group's text; where the expression (in hexadecimal) does not match, the data as they are."""
+    found = _expression(pattern).first_group(data, budget=_STEPS)
+    return data if found is None else found
+
+
 def _domain(data: bytes) -> bytes:
     """The last two labels: without a public suffix list that is as near as it gets."""
     return b".".join(data.split(b".")[-2:])
@@ -49,6 +64,7 @@ TRANSFORMS: Mapping[str, Callable[[bytes, str], bytes]] = {
     "header_lowercase": lambda data, _: _NAME.sub(lambda found: found.group().lower(), data),
     "strip_pseudo_headers": lambda data, _: _PSEUDO.sub(b"", data),
     "xor": _xor,
+    "pcrexform": _captured,
     "domain": lambda data, _: _domain(data),
     "tld": lambda data, _: data.rsplit(b".", 1)[-1],
     "from_base64": lambda data, _: base64_prefix(data),

@@ -23,6 +23,7 @@ _STOPPED = -37
 """PCRE2_ERROR_CALLOUT: our callback ended the match."""
 _HEAP = 4096
 """KiB for the backtracking of one match."""
+_UNSET = ctypes.c_size_t(-1).value
 _LIMIT = 3500
 """Backtracking at one position of a pattern that is too large for callouts; Suricata's pcre.match-limit for all."""
 
@@ -73,7 +74,7 @@ class _Machine:
             context, self._callback, None
         )
         self._context = context
-        self._matched = _function(library, "match_data_create", pointer, number, pointer)(1, None)
+        self._matched = _function(library, "match_data_create", pointer, number, pointer)(2, None)
         self._ends = _function(library, "get_ovector_pointer", where, pointer)(self._matched)
         self.left = 0
         """Steps that the present search may still take; negative once it was ended."""
@@ -98,6 +99,11 @@ class _Machine:
         if self._match(code, data, len(data), start, 0, self._matched, self._context) < 0:
             return None
         return self._ends[0], self._ends[1]
+
+    def captured(self) -> tuple[int, int] | None:
+        """Where the first group of the last match lies."""
+        begin, end = self._ends[2], self._ends[3]
+        return (begin, end) if begin != _UNSET else None
 
 
 def _function(library: ctypes.PyDLL, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:  # noqa: ANN401 - types of ctypes
@@ -137,6 +143,12 @@ class Pattern:
         self.stopped = machine.left < 0
         self.taken = budget - max(machine.left, 0)
         return found
+
+    def first_group(self, data: bytes, *, budget: int) -> bytes | None:
+        """What the first group captures in the leftmost match."""
+        if self.search(data, budget=budget) is None or (at := self._machine.captured()) is None:
+            return None
+        return data[slice(*at)]
 
     def __del__(self) -> None:
         if self._code:

@@ -71,9 +71,6 @@ class Comparison:
     high: int = 0
 
 
-# --- steps: what is looked for in one buffer, in order -----------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Content:
     """Bytes in the buffer. `depth` counts from `offset`, `within` from the end of the last match plus `distance`."""
@@ -120,6 +117,13 @@ class DataAt:
 @dataclass(frozen=True, slots=True)
 class BufferSize:
     """`bsize` and `urilen`."""
+
+    comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class NumberIs:
+    """The buffer is a number in decimal that compares so: `dns.opcode`."""
 
     comparison: Comparison
 
@@ -185,7 +189,16 @@ class Base64Decode:
 
 
 Step: TypeAlias = (
-    Content | Regex | DataAt | BufferSize | ByteTest | ByteJump | ByteExtract | ByteMath | Base64Decode
+    Content
+    | Regex
+    | DataAt
+    | BufferSize
+    | NumberIs
+    | ByteTest
+    | ByteJump
+    | ByteExtract
+    | ByteMath
+    | Base64Decode
 )
 
 
@@ -200,12 +213,9 @@ class Section:
     """(name, argument), applied in order."""
 
 
-# --- checks: what is asked of the packet or flow as a whole --------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
-    """A number of the packet: `ttl`, `itype`, `icode`, `icmp_id`, `icmp_seq`, `dsize`, `id`, `window`, `seq`, `ack`, ..."""
+    """A number of the packet: `version`, `ttl`, `itype`, `icode`, `icmp_id`, `icmp_seq`, `dsize`, `id`, `window`, `seq`, `ack`, ..."""
 
     field: str
     comparison: Comparison
@@ -268,9 +278,6 @@ class FlowCount:
 Check: TypeAlias = (
     FieldCheck | BitsCheck | IpOption | SameAddress | StreamSize | ApplicationIs | EventRaised | FlowCount
 )
-
-
-# --- state: what is remembered between packets ------------------------------------------------------------------------------
 
 
 class BitOp(StrEnum):
@@ -340,9 +347,6 @@ class DetectionFilter:
     track: Track
     count: int
     seconds: int
-
-
-# --- the rule ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ BUFFERS: dict[str, Buffer] = {
     **_table("dns", True, "dns.query", many=True),
     **_table("dns", False, "dns.answer.name", many=True),
     **_table("dns", None, "dns.query.name", many=True),
+    **_table("dns", None, "dns.opcode dns.rcode dns.rrtype", many=True),
     **_table("tls", True, "tls.sni ja3.hash ja3.string ja4.hash"),
     **_table(
         "tls",
@@ -69,15 +70,15 @@ BUFFERS["file.data"] = Buffer("file.data", "", None)
 BUFFERS["file.name"] = Buffer("file.name", "", None)
 
 STICKY_ALIASES = {
-    "file_data": "file.data", "file.name": "file.name", "filename": "file.name", "dns_query": "dns.query", "tls_sni": "tls.sni",
-    "ja3_hash": "ja3.hash", "ja3_string": "ja3.string", "ja3s_hash": "ja3s.hash", "tls_cert_subject": "tls.cert_subject",
+    "file_data": "file.data", "file.name": "file.name", "dns_query": "dns.query", "tls_sni": "tls.sni",
+    "ja3_hash": "ja3.hash", "ja3_string": "ja3.string", "ja3s_hash": "ja3s.hash", "ja3s_string": "ja3s.string", "tls_cert_subject": "tls.cert_subject",
     "tls_cert_issuer": "tls.cert_issuer", "tls_cert_serial": "tls.cert_serial", "tls_cert_fingerprint": "tls.cert_fingerprint",
     "tls.cert_fingerprint": "tls.cert_fingerprint", "http_header_names": "http.header_names",
     "http_content_type": "http.content_type", "http_content_len": "http.content_len", "http_start": "http.start",
     "http_protocol": "http.protocol", "http_accept": "http.accept", "http_accept_enc": "http.accept_enc",
     "http_accept_lang": "http.accept_lang", "http_connection": "http.connection", "http_referer": "http.referer",
     "http_request_line": "http.request_line", "http_response_line": "http.response_line", "ssh_proto": "ssh.proto",
-    "ssh_software": "ssh.software", "tls.subject": "tls.cert_subject", "tls.issuerdn": "tls.cert_issuer", "ja4_hash": "ja4.hash",
+    "ssh_software": "ssh.software", "ja4_hash": "ja4.hash",
 }  # fmt: skip
 """Old names that are sticky too (they come before their contents)."""
 
@@ -98,6 +99,6 @@ PCRE_BUFFERS = {
 TRANSFORMS = frozenset(
     (
         "dotprefix", "to_lowercase", "to_uppercase", "to_md5", "to_sha1", "to_sha256", "strip_whitespace", "compress_whitespace",
-        "url_decode", "header_lowercase", "strip_pseudo_headers", "xor", "domain", "tld", "from_base64",
+        "url_decode", "header_lowercase", "strip_pseudo_headers", "pcrexform", "xor", "domain", "tld", "from_base64",
     )
 )  # fmt: skip

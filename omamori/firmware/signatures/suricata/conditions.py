@@ -8,6 +8,7 @@ from omamori.firmware.engine.ips.rule import (
     ApplicationIs,
     BitOp,
     BitsCheck,
+    Comparison,
     DetectionFilter,
     EventRaised,
     FieldCheck,
@@ -15,6 +16,7 @@ from omamori.firmware.engine.ips.rule import (
     FlowCount,
     FlowInt,
     IpOption,
+    Operator,
     SameAddress,
     StreamSize,
     Threshold,
@@ -67,7 +69,7 @@ _FLOW_WORDS: dict[str, dict[str, bool]] = {
     "only_frag": {"fragment": True},
     "no_frag": {"fragment": False},
 }
-_FIELDS = {"itype": "icmp_type", "icode": "icmp_code", "icmp_seq": "icmp_sequence", "tcp.mss": "tcp_mss", "id": "fragment_id",
+_FIELDS = {"icmpv6.mtu": "icmpv6_mtu", "itype": "icmp_type", "icode": "icmp_code", "icmp_seq": "icmp_sequence", "tcp.mss": "tcp_mss", "id": "fragment_id",
            "ack": "acknowledgement", "seq": "sequence", "tcp.seq": "sequence", "tcp.ack": "acknowledgement", "tcp.window": "window",
            "fragoffset": "fragment_offset", "ip_proto": "protocol"}  # fmt: skip
 
@@ -90,6 +92,13 @@ def ip_proto(draft: Draft, option: Option) -> None:
     name = value.lstrip("!<>").strip()
     digits = str(_PROTOCOLS[name]) if name in _PROTOCOLS else name
     draft.checks.append(FieldCheck("protocol", comparison(option, prefix + digits)))
+
+
+def l3_proto(draft: Draft, option: Option) -> None:
+    value = required(option).lower()
+    if value not in ("ipv4", "ipv6"):
+        raise RuleSyntaxError(f"l3_proto: ipv4 or ipv6, not {value[:20]!r}", option.value_column)
+    draft.checks.append(FieldCheck("version", Comparison(Operator.EQUAL, int(value[3]))))
 
 
 def flags(draft: Draft, option: Option) -> None:
@@ -251,6 +260,7 @@ def _counts(words: dict[str, str], option: Option) -> tuple[int, int]:
 HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {
     "flow": flow,
     "ip_proto": ip_proto,
+    "l3_proto": l3_proto,
     "flags": flags,
     "tcp.flags": flags,
     "fragbits": fragbits,
@@ -270,7 +280,7 @@ HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {
     **dict.fromkeys(
         (
             "itype", "icode", "icmp_id", "icmp_seq", "ttl", "tos", "id", "seq", "ack", "window", "tcp.seq", "tcp.ack",
-            "tcp.window", "tcp.mss", "dsize", "fragoffset",
+            "tcp.window", "tcp.mss", "dsize", "fragoffset", "icmpv6.mtu",
         ),
         field,
     ),

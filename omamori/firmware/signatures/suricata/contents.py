@@ -318,7 +318,21 @@ def transform(draft: Draft, option: Option) -> None:
             raise RuleSyntaxError("xor needs a key in hexadecimal", option.value_column) from None
         if not argument:
             raise RuleSyntaxError("xor needs a key", option.column)
+    if option.name == "pcrexform":
+        argument = _captures_one(argument, option)
     draft.transform(option.name, argument)
+
+
+def _captures_one(pattern: str, option: Option) -> str:
+    """The expression in hexadecimal, so that it can be part of a buffer's key."""
+    expression = pattern.encode("latin-1")
+    try:
+        pcre2.Pattern(expression)
+    except pcre2.ExpressionError as error:
+        raise RuleSyntaxError(f"pcrexform: {error}", option.value_column) from error
+    if b"(" not in expression:
+        raise RuleSyntaxError("pcrexform needs a group", option.value_column)
+    return expression.hex()
 
 
 HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {

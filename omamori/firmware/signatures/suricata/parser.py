@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from omamori.firmware.engine.ips.rule import Rule
-from omamori.firmware.signatures.suricata import conditions, contents, notes
+from omamori.firmware.signatures.suricata import conditions, contents, notes, special
 from omamori.firmware.signatures.suricata.buffers import BUFFERS, MODIFIERS, STICKY_ALIASES
 from omamori.firmware.signatures.suricata.draft import Draft
 from omamori.firmware.signatures.suricata.errors import RuleError, RuleSyntaxError, Unsupported
@@ -17,6 +17,7 @@ _HANDLERS: dict[str, Callable[[Draft, Option], None]] = {
     **contents.HANDLERS,
     **conditions.HANDLERS,
     **notes.HANDLERS,
+    **special.HANDLERS,
 }
 
 

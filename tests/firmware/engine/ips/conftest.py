@@ -29,8 +29,8 @@ class Asking:
         number = self._transaction if transaction is None else transaction
         return self._ask(Moment.TRANSACTION, named, to_server=to_server, transaction=number)
 
-    def stream(self, data: bytes, *, fresh: int = 0, to_server: bool = True) -> list[int]:
-        return self._ask(Moment.STREAM, {"stream": [data]}, to_server=to_server, fresh=fresh)
+    def stream(self, data: bytes, *, fresh: int = 0, at: int = 0, to_server: bool = True) -> list[int]:
+        return self._ask(Moment.STREAM, {"stream": [data]}, to_server=to_server, fresh=fresh, stream_at=at)
 
     def payload(self, data: bytes, *, to_server: bool = True) -> list[int]:
         return self._ask(Moment.PACKET, {"payload": [data]} if data else {}, to_server=to_server)

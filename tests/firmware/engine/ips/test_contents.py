@@ -124,6 +124,8 @@ def test_option_on_payload(asking, options, data, expected):
         ("to_md5;", b"abc", '"|90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72|";'),
         ('xor:"ff";', b"\x9e\x9d", '"ab";'),
         ("header_lowercase;", b"Host: A\r\n", '"host: A";'),
+        ('pcrexform:"[a-z]+\\.(php|asp)";', b"/index.php?x", '"php"; bsize:3;'),
+        ('pcrexform:"(\\d+)"; to_md5;', b"id=42!", '"|a1 d0 c6 e8 3f 02 73 27|"; startswith;'),
     ],
 )
 def test_transform(asking, transforms, data, content):
@@ -139,6 +141,31 @@ def test_a_name_that_only_ends_alike_is_another_domain(asking):
     rule.flow.application = "dns"
     assert rule.message(dns__query=b"WWW.Evil.Example") == [1]
     assert rule.message(dns__query=b"notevil.example") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "buffer", "values", "expected"),
+    [
+        ('tls.subject:"CN=evil";', "tls.cert_subject", [b"C=FR, CN=evil"], True),
+        ('tls.subject:!"CN=evil";', "tls.cert_subject", [b"C=FR, CN=evil"], False),
+        ('tls.issuerdn:"CN=ca"; tls.store;', "tls.cert_issuer", [b"CN=ca"], True),
+        ('filename:"secret";', "file.name", [b"my secret.doc"], True),
+        ('fileext:"DOC";', "file.name", [b"my secret.doc"], True),
+        ('fileext:"doc";', "file.name", [b"doc.txt"], False),
+        ('ssh.softwareversion:"OpenSSH_8";', "ssh.software", [b"openssh_8.4"], True),
+        ("ssh.protoversion:2_compat;", "ssh.proto", [b"1.99"], True),
+        ("dns.opcode:4;", "dns.opcode", [b"4"], True),
+        ("dns.opcode:!4;", "dns.opcode", [b"4"], False),
+        ("dns.rrtype:>15;", "dns.rrtype", [b"1", b"16"], True),
+        ("dns.rcode:0-3;", "dns.rcode", [b"3"], False),
+        ("dns.opcode:4;", "dns.opcode", [b"four"], False),
+    ],
+)
+def test_old_and_special_forms(asking, options, buffer, values, expected):
+    protocol = {"file": "smtp"}.get(buffer.split(".")[0], buffer.split(".")[0])
+    rule = asking(f"alert {protocol} any any -> any any ({options} sid:1;)", application=protocol)
+    told = rule.message(**{buffer.replace(".", "__"): values})
+    assert told == ([1] if expected else [])
 
 
 def test_each_value_of_a_buffer_is_tried_on_its_own(asking):
