@@ -333,9 +333,10 @@ class Engine:
         self._rules.inspect(turn, self._signatures, inspection)
 
     def _events(self, turn: Round, events: Sequence[Event]) -> None:
-        for event in events:
+        for number, event in enumerate(events, 1):
             if isinstance(event, Message):
-                self._inspect_message(turn, event)
+                if not _told_again(event, events[number:]):
+                    self._inspect_message(turn, event)
             elif isinstance(event, SiteAsked):
                 self._sites.asked(turn, self._signatures, event)
                 self._passwords.asked(turn, self._signatures, event)
@@ -446,6 +447,17 @@ def _case(flow: Flow, packet: Packet, *, to_server: bool) -> refusal.Case:
         to_server,
         opposite=other.expected,
         in_order=own.expected == crafting.after(packet),
+    )
+
+
+def _told_again(message: Message, later: Sequence[Event]) -> bool:
+    """The same packet brought more of the message: all that this one shows is looked at with the rest."""
+    return any(
+        isinstance(event, Message)
+        and event.transaction == message.transaction
+        and event.to_server is message.to_server
+        and message.buffers.items() <= event.buffers.items()
+        for event in later
     )
 
 

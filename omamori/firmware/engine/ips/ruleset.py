@@ -15,11 +15,12 @@ from omamori.firmware.engine.ips.compiled import CompiledRule, Key
 from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.moments import PAYLOAD, moments
 from omamori.firmware.engine.ips.order import ordered, rank
+from omamori.firmware.engine.ips.recent import Recent
 from omamori.firmware.engine.ips.rule import Rule, RuleAction
 from omamori.firmware.engine.ips.spans import Resolver, Variables
 from omamori.firmware.engine.ips.state import Memory, Said
 from omamori.firmware.engine.ips.unfiltered import Unfiltered
-from omamori.firmware.engine.ips.views import Views
+from omamori.firmware.engine.ips.views import View, Views
 from omamori.firmware.engine.packet import Packet
 from omamori.firmware.engine.signatures import RuleHit
 
@@ -53,6 +54,11 @@ class RuleSet:
                 self._buffers.setdefault(buffer, []).append((transforms, group))
             elif (gate := key.rpartition("/"))[2][1:].isdigit():
                 self._ported.setdefault(gate[0], {})[gate[2]] = group
+        streams = (literals.groups[key].literals for key in literals.groups if key.startswith("stream/"))
+        self._overlap = max((len(literal) for group in streams for literal, _ in group), default=1) - 1
+        """Bytes before the new ones of a stream in which a literal that ends in them may begin."""
+        self._own = object()
+        """Rule numbers mean something to this rule set only; flows outlive it."""
         self._unfiltered = Unfiltered(
             [(number, rules[number]) for number in literals.unfiltered], self._resolver, set(literals.late)
         )
@@ -112,7 +118,7 @@ class RuleSet:
                         for view in views.values(name, transforms):
                             group.candidates(view, found)
             case Moment.STREAM:
-                self._search(f"stream/{_way(inspection)}", "stream", inspection, views, found)
+                self._search_stream(inspection, found)
             case Moment.PACKET:
                 protocol = inspection.flow.protocol
                 key = f"packet/tcp/{_way(inspection)}" if protocol == "tcp" else f"packet/{protocol}"
@@ -121,16 +127,40 @@ class RuleSet:
                     self._search(f"stream/{_way(inspection)}", "stream", inspection, views, found)
         return found
 
+    def _search_stream(self, inspection: Inspection, found: set[int]) -> None:
+        """Only what is new of the window; what was found in the rest of it is remembered."""
+        groups = self._payload_groups(f"stream/{_way(inspection)}", inspection)
+        if not groups:
+            return
+        memory, key = inspection.flow.rule_memory, (self._own, inspection.to_server)
+        recent = memory.get(key)
+        if not isinstance(recent, Recent):
+            recent = memory[key] = Recent()
+        for known in recent.since(inspection.stream_at):
+            found |= known
+        new: set[int] = set()
+        begin = max(0, inspection.fresh - self._overlap)
+        for window in inspection.buffers["stream"]:
+            view = View(window[begin:])
+            for group in groups:
+                group.candidates(view, new)
+            recent.add(inspection.stream_at + len(window), new)
+        found |= new
+
     def _search(self, key: str, buffer: str, inspection: Inspection, views: Views, found: set[int]) -> None:
+        for group in self._payload_groups(key, inspection):
+            for view in views.values(buffer, ()):
+                group.candidates(view, found)
+
+    def _payload_groups(self, key: str, inspection: Inspection) -> list[prefilter.Prefilter]:
+        """The group and its parts for the ports of this packet."""
         groups = [group] if (group := self._filters.get(key)) else []
         if ported := self._ported.get(key):
             flow = inspection.flow
             ends = (flow.client_port, flow.server_port)
             sender, receiver = ends if inspection.to_server else ends[::-1]
             groups += [ported[gate] for gate in (f"s{sender}", f"d{receiver}") if gate in ported]
-        for group in groups:
-            for view in views.values(buffer, ()):
-                group.candidates(view, found)
+        return groups
 
     # -- confirmation
 
