@@ -97,9 +97,9 @@ def build(
 
 
 @group.command()
-@click.option("--variant", default="test", show_default=True)
-@click.option("--version", "version_text", default="1.0.0", show_default=True)
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--variant", default="test", show_default=True, help="Which recipe; see `variants`.")
+@click.option("--version", "version_text", default="1.0.0", show_default=True, help="Of the firmware.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def show(*, variant: str, version_text: str, as_json: bool) -> None:
     """Show a finished image: files, sizes, budgets, packages."""
     try:
@@ -110,10 +110,17 @@ def show(*, variant: str, version_text: str, as_json: bool) -> None:
 
 
 @group.command("variants")
-def list_variants() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def list_variants(*, as_json: bool) -> None:
     """List the recipes."""
-    for name in recipes.variants():
-        click.echo(f"{name:<10} {recipes.load(name).description}")
+    described = {name: recipes.load(name).description for name in recipes.variants()}
+    if as_json:
+        click.echo(
+            json.dumps([{"variant": name, "description": text} for name, text in described.items()], indent=2)
+        )
+        return
+    for name, text in described.items():
+        click.echo(f"{name:<10} {text}")
 
 
 def _release(

@@ -63,7 +63,13 @@ _replace = click.option(
 
 
 @group.command()
-@click.option("--policy", type=click.Choice(sorted(POLICIES)), default="development", show_default=True)
+@click.option(
+    "--policy",
+    type=click.Choice(sorted(POLICIES)),
+    default="development",
+    show_default=True,
+    help="How many keys each role needs.",
+)
 @_changes
 @click.pass_obj
 def init(repository: Repository, policy: str, *, dry: bool, as_json: bool) -> None:

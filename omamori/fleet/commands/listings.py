@@ -31,9 +31,15 @@ def detections() -> None:
 
 @detections.command("list")
 @_UNIT
-@click.option("--guard", type=click.Choice([guard.value for guard in Guard]))
-@click.option("--direction", type=click.Choice([direction.value for direction in Direction]))
-@click.option("--action", type=click.Choice([action.value for action in Action]))
+@click.option("--guard", type=click.Choice([guard.value for guard in Guard]), help="Only of this guard.")
+@click.option(
+    "--direction",
+    type=click.Choice([direction.value for direction in Direction]),
+    help="Only in this direction.",
+)
+@click.option(
+    "--action", type=click.Choice([action.value for action in Action]), help="Only where this was done."
+)
 @click.option("--severity", type=click.IntRange(1, 3), help="This or higher.")
 @click.option("--minutes", type=click.IntRange(1), help="Of the last so many minutes.")
 @click.option("--text", default="", help="Part of signature, detail, host or address.")
@@ -72,7 +78,14 @@ def _short(row: Mapping[str, object]) -> dict[str, object]:
 
 @detections.command("export")
 @_UNIT
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json"]),
+    default="csv",
+    show_default=True,
+    help="Of the output.",
+)
 def export(unit: str, form: str) -> None:
     """All detections to stdout: CSV for spreadsheets, or a JSON object a line."""
     rows = exporting.rows(CLI, Filter(unit=unit))
@@ -92,7 +105,7 @@ def hosts() -> None:
 
 @hosts.command("list")
 @_UNIT
-@click.option("--side", type=click.Choice(["behind", "router"]))
+@click.option("--side", type=click.Choice(["behind", "router"]), help="Only on this side of the unit.")
 @limit_option
 @json_option
 def list_hosts(unit: str, side: str | None, limit: int, *, as_json: bool) -> None:

@@ -79,7 +79,13 @@ def _person(row: Membership) -> dict[str, object]:
 @click.option("--reseller", type=int, help="Acts for this reseller (number).")
 @click.option("--customer", type=int, help="Acts for this customer (number).")
 @click.option("--password", default="", help="[default: a generated one, printed once]")
-@click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
+@click.option(
+    "--language",
+    type=click.Choice(["ja", "en"]),
+    default="ja",
+    show_default=True,
+    help="Of their portal and mails.",
+)
 def add_user(
     username: str, reseller: int | None, customer: int | None, password: str, language: str, *, operator: bool
 ) -> None:

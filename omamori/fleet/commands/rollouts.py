@@ -68,7 +68,7 @@ def rollouts() -> None:
 )
 @click.option("--all", "everything", is_flag=True, help="Every unit.")
 @click.option("--first-wave", type=click.IntRange(1), help="So many units first, the rest by `advance`.")
-@click.option("--note", default="")
+@click.option("--note", default="", help="For whoever reads the list later.")
 def create(
     kind: str,
     version: str,

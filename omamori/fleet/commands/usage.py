@@ -52,7 +52,14 @@ def list_usage(
 @usage.command("export")
 @_UNIT
 @_DAYS
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json"]),
+    default="csv",
+    show_default=True,
+    help="Of the output.",
+)
 def export(unit: str, days: int, form: str) -> None:
     """Daily rows to stdout: CSV for spreadsheets, or a JSON object a line."""
     rows = queries.exported(CLI, queries.Filter(unit=unit, since=_first(days)))
