@@ -1,9 +1,13 @@
 """Rule text in: rules or errors with line, column and reason out, never silence."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import omamori.firmware.engine
 from omamori.firmware.engine.ips.rule import Content, Operator, RuleAction
 from omamori.firmware.signatures.suricata import (
     RuleError,
@@ -11,7 +15,9 @@ from omamori.firmware.signatures.suricata import (
     Unsupported,
     parse_rule,
     parse_rules,
+    recognised,
 )
+from omamori.firmware.signatures.suricata.buffers import BUFFERS
 
 GOOD = 'alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"ok"; http.uri; content:"/a"; sid:1;)'
 
@@ -160,6 +166,45 @@ def test_a_rule_says_what_it_requires(wanted, loads):
         parse_rule(text)
     assert told.value.reason.startswith("requires: requires ")
     assert told.value.column == 42
+
+
+def engine_text() -> str:
+    folder = Path(omamori.firmware.engine.__file__).parent
+    return "".join(path.read_text(encoding="utf-8") for path in folder.glob("**/*.py"))
+
+
+def test_the_events_that_rules_may_ask_for_are_those_of_the_engine():
+    text = engine_text()
+    for event in recognised.EVENTS:
+        name = event.removeprefix("http.")
+        told = {f'"{event}"', f'"{name}"', f'"{re.sub("request|response", "{way}", name)}"'}
+        assert any(each in text for each in told), event
+    raised = set(re.findall(r'"((?:dns|ssh|tls|smtp|ftp|quic)\.[a-z_]+)"', text)) - BUFFERS.keys()
+    assert {name for name in raised if f'frozenset(("{name}",))' in text} <= recognised.EVENTS
+
+
+def test_the_protocols_that_rules_may_name_are_those_of_the_engine():
+    text = engine_text()
+    for name in recognised.APPLICATIONS - {"http1"}:
+        assert f'name = "{name}"' in text or f'("{name}", re.compile' in text, name
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "reason"),
+    [
+        ("alert sip any any -> any any (sid:1;)", 7, "this protocol is not recognised"),
+        ("alert tcp any any -> any any (app-layer-protocol:krb5; sid:1;)", 50, "this protocol is not recognised"),
+        ("alert http any any -> any any (app-layer-event:http.nonsense; sid:1;)", 48, "no such event is raised"),
+        ('alert smb any any -> any any (file.data; content:"a"; sid:1;)', 1, "files of this protocol are not taken out"),
+        ('alert dns any any -> any any (http.uri; content:"a"; sid:1;)', 1, "http.uri is no buffer of dns"),
+        ("alert gopher any any -> any any (sid:1;)", 7, "not a protocol"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_could_never_match_is_refused(rule, column, reason):
+    with pytest.raises(RuleError) as told:
+        parse_rule(rule)
+    assert reason in told.value.reason
+    assert told.value.column == column
 
 
 SURICATA = [

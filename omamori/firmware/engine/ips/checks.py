@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection
+from omamori.firmware.engine.ips.moments import applications
 from omamori.firmware.engine.ips.numbers import compare
 from omamori.firmware.engine.ips.rule import (
     ApplicationIs,
@@ -40,7 +41,7 @@ def _holds(check: Check, inspection: Inspection) -> bool:
         case SameAddress():
             return inspection.flow.client == inspection.flow.server
         case ApplicationIs():
-            return (inspection.flow.application == check.name) is not check.negated
+            return (inspection.flow.application in applications(check.name)) is not check.negated
         case EventRaised():
             return check.name in inspection.events
         case IpOption():

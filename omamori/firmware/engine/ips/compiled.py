@@ -1,11 +1,11 @@
 """One rule made ready to be confirmed: resolved header, compiled steps. Made when it first becomes a candidate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
-from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, moments
+from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, applications, moments
 from omamori.firmware.engine.ips.moves import Run
 from omamori.firmware.engine.ips.rule import Rule, Section
 from omamori.firmware.engine.ips.sequence import Steps
@@ -14,10 +14,6 @@ from omamori.firmware.engine.ips.views import View, Views
 
 Key: TypeAlias = tuple[int, int]
 """Generator and rule id: what a rule is called in the memory of flows, which outlives a rule set."""
-_APPLICATIONS: Mapping[str, frozenset[str]] = {
-    "http": frozenset(("http", "http1", "http2")),
-    "http1": frozenset(("http", "http1")),
-}
 
 
 class CompiledSection:
@@ -48,9 +44,7 @@ class CompiledRule:
             resolver.ports(header.destination_ports),
         )
         name = header.protocol
-        self._applications = (
-            frozenset() if name in TRANSPORTS else _APPLICATIONS.get(name, frozenset((name,)))
-        )
+        self._applications = frozenset() if name in TRANSPORTS else applications(name)
         compiled = [CompiledSection(section) for section in rule.sections]
         self._payload = next((section for section in compiled if section.buffer == PAYLOAD), None)
         self._sections = [section for section in compiled if section.buffer != PAYLOAD]

@@ -44,6 +44,14 @@ _EXCHANGES = frozenset(("dhcp", "tftp", "ntp", "quic", "snmp", "ike", "bittorren
 """Applications that run over UDP only."""
 
 
+_ALIKE = {"http": frozenset(("http", "http1", "http2")), "http1": frozenset(("http", "http1"))}
+
+
+def applications(name: str) -> frozenset[str]:
+    """The protocols that a rule means by one name."""
+    return _ALIKE.get(name, frozenset((name,)))
+
+
 @dataclass(frozen=True, slots=True)
 class Moments:
     """Which of them; `packet` and `stream` may both be true of a TCP rule, which then needs only one of them."""

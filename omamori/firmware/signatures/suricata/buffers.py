@@ -60,9 +60,6 @@ BUFFERS: dict[str, Buffer] = {
     **_table("ftp", True, "ftp.command ftp.command_data"),
     **_table("ftp", False, "ftp.reply", many=True),
     **_table("quic", None, "quic.sni quic.ua quic.version quic.cyu.hash quic.cyu.string"),
-    **_table("sip", True, "sip.method sip.uri sip.request_line"),
-    **_table("sip", False, "sip.stat_code sip.stat_msg sip.response_line"),
-    **_table("sip", None, "sip.protocol"),
     **_table("", None, "tcp.hdr udp.hdr ipv4.hdr ipv6.hdr icmpv4.hdr icmpv6.hdr"),
 }
 BUFFERS["dns.query"] = Buffer("dns.query", "dns", None, many=True)

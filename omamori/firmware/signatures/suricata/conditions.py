@@ -25,8 +25,9 @@ from omamori.firmware.engine.ips.rule import (
     XBits,
 )
 from omamori.firmware.signatures.suricata.draft import Draft
-from omamori.firmware.signatures.suricata.errors import RuleSyntaxError
+from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Option
+from omamori.firmware.signatures.suricata.recognised import APPLICATIONS, EVENTS, FOREIGN
 from omamori.firmware.signatures.suricata.values import (
     comparison,
     integer,
@@ -36,6 +37,7 @@ from omamori.firmware.signatures.suricata.values import (
     required,
 )
 
+_NO_APPLICATION = frozenset(("failed", "unknown"))
 _FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "2": 64, "C": 128, "1": 128, "0": 0}
 _FLAG_TEST = re.compile(r"([+*!-]?)([FSRPAUEC120]+)([+*!-]?)\Z", re.IGNORECASE)
 _FRAGMENT_BITS = {"M": 1, "D": 2, "R": 4}
@@ -152,11 +154,19 @@ def stream_size(draft: Draft, option: Option) -> None:
 
 def app_layer_protocol(draft: Draft, option: Option) -> None:
     value = names(option)[0]
-    draft.checks.append(ApplicationIs(value.lstrip("!"), value.startswith("!")))
+    name = value.lstrip("!").strip()
+    if name in FOREIGN:
+        raise Unsupported(f"{option.name} {name}", "this protocol is not recognised", option.value_column)
+    if name not in APPLICATIONS | _NO_APPLICATION:
+        raise RuleSyntaxError(f"{option.name}: not a protocol: {name[:40]!r}", option.value_column)
+    draft.checks.append(ApplicationIs("" if name == "unknown" else name, value.startswith("!")))
 
 
 def event(draft: Draft, option: Option) -> None:
-    draft.checks.append(EventRaised(required(option)))
+    name = required(option)
+    if name not in EVENTS:
+        raise Unsupported(f"{option.name} {name[:60]}", "no such event is raised", option.value_column)
+    draft.checks.append(EventRaised(name))
 
 
 def flow_count(draft: Draft, option: Option) -> None:

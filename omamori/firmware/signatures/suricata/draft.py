@@ -17,10 +17,13 @@ from omamori.firmware.engine.ips.rule import (
     Threshold,
 )
 from omamori.firmware.signatures.suricata.buffers import BUFFERS
-from omamori.firmware.signatures.suricata.errors import RuleSyntaxError
+from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Option
+from omamori.firmware.signatures.suricata.recognised import APPLICATIONS, FILES
 
 PAYLOAD = "payload"
+_ALSO = {"http": ("http1", "http2"), "tls": ("quic", "smtp", "ftp", "imap", "pop3"), "ftp": ("ftp-data",)}
+"""Protocols that fill buffers of another one, too."""
 DECODED = "base64_data"
 
 
@@ -125,6 +128,7 @@ class Draft:
         """Raises RuleSyntaxError."""
         if self.sid is None:
             raise RuleSyntaxError("no sid")
+        self._check_buffers()
         priority = self.priority if self.priority is not None else priorities.get(self.classtype, 3)
         return Rule(
             self.header,
@@ -145,6 +149,18 @@ class Draft:
             self.detection_filter,
             self.silent,
         )
+
+    def _check_buffers(self) -> None:
+        """Raises RuleError for a buffer that the header's protocol never has."""
+        protocol = self.header.protocol
+        if protocol not in APPLICATIONS:
+            return
+        for name in {section.buffer for section in self.sections} & BUFFERS.keys():
+            filled = BUFFERS[name].application
+            if name.startswith("file.") and protocol not in FILES:
+                raise Unsupported(f"{name} of {protocol}", "files of this protocol are not taken out", 1)
+            if filled and protocol not in (filled, *_ALSO.get(filled, ())):
+                raise RuleSyntaxError(f"{name} is no buffer of {protocol}")
 
     def _frozen_sections(self) -> tuple[Section, ...]:
         sections = [section for section in self.sections if section.steps or section.buffer != PAYLOAD]

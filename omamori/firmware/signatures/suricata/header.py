@@ -6,6 +6,7 @@ import re
 from omamori.firmware.engine.ips.rule import Group, Header, RuleAction, Span, Variable
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Word
+from omamori.firmware.signatures.suricata.recognised import APPLICATIONS, FOREIGN
 
 _ACTIONS = {
     "alert": RuleAction.ALERT,
@@ -33,13 +34,6 @@ TRANSPORTS = frozenset(
     )
 )
 _RENAMED = {"ip4": "ipv4", "ip6": "ipv6"}
-_APPLICATIONS = frozenset(
-    (
-        "http", "http1", "http2", "tls", "dns", "ssh", "smtp", "ftp", "ftp-data", "imap", "pop3", "smb", "dcerpc", "sip", "ntp",
-        "dhcp", "quic", "snmp", "tftp", "nfs", "krb5", "ike", "rdp", "rfb", "mqtt", "telnet", "pgsql", "bittorrent-dht",
-    )
-)  # fmt: skip
-_FOREIGN = frozenset(("modbus", "dnp3", "enip", "template", "http-body", "doh2", "ldap", "websocket"))
 _WORD = re.compile(r"\$\w+\Z")
 _MAX_DEPTH = 10
 _PLAIN = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\Z", re.ASCII)
@@ -75,10 +69,10 @@ def parse_group(text: str, *, ports: bool) -> Group:
 
 def _protocol(word: Word) -> str:
     name = _RENAMED.get(word.text.lower(), word.text.lower())
-    if name in TRANSPORTS or name in _APPLICATIONS:
+    if name in TRANSPORTS or name in APPLICATIONS:
         return name
-    if name in _FOREIGN:
-        raise Unsupported(name, "this protocol is not parsed", word.column)
+    if name in FOREIGN:
+        raise Unsupported(name, "this protocol is not recognised", word.column)
     raise RuleSyntaxError(f"not a protocol: {word.text[:40]!r}", word.column)
 
 

@@ -50,6 +50,7 @@ REASONS: dict[str, str] = {
             "smb.named_pipe", "smb.share", "smb.ntlmssp_user", "smb.ntlmssp_domain", "smb.version", "krb5_cname", "krb5_sname",
             "krb5.cname", "krb5.sname", "krb5_err_code", "krb5_msg_type", "snmp.community", "snmp.pdu_type", "snmp.version",
             "nfs_procedure", "nfs.version", "rfb.name", "rfb.secresult", "rfb.sectype", "mqtt.type", "mqtt.connect.clientid",
+            "sip.method", "sip.uri", "sip.request_line", "sip.stat_code", "sip.stat_msg", "sip.response_line", "sip.protocol",
             "http2.priority", "http2.settings", "http2.size_update", "http2.window",
             "smb_named_pipe", "smb_share", "snmp.usm", "krb5.ticket_encryption", "dnp3.data", "dnp3_func",
             "dnp3_ind", "dnp3_obj", "dhcp.leasetime", "dhcp.rebinding_time", "dhcp.renewal_time", "ike.chosen_sa_attribute",

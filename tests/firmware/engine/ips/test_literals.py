@@ -73,7 +73,7 @@ def test_applications_are_searched_for_only_where_they_run():
         "stream/to_server",
         "stream/to_client",
     }
-    assert set(groups('alert snmp any any -> any any (content:"abcdefg"; sid:1;)')) == {"packet/udp"}
+    assert set(groups('alert quic any any -> any any (content:"abcdefg"; sid:1;)')) == {"packet/udp"}
     assert "packet/udp" in groups('alert dns any any -> any any (content:"abcdefg"; sid:1;)')
 
 
