@@ -14,6 +14,7 @@ from omamori.firmware.engine.applications.layer import (
     Closable,
     ConnectionExpected,
     Event,
+    LoginRefused,
     Message,
     SiteAsked,
     Unscanned,
@@ -340,6 +341,8 @@ class Engine:
             elif isinstance(event, SiteAsked):
                 self._sites.asked(turn, self._signatures, event)
                 self._passwords.asked(turn, self._signatures, event)
+            elif isinstance(event, LoginRefused):
+                self._passwords.refused(turn)
             elif isinstance(event, ConnectionExpected):
                 self._expected.add(event, turn.flow.facts, turn.now)
             elif isinstance(event, Unscanned):

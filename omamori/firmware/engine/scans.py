@@ -75,11 +75,11 @@ class Knock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Something worth telling. `server` and `port` are None where there are many."""
+    """Something worth telling. Where hosts were scanned, `server` is the last of them; `port` is None where there are many."""
 
     kind: Kind
     client: bytes
-    server: bytes | None
+    server: bytes
     port: int | None
     from_inside: bool
     count: int
@@ -180,7 +180,7 @@ class Watch:
             if count >= limits.ports
         ]
         found += [
-            Suspicion(Kind.HOSTS, client, None, port, inside, count)
+            Suspicion(Kind.HOSTS, client, _last(silent, port), port, inside, count)
             for port, count in ports.most_common(1)
             if count >= limits.hosts
         ]
@@ -212,6 +212,10 @@ class Watch:
         if len(self._told) > SOURCES:
             self._told.popitem(last=False)
         return True
+
+
+def _last(targets: list[tuple[bytes, int]], port: int) -> bytes:
+    return next(server for server, each in reversed(targets) if each == port)
 
 
 def _key(knock: Knock) -> int:

@@ -220,3 +220,58 @@ def test_a_list_with_another_line_is_refused_without_showing_it(tmp_path, line):
     path.write_text(line, encoding="utf-8")
     with pytest.raises(ListError, match=r":1: not user:password$"):
         read_credentials(path)
+
+
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+
+
+def log_in(guard, times, *, header=None, answer=REFUSED, port=40_000, step=1.0, **ends):
+    """So many requests on one connection, each answered."""
+    talk = Tcp(client_port=port, **ends)
+    guard.feed(talk.handshake())
+    for _ in range(times):
+        line = b"Authorization: %s\r\n" % header if header else b""
+        guard.feed(talk.say(b"GET / HTTP/1.1\r\nHost: a.example\r\n" + line + b"\r\n", to_server=True))
+        guard.feed(talk.say(answer, to_server=False))
+        guard.now += step
+    return guard.engine.take_detections()
+
+
+LONG = basic("admin", "one of very many")
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "severity"), [(SITE, PC, Severity.ONE), (PC, WEB, Severity.TWO)]
+)
+def test_refused_log_ins_one_after_the_other_are_guessing(guard, client, server, severity):
+    (told,) = log_in(guard, 60, header=LONG, client=client, server=server)
+    assert (told.signature_id, told.action, told.severity) == (
+        "ips:password-guessing",
+        Action.LOGGED,
+        severity,
+    )
+
+
+def test_guessing_is_counted_over_connections(guard):
+    found = [
+        each
+        for n in range(25)
+        for each in log_in(guard, 1, header=LONG, port=41_000 + n, client=SITE, server=PC)
+    ]
+    assert [each.signature_id for each in found] == ["ips:password-guessing"]
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        {"header": LONG, "step": 5.0},
+        {"header": None},
+        {"header": b"Negotiate YII="},
+        {"header": b"NTLM TlRM"},
+        {"header": LONG, "answer": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+        {"header": LONG, "answer": b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"},
+    ],
+    ids=["a poller with an old password", "no credentials", "negotiate", "ntlm", "good ones", "forbidden"],
+)
+def test_what_is_no_guessing(guard, ways):
+    assert log_in(guard, 60, client=SITE, server=PC, **ways) == []

@@ -14,12 +14,23 @@ from omamori.firmware.engine.applications.http_exchange import Exchange
 from omamori.firmware.engine.applications.http_files import BodyFiles
 from omamori.firmware.engine.applications.http_head import Framing, Head, Response
 from omamori.firmware.engine.applications.http_shown import Shown
-from omamori.firmware.engine.applications.layer import Content, Context, Event, How, Message, SiteAsked
+from omamori.firmware.engine.applications.layer import (
+    Content,
+    Context,
+    Event,
+    How,
+    LoginRefused,
+    Message,
+    SiteAsked,
+)
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
 _HEAD_END = re.compile(rb"\n\r?\n|\n[ \t]+\n")
 _STATUS_LINE = re.compile(rb"(?:^|\n)[ \t\0]*(?=HTTP/)", re.IGNORECASE)
+_UNAUTHORIZED = 401
+_CREDENTIALS = (b"basic ", b"digest ")
+"""Schemes whose refusal is one: others are refused once or twice in every good log-in."""
 _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""
 _STATUS_BEGIN = b"HTTP"
@@ -183,6 +194,8 @@ class Http:
             return
         exchange = self._answered(response)
         exchange.response = response
+        if response.status == _UNAUTHORIZED and _brought_credentials(exchange):
+            events.append(LoginRefused())
         side.exchange, side.buffers = exchange, http_buffers.of_response(response, needs)
         method = exchange.request.method if exchange.request else b""
         if http_head.opens_tunnel(response, method):
@@ -315,3 +328,8 @@ class Http:
             side.decoder = http_coding.Decoder(None, self._settings.file_limit)
         if side.body is not None and (side.lost or side.body.done):
             self._finish_body(side, piece.offset, events, needs, to_server=to_server)
+
+
+def _brought_credentials(exchange: Exchange) -> bool:
+    sent = exchange.request.get(b"authorization") if exchange.request else None
+    return bool(sent) and sent.strip().lower().startswith(_CREDENTIALS)

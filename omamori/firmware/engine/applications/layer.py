@@ -95,7 +95,12 @@ class Unscanned:
     why: str
 
 
-Event: TypeAlias = SiteAsked | Message | Content | ConnectionExpected | Unscanned
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """The server did not take the credentials that a request brought."""
+
+
+Event: TypeAlias = SiteAsked | Message | Content | ConnectionExpected | Unscanned | LoginRefused
 
 
 @dataclass(slots=True)
