@@ -362,6 +362,7 @@ class Engine:
             event.to_server,
             turn.packet,
             buffers,
+            event.events,
             complete=event.complete,
             transaction=event.transaction,
         )
@@ -460,6 +461,7 @@ def _told_again(message: Message, later: Sequence[Event]) -> bool:
         and event.transaction == message.transaction
         and event.to_server is message.to_server
         and message.buffers.items() <= event.buffers.items()
+        and message.events <= event.events
         for event in later
     )
 

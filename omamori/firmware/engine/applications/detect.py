@@ -10,6 +10,7 @@ from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http2_frames import PREFACE
 from omamori.firmware.engine.applications.layer import Layer
 from omamori.firmware.engine.applications.quic import Quic
+from omamori.firmware.engine.applications.ssh import Ssh
 from omamori.firmware.engine.applications.tls import Tls
 from omamori.firmware.engine.settings import Settings
 
@@ -23,8 +24,8 @@ _RESPONSE = re.compile(rb"HTTP/\d(?:\.\d)? \d\d\d")
 _MAYBE_RESPONSE = re.compile(rb"H(?:T(?:T(?:P(?:/[\d. ]*)?)?)?)?\Z")
 _TLS = re.compile(rb"\x16\x03[\x00-\x04]..[\x01\x02]", re.DOTALL)
 _MAYBE_TLS = re.compile(rb"\x16(?:\x03(?:[\x00-\x04].{0,2})?)?\Z", re.DOTALL)
+_SSH = re.compile(rb"SSH-[12]\.")
 _LABELS = (
-    ("ssh", re.compile(rb"SSH-[12]\.")),
     ("smb", re.compile(rb".{4}[\xff\xfe]SMB", re.DOTALL)),
     ("smtp", re.compile(rb"(?:EHLO|HELO) |220[ -][^\r\n]*SMTP", re.IGNORECASE)),
     ("ftp", re.compile(rb"220[ -][^\r\n]*FTP", re.IGNORECASE)),
@@ -54,6 +55,8 @@ def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | No
         return Known("http2", Http2(settings))
     if (_REQUEST if to_server else _RESPONSE).match(data):
         return Known("http", Http(settings))
+    if _SSH.match(data):
+        return Known("ssh", Ssh())
     for name, pattern in _LABELS:
         if pattern.match(data):
             return Known(name, None)

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 
-from omamori.firmware.engine.applications.layer import Context, Event, How, Message, SiteAsked
+from omamori.firmware.engine.applications.layer import NO_EVENTS, Context, Event, How, Message, SiteAsked
 from omamori.firmware.engine.reassembly import Piece
 
 _HEADER = Struct("!HHHHHH")
 _FIXED = Struct("!HH")
 _RECORD = Struct("!HHIH")
+_RESERVED = 0x40
+"""A flag that must be zero, and that servers do not look at."""
+_MALFORMED = frozenset(("dns.malformed_data",))
 _MAX_QUESTIONS = 16
 _MAX_ANSWERS = 64
 _TYPES = {
@@ -67,7 +70,7 @@ def is_plausible(data: bytes) -> bool:
     if len(data) < 17:
         return False
     _, flags, questions, _, _, _ = _HEADER.unpack_from(data)
-    return flags >> 11 & 15 <= 6 and not flags & 0x40 and 0 < questions <= _MAX_QUESTIONS
+    return flags >> 11 & 15 <= 6 and 0 < questions <= _MAX_QUESTIONS
 
 
 def parse(data: bytes) -> DnsMessage:
@@ -76,7 +79,7 @@ def parse(data: bytes) -> DnsMessage:
         raise NotDns("too short")
     identifier, flags, questions, answers, _, _ = _HEADER.unpack_from(data)
     opcode = flags >> 11 & 15
-    if opcode > 6 or flags & 0x40 or questions > _MAX_QUESTIONS or (questions == 0 and not flags & 0x8000):
+    if opcode > 6 or questions > _MAX_QUESTIONS or (questions == 0 and not flags & 0x8000):
         raise NotDns("implausible header")
     at = 12
     asked = []
@@ -179,14 +182,15 @@ class Dns:
             message = parse(data)
         except NotDns:
             self.lost = self._framed or self._newest is None
-            return []
+            return [] if self._newest is None else [Message(self._count, to_server, {}, events=_MALFORMED)]
         self._newest = message
         self._count += 1
         events: list[Event] = []
         if not message.is_response:
             events += [SiteAsked(question.name, How.DNS) for question in message.questions]
         buffers = {name: values for name, values in _buffers(message).items() if name in needs and values}
-        events.append(Message(self._count, to_server, buffers))
+        odd = frozenset(("dns.z_flag_set",)) if message.flags & _RESERVED else NO_EVENTS
+        events.append(Message(self._count, to_server, buffers, events=odd))
         return events
 
 

@@ -8,13 +8,14 @@ import re
 from collections import deque
 from collections.abc import Sequence
 
-from omamori.firmware.engine.applications import http_body, http_buffers, http_coding, http_head
+from omamori.firmware.engine.applications import http_body, http_buffers, http_coding, http_events, http_head
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http_exchange import Exchange
 from omamori.firmware.engine.applications.http_files import BodyFiles
 from omamori.firmware.engine.applications.http_head import Framing, Head, Response
 from omamori.firmware.engine.applications.http_shown import Shown
 from omamori.firmware.engine.applications.layer import (
+    NO_EVENTS,
     Content,
     Context,
     Event,
@@ -45,6 +46,7 @@ class _Side:
         "body",
         "buffers",
         "decoder",
+        "events",
         "exchange",
         "files",
         "first",
@@ -64,6 +66,8 @@ class _Side:
         self.exchange: Exchange | None = None
         self.buffers: dict[str, list[bytes]] = {}
         self.shown = Shown(0)
+        self.events = NO_EVENTS
+        """What is odd about the head."""
         self.first = False
         self.lost = False
 
@@ -184,6 +188,7 @@ class Http:
         if site or authorization:
             events.append(SiteAsked(site or b"", How.HTTP, request.target, authorization))
         side.exchange, side.buffers = exchange, http_buffers.of_request(request, needs)
+        side.events = http_events.of_request(request, block) if "events" in needs else NO_EVENTS
         framing = http_head.request_body(request)
         self._begin_body(side, request, framing, events, wanted=bool(needs & _REQUEST_BODY), to_server=True)
 
@@ -197,9 +202,10 @@ class Http:
         if response.status == _UNAUTHORIZED and _brought_credentials(exchange):
             events.append(LoginRefused())
         side.exchange, side.buffers = exchange, http_buffers.of_response(response, needs)
+        side.events = http_events.of_response(response, block) if "events" in needs else NO_EVENTS
         method = exchange.request.method if exchange.request else b""
         if http_head.opens_tunnel(response, method):
-            events.append(Message(exchange.number, to_server=False, buffers=side.buffers))
+            events.append(Message(exchange.number, False, side.buffers, events=side.events))
             self._sides[True].lost = side.lost = True  # a tunnel: no HTTP/1 follows
             if (response.get(b"upgrade") or b"").strip().lower() == b"h2c":
                 self._upgraded = Http2(self._settings)
@@ -242,7 +248,7 @@ class Http:
         side.first = True
         side.shown = Shown(self._settings.body_window if wanted else 0)
         complete = side.body.done or not wanted
-        events.append(Message(side.exchange.number, to_server, side.buffers, complete))
+        events.append(Message(side.exchange.number, to_server, side.buffers, complete, side.events))
 
     # --- bodies
 
@@ -314,6 +320,10 @@ class Http:
         number = side.exchange.number if side.exchange else 0
         event = Content(number, to_server, offset, 0, b"", True, 0, side.first, last=True)
         events += side.files.split(event) if side.files is not None else [event]
+        if side.body is not None and side.body.invalid and "events" in needs:
+            way = "request" if to_server else "response"
+            odd = frozenset((f"http.invalid_{way}_chunk_len",))
+            events.append(Message(number, to_server, side.buffers, complete=False, events=odd))
         self._show(side, events, needs, complete=True, to_server=to_server)
         side.body = side.decoder = side.files = None
         side.shown = Shown(0)

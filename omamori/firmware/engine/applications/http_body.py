@@ -24,7 +24,7 @@ class Body:
     Chunks that are none make all that follows the body, as for receivers that do not know chunks.
     """
 
-    __slots__ = ("_framing", "_left", "_line", "_state", "done")
+    __slots__ = ("_framing", "_left", "_line", "_state", "done", "invalid")
 
     def __init__(self, framing: Framing, length: int) -> None:
         self._framing = framing
@@ -32,6 +32,8 @@ class Body:
         """Of the body, or of the chunk."""
         self._state = "size" if framing is Framing.CHUNKED else "data"
         self._line = b""
+        self.invalid = False
+        """A chunk has no length that can be read."""
         self.done = framing is Framing.NONE or (framing is Framing.LENGTH and length == 0)
 
     def take(self, data: bytes, at: int) -> tuple[Part | None, int]:
@@ -62,7 +64,7 @@ class Body:
             if self._framing is Framing.CLOSE:
                 return self.take(data, at)
             if self._state == "size" and not self._line and _NO_SIZE.match(data, at):
-                self._framing = Framing.CLOSE
+                self._framing, self.invalid = Framing.CLOSE, True
                 continue
             if self._state == "data":
                 length = min(self._left, len(data) - at)
@@ -78,7 +80,7 @@ class Body:
         if end < 0:
             self._line += data[at:]
             if len(self._line) > _SIZE_LINE:
-                self._framing = Framing.CLOSE
+                self._framing, self.invalid = Framing.CLOSE, True
             return len(data)
         line, self._line = (self._line + data[at:end]).rstrip(b"\r"), b""
         if self._state == "end":
@@ -94,7 +96,7 @@ class Body:
             return
         size = _SIZE.match(line)
         if size is None:
-            self._framing = Framing.CLOSE
+            self._framing, self.invalid = Framing.CLOSE, True
             return
         self._left = int(size[1], 16)
         self._state = "data" if self._left else "trailer"

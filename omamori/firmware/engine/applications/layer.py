@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.rewriting import Filler
 
+NO_EVENTS: frozenset[str] = frozenset()
 Buffers: TypeAlias = Mapping[str, Sequence[bytes]]
 
 
@@ -46,6 +47,8 @@ class Message:
     buffers: Buffers
     complete: bool = True
     """Nothing of it is to come."""
+    events: frozenset[str] = NO_EVENTS
+    """What is odd about it, under Suricata's names (`app-layer-event`)."""
 
 
 @dataclass(frozen=True, slots=True)

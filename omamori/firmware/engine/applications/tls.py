@@ -23,6 +23,9 @@ from omamori.firmware.engine.reassembly import Piece
 _Of = TypeVar("_Of")
 _HANDSHAKE = 22
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _DONE = 1, 2, 11, 14
+_RECORDS = frozenset(range(20, 25))
+_INVALID_RECORD = frozenset(("tls.invalid_record_type",))
+_INVALID_HANDSHAKE = frozenset(("tls.invalid_handshake_message",))
 _MAX_HANDSHAKE = 64 << 10
 _VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 _SHORT = {0x0300: b"ssl3", 0x0301: b"1.0", 0x0302: b"1.1", 0x0303: b"1.2", 0x0304: b"1.3"}
@@ -67,6 +70,8 @@ class Tls:
             end = 5 + int.from_bytes(side.records[3:5], "big")
             if side.records[0] != _HANDSHAKE or side.records[1] != 3:
                 side.over = True
+                if side.records[0] not in _RECORDS or side.records[1] != 3:
+                    events.append(Message(1, to_server, {}, events=_INVALID_RECORD))
             elif len(side.records) < end:
                 break
             else:
@@ -105,6 +110,7 @@ class Tls:
                 events += self._message(kind, body, side, needs, to_server=to_server)
             except NotTls:
                 side.over = True
+                events.append(Message(1, to_server, {}, events=_INVALID_HANDSHAKE))
         return events
 
     def _message(

@@ -248,6 +248,8 @@ def _needs(rule: Rule) -> set[str]:
         names.add("payload")
     if has_payload and (where.stream or where.transaction):
         names.add("stream")
+    if where.event:
+        names.add("events")
     return names
 
 

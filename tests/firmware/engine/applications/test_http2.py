@@ -20,7 +20,22 @@ from omamori.firmware.engine.signatures import RuleHit, Signatures
 from tests.firmware.engine.conversation import Tcp, Unit
 
 NEEDS = frozenset(
-    ["http.uri", "http.method", "http.host", "http.user_agent", "http.header", "http.header_names", "http.request_body", "http.stat_code", "http.response_body", "http.server", "http.content_type", "http.protocol", "http.request_line", "file.data"]
+    [
+        "http.uri",
+        "http.method",
+        "http.host",
+        "http.user_agent",
+        "http.header",
+        "http.header_names",
+        "http.request_body",
+        "http.stat_code",
+        "http.response_body",
+        "http.server",
+        "http.content_type",
+        "http.protocol",
+        "http.request_line",
+        "file.data",
+    ]
 )
 DATA, HEADERS, RESET, SETTINGS, PUSH, PING, CONTINUATION = 0, 1, 3, 4, 5, 6, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 1, 4, 8, 32

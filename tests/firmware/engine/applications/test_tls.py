@@ -25,7 +25,14 @@ NEEDS = frozenset(
         "tls.cert_issuer",
         "tls.cert_serial",
         "tls.cert_fingerprint",
+        "tls.certs",
+        "tls.subjectaltname",
+        "tls.random",
+        "tls.random_time",
+        "tls.random_bytes",
         "ja3.hash",
+        "ja3s.hash",
+        "ja4.hash",
     )
 )
 SERIAL = 0x0102AB
@@ -44,7 +51,8 @@ def server_files(tmp_path_factory):
     )
     start = datetime(2024, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), SERIAL, start, start + timedelta(9999))
-    signed = builder.sign(key, hashes.SHA256())
+    names = x509.SubjectAlternativeName([x509.DNSName("a.example"), x509.DNSName("*.b.example")])
+    signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
     path = tmp_path_factory.mktemp("tls") / "server.pem"
     plain = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -105,6 +113,9 @@ def test_the_name_is_found_however_the_hello_is_cut(conversations, cuts, data):
     assert events[0] == SiteAsked(b"www.site.example", How.TLS)
     assert events[1].buffers["tls.sni"] == [b"www.site.example"]
     assert len(events[1].buffers["ja3.hash"][0]) == 32
+    assert (
+        events[1].buffers["ja4.hash"][0].startswith(b"t13d" if version == ssl.TLSVersion.TLSv1_3 else b"t12d")
+    )
     feed(layer, conversations[version][False], cuts, to_server=False)
     assert layer.finished
 
@@ -122,6 +133,10 @@ def test_the_certificate_is_in_the_clear_before_tls_1_3(conversations, server_fi
     )
     assert buffers["tls.cert_serial"] == [b"01:02:AB"]
     assert buffers["tls.version"] == [b"1.2"]
+    assert buffers["tls.certs"] == [server_files[1]]
+    assert buffers["tls.subjectaltname"] == [b"a.example", b"*.b.example"]
+    assert buffers["tls.random"] == [buffers["tls.random_time"][0] + buffers["tls.random_bytes"][0]]
+    assert len(buffers["ja3s.hash"][0]) == 32
     digest = hashes.Hash(hashes.SHA1())  # noqa: S303 - fingerprints in rules are SHA-1
     digest.update(server_files[1])
     assert buffers["tls.cert_fingerprint"] == [digest.finalize().hex(":").encode()]
