@@ -1,15 +1,20 @@
 """Which protocol a flow speaks, told from its first bytes in either direction, never from the port."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from omamori.firmware.engine.applications import dns, quic
 from omamori.firmware.engine.applications.dns import Dns
+from omamori.firmware.engine.applications.ftp import Ftp
 from omamori.firmware.engine.applications.http import Http
+from omamori.firmware.engine.applications.imap import Imap
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http2_frames import PREFACE
 from omamori.firmware.engine.applications.layer import Layer
+from omamori.firmware.engine.applications.pop3 import Pop3
 from omamori.firmware.engine.applications.quic import Quic
+from omamori.firmware.engine.applications.smtp import Smtp
 from omamori.firmware.engine.applications.ssh import Ssh
 from omamori.firmware.engine.applications.tls import Tls
 from omamori.firmware.engine.settings import Settings
@@ -27,13 +32,19 @@ _MAYBE_TLS = re.compile(rb"\x16(?:\x03(?:[\x00-\x04].{0,2})?)?\Z", re.DOTALL)
 _SSH = re.compile(rb"SSH-[12]\.")
 _LABELS = (
     ("smb", re.compile(rb".{4}[\xff\xfe]SMB", re.DOTALL)),
-    ("smtp", re.compile(rb"(?:EHLO|HELO) |220[ -][^\r\n]*SMTP", re.IGNORECASE)),
-    ("ftp", re.compile(rb"220[ -][^\r\n]*FTP", re.IGNORECASE)),
-    ("pop3", re.compile(rb"\+OK ")),
-    ("imap", re.compile(rb"\* OK ")),
     ("rdp", re.compile(rb"\x03\x00..[\x02-\x7f]\xe0", re.DOTALL)),
     ("mqtt", re.compile(rb"\x10.{1,2}\x00\x04MQTT", re.DOTALL)),
 )
+_PARSED: tuple[tuple[re.Pattern[bytes], Callable[[Settings], Layer]], ...] = (
+    (re.compile(rb"(?:EHLO|HELO) |220[ -][^\r\n]*SMTP", re.IGNORECASE), Smtp),
+    (
+        re.compile(rb"220[ -][^\r\n]*FTP|USER [^ \r\n]+\r?\n|AUTH (?:TLS|SSL)\r?\n|FEAT\r?\n", re.IGNORECASE),
+        Ftp,
+    ),
+    (re.compile(rb"\+OK[ \r]"), Pop3),
+    (re.compile(rb"\* (?:OK|PREAUTH) ", re.IGNORECASE), Imap),
+)
+"""Protocols whose first line tells them, and their parsers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,10 @@ def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | No
         return Known("http", Http(settings))
     if _SSH.match(data):
         return Known("ssh", Ssh())
+    for pattern, layer in _PARSED:
+        if pattern.match(data):
+            made = layer(settings)
+            return Known(made.name, made)
     for name, pattern in _LABELS:
         if pattern.match(data):
             return Known(name, None)
