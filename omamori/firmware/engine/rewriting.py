@@ -22,8 +22,11 @@ class Filler(Enum):
     SPACES = _table(0x20, b"")
     TEXT = _table(0x20, b"\r\n")
     """Lines stay lines, and none becomes a lone dot."""
-    BASE64 = bytes(0x41 if byte in _BASE64 else byte for byte in range(256))
-    """Only letters of its alphabet are replaced, by one of them: padding, line ends and lengths stay, so it decodes."""
+    BASE64 = bytes((0x42 if byte == 0x41 else 0x41) if byte in _BASE64 else byte for byte in range(256))
+    """Only letters of its alphabet are replaced, by others of it: padding, line ends and lengths stay, so it decodes.
+
+    `A` becomes `B`, for the zeros at the end of many programs are written as `A`s and would stay what they are.
+    """
     QUOTED = _table(0x41, b"\r\n=")
     """`=3D` becomes `=AA`; soft line breaks stay."""
     UUENCODED = _table(0x60, b"\r\n")

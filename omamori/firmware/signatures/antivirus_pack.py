@@ -34,16 +34,16 @@ def dump(signatures: Sequence[Signature]) -> dict[str, bytes]:
     return members | {_hashes(table.length): table.dump() for table in known.tables}
 
 
-def load(members: Mapping[str, bytes], *, same_matcher: bool) -> Antivirus:
-    """Raises SignatureError, KeyError, ValueError, TypeError."""
-    bodies = [Malware(*row).compiled() for row in json.loads(members[BODIES])]
-    combined = [Combined("", line).compiled() for line in json.loads(members.get(LOGICAL, b"[]"))]
+def load(members: Mapping[str, bytes | memoryview], *, same_matcher: bool) -> Antivirus:
+    """Hash tables stay where they are. Raises SignatureError, KeyError, ValueError, TypeError."""
+    bodies = [Malware(*row).compiled() for row in json.loads(bytes(members[BODIES]))]
+    combined = [Combined("", line).compiled() for line in json.loads(bytes(members.get(LOGICAL, b"[]")))]
     tables = [
         HashTable.load(members[_hashes(length)], length) for length in LENGTHS if _hashes(length) in members
     ]
     database: hyperscan.Database | None = None
     if same_matcher and members.get(DATABASE):
-        database = antivirus.loaded(members[DATABASE])
+        database = antivirus.loaded(bytes(members[DATABASE]))
     return Antivirus(bodies, HashSet.of(tables), combined, database=database)
 
 

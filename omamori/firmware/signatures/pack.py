@@ -89,7 +89,7 @@ def load(path: Path, variables: Variables | None = None) -> Signatures:
             urls=listed.urls,
             addresses=listed.addresses,
             antivirus=antivirus_pack.load(
-                members, same_matcher=manifest.get("matcher") == prefilter.MATCHER
+                stored, same_matcher=manifest.get("matcher") == prefilter.MATCHER
             ),
             version=str(version),
         )

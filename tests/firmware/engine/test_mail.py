@@ -1,0 +1,396 @@
+"""Malware in mails and over FTP: overwritten so that the mail is delivered whole, decodes, and holds no malware any more."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omamori.firmware.engine.antivirus import Antivirus, literal
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.protocol.vocabulary import Action, Guard, Severity
+from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, received
+from tests.firmware.engine.mails import (
+    MARK,
+    by_hand,
+    dotted,
+    files_of,
+    in_base64,
+    in_quoted,
+    in_uuencode,
+    infected,
+    mail,
+    undotted,
+)
+
+ANTIVIRUS = Antivirus([literal("av:mark", "Test.Mark", MARK)])
+CODINGS = {"base64": in_base64, "quoted-printable": in_quoted, "x-uuencode": in_uuencode}
+
+
+def unit(**fields):
+    return Unit(Engine(Signatures(antivirus=ANTIVIRUS), Settings(**fields)))
+
+
+def found(guard):
+    return [each for each in guard.engine.take_detections() if each.guard is Guard.AV]
+
+
+class Smtp:
+    """A client and its server through a unit; `commands` collects what the server got between the mails."""
+
+    def __init__(self, size=1460, **fields):
+        self.guard, self.size = unit(**fields), size
+        self.talk = Tcp(server_port=25)
+        self.guard.feed(self.talk.handshake())
+        self.server(b"220 mx.example ESMTP ready\r\n")
+        self.client(b"EHLO pc.example\r\n")
+        self.server(b"250-mx.example\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 STARTTLS\r\n")
+
+    def client(self, data):
+        return received(self.guard.feed(self.talk.say(data, to_server=True, size=self.size)))
+
+    def server(self, data):
+        return received(self.guard.feed(self.talk.say(data, to_server=False, size=self.size)))
+
+    def data(self, text):
+        """What the server stores of a mail sent by DATA."""
+        self.client(b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n")
+        self.server(b"250 ok\r\n250 ok\r\n354 go ahead\r\n")
+        sent = dotted(text)
+        got = self.client(sent)
+        assert len(got) == len(sent)
+        stored, rest = undotted(got)
+        assert rest == b""
+        self.server(b"250 queued\r\n")
+        return stored
+
+    def chunks(self, text, size):
+        sent = b""
+        for at in range(0, len(text), size):
+            part = text[at : at + size]
+            last = b" LAST" if at + size >= len(text) else b""
+            sent += b"BDAT %d%s\r\n" % (len(part), last) + part
+        got = self.client(sent)
+        assert len(got) == len(sent)
+        stored, at = b"", 0
+        while at < len(got):
+            end = got.index(b"\r\n", at) + 2
+            count = int(got[at:end].split()[1])
+            stored, at = stored + got[end : end + count], end + count
+        return stored
+
+
+@pytest.mark.parametrize("size", [37, 512, 1460, 60_000])
+def test_a_clean_mail_arrives_as_it_was(size):
+    text = mail(("a.bin", bytes(5000), "base64"), ("b.bin", b"plain\n" * 40, "quoted-printable"))
+    talk = Smtp(size)
+    assert talk.data(text) == text
+    assert found(talk.guard) == []
+
+
+@pytest.mark.parametrize("size", [50, 512, 1460, 60_000])
+@pytest.mark.parametrize("coding", ["base64", "quoted-printable"])
+def test_an_infected_attachment_is_overwritten_and_the_rest_of_the_mail_is_as_sent(coding, size):
+    clean = bytes(range(256)) * 4
+    text = mail(("one.bin", clean, coding), ("bad.exe", infected(), coding), ("two.bin", clean, coding))
+    talk = Smtp(size)
+    stored = talk.data(text)
+    before, after = files_of(text), files_of(stored)
+    assert after["one.bin"] == before["one.bin"]
+    assert after["two.bin"] == before["two.bin"]
+    assert MARK not in after["bad.exe"]
+    assert len(after["bad.exe"]) == len(before["bad.exe"])
+    (detection,) = found(talk.guard)
+    assert detection.action is Action.NEUTRALISED
+    assert detection.severity is Severity.THREE
+    assert detection.source.address == PC
+
+
+@pytest.mark.parametrize("coding", list(CODINGS))
+def test_every_encoding_is_looked_into(coding):
+    talk = Smtp()
+    text = by_hand(CODINGS[coding](infected()), coding.encode())
+    stored = talk.data(text)
+    assert len(found(talk.guard)) == 1
+    assert stored.count(b"\r\n") == text.count(b"\r\n")
+    assert stored.endswith(b"After.\r\n--=-xyz--\r\n")
+
+
+def test_a_uuencoded_file_in_an_old_style_letter_keeps_its_lines():
+    text = b"From: a@example.com\r\n\r\nSee the file.\r\n\r\n" + in_uuencode(infected()) + b"\r\n\r\nBye.\r\n"
+    talk = Smtp(200)
+    stored = talk.data(text)
+    assert len(found(talk.guard)) == 1
+    assert stored.endswith(b"\r\nend\r\n\r\nBye.\r\n")
+    assert [line[:1] for line in stored.splitlines()] == [line[:1] for line in text.splitlines()]
+
+
+def test_a_mail_in_a_mail_in_nested_multiparts_is_looked_into():
+    inner = mail(("bad.exe", infected(), "base64"))
+    for depth in range(6):
+        boundary = b"b%d" % depth
+        inner = (
+            b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n--" + boundary
+            + b"\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--" + boundary + b"--\r\n"
+        )  # fmt: skip
+    talk = Smtp()
+    assert MARK not in files_of(talk.data(inner))["bad.exe"]
+    assert len(found(talk.guard)) == 1
+
+
+def test_malware_in_a_letters_own_text_is_replaced_by_spaces_and_dots_stay():
+    text = b"Subject: x\r\n\r\n" + MARK + b"\r\n.second\r\n..\r\nthird\r\n"
+    talk = Smtp()
+    stored = talk.data(text)
+    assert stored.startswith(b"Subject: x\r\n\r\n" + b" " * len(MARK) + b"\r\n ")
+    assert len(stored.splitlines()) == len(text.splitlines())
+    assert not stored.removeprefix(b"Subject: x").strip()
+
+
+def test_bdat_chunks_and_pipelined_commands():
+    text = mail(("bad.exe", infected(), "base64"))
+    for size in (100, 5000, 100_000):
+        talk = Smtp()
+        assert MARK not in files_of(talk.chunks(text, size))["bad.exe"]
+        assert talk.data(mail()) == mail()
+        assert len(found(talk.guard)) == 1
+
+
+def test_two_mails_on_one_connection_are_told_apart():
+    talk = Smtp()
+    assert MARK not in files_of(talk.data(mail(("bad.exe", infected(), "base64"))))["bad.exe"]
+    clean = mail(("fine.bin", bytes(3000), "base64"))
+    assert talk.data(clean) == clean
+    talk.data(mail(("again.exe", infected(), "base64")))
+    assert len(found(talk.guard)) == 2
+
+
+def test_a_refused_data_command_is_no_mail():
+    talk = Smtp()
+    talk.client(b"DATA\r\n")
+    talk.server(b"503 no sender\r\n")
+    talk.client(b"MAIL FROM:<" + MARK + b">\r\n")
+    assert found(talk.guard) == []
+    assert MARK not in files_of(talk.data(mail(("bad.exe", infected(), "base64"))))["bad.exe"]
+
+
+def test_after_starttls_the_flow_is_left_to_the_kernel():
+    talk = Smtp()
+    talk.client(b"STARTTLS\r\n")
+    talk.server(b"220 go ahead\r\n")
+    assert talk.guard.last == "Decided"
+
+
+def test_a_lost_segment_of_an_infected_mail_comes_again_and_is_overwritten_alike():
+    text = dotted(mail(("bad.exe", infected(before=PADDING_LONG, after=PADDING_LONG), "base64")))
+    talk = Smtp()
+    talk.client(b"DATA\r\n")
+    talk.server(b"354 go ahead\r\n")
+    start = talk.talk.sequences[True]
+    packets = talk.talk.say(text, to_server=True)
+    first = talk.guard.feed(packets)
+    second = talk.guard.feed(packets)
+    order = list(packets)
+    random.Random(3).shuffle(order)
+    third = talk.guard.feed(order)
+    assert first == second
+    assert received(third, start=start) == received(first, start=start)
+
+
+PADDING_LONG = random.Random(1).randbytes(9000)
+
+
+# --- POP3 and IMAP
+
+
+def fetched(port, greeting, steps):
+    """Each step is (from the client, from the server); the server's bytes as the client gets them."""
+    guard, talk = unit(), Tcp(server_port=port)
+    guard.feed(talk.handshake())
+    guard.feed(talk.say(greeting, to_server=False))
+    got = []
+    for asked, answered in steps:
+        guard.feed(talk.say(asked, to_server=True))
+        got.append(received(guard.feed(talk.say(answered, to_server=False))))
+    return guard, got
+
+
+def test_pop3_mails_are_scanned_and_lists_are_not():
+    text = mail(("bad.exe", infected(), "base64"))
+    clean = mail(("fine.bin", bytes(2000), "base64"))
+    guard, got = fetched(
+        110,
+        b"+OK POP3 ready\r\n",
+        [
+            (b"CAPA\r\n", b"+OK\r\nSTLS\r\nTOP\r\n.\r\n"),
+            (b"USER a\r\nPASS b\r\n", b"+OK\r\n+OK\r\n"),
+            (b"LIST\r\n", b"+OK\r\n1 4000\r\n2 300\r\n.\r\n"),
+            (b"LIST 1\r\n", b"+OK 1 4000\r\n"),
+            (b"RETR 9\r\n", b"-ERR no such\r\n"),
+            (b"RETR 2\r\nRETR 1\r\n", b"+OK\r\n" + dotted(clean) + b"+OK\r\n" + dotted(text)),
+            (b"TOP 1 9999\r\n", b"+OK\r\n" + dotted(text)),
+        ],
+    )
+    stored, rest = undotted(got[5].removeprefix(b"+OK\r\n"))
+    assert stored == clean
+    stored, rest = undotted(rest.removeprefix(b"+OK\r\n"))
+    assert rest == b""
+    assert MARK not in files_of(stored)["bad.exe"]
+    stored, _ = undotted(got[6].removeprefix(b"+OK\r\n"))
+    assert MARK not in files_of(stored)["bad.exe"]
+    assert {each.action for each in found(guard)} == {Action.NEUTRALISED}
+
+
+def test_pop3_stls():
+    guard, _ = fetched(110, b"+OK POP3\r\n", [(b"STLS\r\n", b"+OK begin\r\n")])
+    assert guard.last == "Decided"
+
+
+def fetch_answer(item, data, number=1):
+    return (
+        b"* %d FETCH (UID 7 %s {%d}\r\n" % (number, item, len(data))
+        + data
+        + b" FLAGS (\\Seen))\r\na1 OK done\r\n"
+    )
+
+
+@pytest.mark.parametrize("item", [b"BODY[]", b"RFC822"])
+def test_an_imap_mail_fetched_whole(item):
+    text = mail(("bad.exe", infected(), "base64"))
+    guard, (got,) = fetched(
+        143, b"* OK IMAP4rev1\r\n", [(b"a1 FETCH 1 " + item + b"\r\n", fetch_answer(item, text))]
+    )
+    begin = got.index(b"}\r\n") + 3
+    assert MARK not in files_of(got[begin : begin + len(text)])["bad.exe"]
+    assert got[begin + len(text) :] == b" FLAGS (\\Seen))\r\na1 OK done\r\n"
+    assert len(found(guard)) == 1
+
+
+def test_an_imap_mail_fetched_in_pieces():
+    text = mail(("bad.exe", infected(before=PADDING_LONG), "base64"))
+    steps = []
+    for at in range(0, len(text), 4000):
+        part = text[at : at + 4000]
+        steps.append((b"a1 UID FETCH 7 BODY[]<%d.4000>\r\n" % at, fetch_answer(b"BODY[]<%d>" % at, part)))
+    guard, got = fetched(143, b"* OK IMAP4rev1\r\n", steps)
+    parts = [answer[answer.index(b"}\r\n") + 3 :] for answer in got]
+    whole = b"".join(part[: part.index(b" FLAGS (")] for part in parts)
+    assert len(whole) == len(text)
+    assert MARK not in files_of(whole)["bad.exe"]
+    assert len(found(guard)) == 1
+
+
+@pytest.mark.parametrize("coding", ["base64", "quoted-printable"])
+def test_one_section_of_an_imap_mail(coding):
+    section = CODINGS[coding](infected()) + b"\r\n"
+    guard, (got,) = fetched(
+        143, b"* OK IMAP4\r\n", [(b"a1 FETCH 3 BODY[2]\r\n", fetch_answer(b"BODY[2]", section, 3))]
+    )
+    assert len(got) == len(fetch_answer(b"BODY[2]", section, 3))
+    assert [each.signature for each in found(guard)] == ["Test.Mark"]
+
+
+@pytest.mark.parametrize("literal", [b"{%d}", b"{%d+}"])
+def test_an_imap_upload(literal):
+    text = mail(("bad.exe", infected(), "base64"))
+    guard, talk = unit(), Tcp(server_port=143)
+    guard.feed(talk.say(b"* OK IMAP4rev1\r\n", to_server=False))
+    guard.feed(talk.say(b'a2 APPEND "Sent" (\\Seen) ' + literal % len(text) + b"\r\n", to_server=True))
+    guard.feed(talk.say(b"+ go ahead\r\n", to_server=False))
+    got = received(guard.feed(talk.say(text + b"\r\na3 LOGOUT\r\n", to_server=True)))
+    assert MARK not in files_of(got[: len(text)])["bad.exe"]
+    assert got.endswith(b"\r\na3 LOGOUT\r\n")
+    assert [each.source.address for each in found(guard)] == [PC]
+
+
+def test_imap_starttls_and_compression():
+    guard, _ = fetched(143, b"* OK IMAP4rev1\r\n", [(b"a STARTTLS\r\n", b"a OK begin\r\n")])
+    assert guard.last == "Decided"
+    guard, _ = fetched(143, b"* OK IMAP4rev1\r\n", [(b"a COMPRESS DEFLATE\r\n", b"a OK deflate\r\n")])
+    assert {each.signature for each in found(guard)} == {"Could not be scanned: compressed IMAP connection"}
+
+
+# --- FTP
+
+
+def control(guard, said):
+    talk = Tcp(server_port=21)
+    guard.feed(talk.handshake())
+    guard.feed(talk.say(b"220 FTP ready\r\n", to_server=False))
+    for to_server, data in said:
+        guard.feed(talk.say(data, to_server=to_server))
+
+
+FTP = {
+    "PASV": ([(True, b"PASV\r\n"), (False, b"227 Entering (203,0,113,9,156,64)\r\n")], Tcp(client_port=50_000, server_port=40_000)),
+    "EPSV": ([(True, b"EPSV\r\n"), (False, b"229 Entering (|||40000|)\r\n")], Tcp(client_port=50_000, server_port=40_000)),
+    "PORT": ([(True, b"PORT 192,168,1,20,156,64\r\n"), (False, b"200 ok\r\n")], Tcp(SITE, PC, 20, 40_000)),
+    "EPRT": ([(True, b"EPRT |1|192.168.1.20|40000|\r\n"), (False, b"200 ok\r\n")], Tcp(SITE, PC, 20, 40_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("upload", [False, True])
+@pytest.mark.parametrize("handshake", [False, True])
+@pytest.mark.parametrize("how", list(FTP))
+def test_ftp_files_both_ways_in_both_modes(how, handshake, upload):
+    guard, (said, template) = unit(), FTP[how]
+    control(guard, [*said, (True, b"STOR up.exe\r\n" if upload else b"RETR down.exe\r\n")])
+    data = Tcp(template.client, template.server, template.client_port, template.server_port)
+    if handshake:
+        guard.feed(data.handshake())
+    from_pc = upload
+    to_server = (data.client == PC) == from_pc
+    got = received(guard.feed(data.say(infected(), to_server=to_server)))
+    assert len(got) == len(infected())
+    assert MARK not in got
+    (detection,) = found(guard)
+    assert detection.detail == ("up.exe" if upload else "down.exe")
+    assert detection.source.address == (PC if upload else SITE)
+
+
+def test_a_connection_that_nobody_announced_is_no_ftp_file():
+    guard = unit()
+    control(guard, FTP["PASV"][0])
+    other = Tcp(client_port=50_001, server_port=40_001)
+    assert MARK in received(guard.feed(other.say(infected(), to_server=False)))
+
+
+def test_ftp_over_tls_is_left_to_the_kernel():
+    guard = unit()
+    control(guard, [(True, b"AUTH TLS\r\n"), (False, b"234 go\r\n")])
+    assert guard.last == "Decided"
+
+
+# --- hostile input
+
+
+@given(
+    st.sampled_from([b"220 x ESMTP\r\n", b"+OK\r\n", b"* OK\r\n", b"220 FTP\r\n"]),
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.one_of(
+                st.binary(max_size=200),
+                st.sampled_from(
+                    [
+                        b"DATA\r\n", b"354\r\n", b".\r\n", b"BDAT 9999999 LAST\r\n", b"RETR 1\r\n", b"+OK\r\n", b"a1 OK\r\n",
+                        b"* 1 FETCH (BODY[]<5> {30}\r\n", b"a APPEND x {50}\r\n", b"+ \r\n", b"\r\n.\r", b"PASV\r\n", b"begin 644 x\r\n",
+                        b"227 (1,2,3,4,5,6)\r\n", b"Content-Type: multipart/x; boundary=a\r\n\r\n", b"--a\r\n", b"--a--", b"=3", b"M`",
+                        b"Content-Transfer-Encoding: base64\r\n\r\n", b"EPRT |1|1.2.3.4|99999|\r\n", b"Content-Type: multipart/x\r\n",
+                    ]
+                ),
+            ),
+        ),
+        max_size=25,
+    ),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_no_conversation_breaks_or_changes_what_is_clean(greeting, said):
+    guard, talk = unit(), Tcp(server_port=2525)
+    guard.feed(talk.say(greeting, to_server=False))
+    for to_server, data in said:
+        packets = talk.say(data, to_server=to_server)
+        assert guard.feed(packets) == packets
+    guard.engine.flush(guard.now)
