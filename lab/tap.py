@@ -34,7 +34,7 @@ def open_tap(inside: Namespace, name: str) -> int:
 def _open(inside: Namespace, name: str, opened: list[int | OSError]) -> None:
     """In a thread of its own: the namespace is a thread's, and this one ends."""
     try:
-        _enter(inside)
+        enter(inside)
         file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         request = struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
         fcntl.ioctl(file, _TUNSETIFF, request)
@@ -43,7 +43,8 @@ def _open(inside: Namespace, name: str, opened: list[int | OSError]) -> None:
         opened.append(error)
 
 
-def _enter(inside: Namespace) -> None:
+def enter(inside: Namespace) -> None:
+    """Move the calling thread into the namespace for the rest of its life. Raises OSError."""
     with Path(f"/run/netns/{inside.name}").open("rb") as there:
         if ctypes.CDLL(None, use_errno=True).setns(there.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), f"cannot enter namespace {inside.name}")
