@@ -1,14 +1,16 @@
 """The twelve things the demo shows, each a method that returns its evidence or raises StepFailed with what was seen."""
 
 import contextlib
+import email
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.policy import SMTP
 from zoneinfo import ZoneInfo
 
 from lab.demo.artifacts import BROKEN, FIRST, NEW_PACK, NEWLY_LISTED, NEXT, Artifacts
 from lab.demo.cloud import UNIT, Cloud
-from lab.demo.office import ATTACKER, ORDINARY_MAIL, WEB, Fetched, Office, Pinger, join
+from lab.demo.office import ATTACKER, INFECTED_MAIL, ORDINARY_MAIL, WEB, Fetched, Office, Pinger, join
 from lab.demo.report import Report, StepFailed
 from lab.demo.unit import Unit
 from lab.namespaces import wait_until
@@ -46,7 +48,7 @@ class Demo:
         return [
             ("Image built and signed, unit booted, activated, online", self.online),
             ("An ordinary page, a mail and a 50 MB file pass unchanged", self.passes),
-            ("EICAR over HTTP arrives neutralised, the rest of the file intact", self.neutralises),
+            ("EICAR over HTTP and by mail arrives neutralised, the rest intact", self.neutralises),
             ("Attacks from outside and a malware call from inside are blocked", self.blocks),
             ("A phishing domain is blocked by DNS, Host and SNI", self.guards),
             ("All that is in the database and on the portal, with the right host", self.tells),
@@ -101,7 +103,27 @@ class Demo:
                 f"{len(got)} bytes of {len(sent)} arrived, or the part before the virus is altered"
             )
         wiped = sum(a != b for a, b in zip(got, sent, strict=True))
-        return f"{len(got):,} bytes as sent: {len(BEFORE):,} before the virus intact, {wiped:,} of {len(EICAR + AFTER):,} from it on overwritten"
+        return f"{len(got):,} bytes as sent: {len(BEFORE):,} before the virus intact, {wiped:,} of {len(EICAR + AFTER):,} from it on overwritten; {self._mail_neutralised()}"
+
+    def _mail_neutralised(self) -> str:
+        """Delivered, every header and text as sent, and the attachment can still be unpacked: only the virus is gone."""
+        got = self.office.fetch_mail("eigyo-pc", 2)
+        sent, arrived = (email.message_from_bytes(raw, policy=SMTP) for raw in (INFECTED_MAIL, got))
+        if len(got) != len(INFECTED_MAIL) or arrived.items() != sent.items():
+            raise StepFailed(
+                f"{len(got)} bytes of a mail of {len(INFECTED_MAIL)} arrived, or its headers are altered"
+            )
+        (text, attached), (text_sent, attached_sent) = (list(mail.iter_parts()) for mail in (arrived, sent))
+        file = attached.get_content()
+        if (
+            text.get_content() != text_sent.get_content()
+            or EICAR in file
+            or attached.items() != attached_sent.items()
+        ):
+            raise StepFailed("the mail's text is altered, or the virus arrived in its attachment")
+        if not file.startswith(BEFORE[:-3]):
+            raise StepFailed("the attachment is altered before the virus")
+        return f"mail of {len(got):,} bytes delivered, its attachment of {len(file):,} bytes unpacks, without the virus"
 
     # --- 4
 

@@ -60,14 +60,15 @@ class Unit:
         """SIGKILL to every process of ours, and none comes back until `start_processes`."""
         names = " ".join(f"{name}.service" for name in PROCESSES)
         self.guest.ssh(
-            f"systemctl kill --signal=SIGKILL {names}; systemctl stop {names}; systemctl kill --signal=SIGKILL {names}; true"
+            f"systemctl kill --signal=SIGKILL {names}; systemctl stop {names}; systemctl kill --signal=SIGKILL {names}; true",
+            timeout=180,
         )
         left = self.guest.ssh("pgrep -fc 'omamori[.]firmware' || true").strip()
         if left != "0":
             raise RuntimeError(f"{left} processes of ours still run in the unit")
 
     def start_processes(self) -> None:
-        self.guest.ssh("systemctl start " + " ".join(f"{name}.service" for name in PROCESSES))
+        self.guest.ssh("systemctl start " + " ".join(f"{name}.service" for name in PROCESSES), timeout=180)
 
     def forget_hosts(self) -> None:
         """As after a move to another branch: the hosts of before are no longer expected."""
