@@ -32,6 +32,9 @@ class Settings:
     mode: Mode = Mode.PREVENT
     repeat: bool = False
     """Tell a rule's match again in each packet and transaction (as a replay does), not once in a flow."""
+    state_rules_drop: bool = False
+    """A `drop` rule that only keeps state drops, as in Suricata (for a replay). Whole rule sets are turned to `drop` by a word
+    and would break sites so."""
     logged_rules: frozenset[int] = frozenset()
     """Rule ids (sid) that are told but do not block."""
     blocked_categories: frozenset[str] = frozenset()

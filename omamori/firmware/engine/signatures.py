@@ -33,6 +33,8 @@ class RuleHit:
     metadata: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
     told: bool = True
     """False: it stops the packet, but says nothing (`noalert`, or past its threshold)."""
+    keeps_state: bool = False
+    """It says nothing and is there to set a flowbit or the like for others."""
 
 
 class Rules(Protocol):

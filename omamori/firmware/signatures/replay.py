@@ -100,7 +100,7 @@ def _settings(signatures: Signatures, options: Options) -> Settings:
     if isinstance(rules, RuleSet):
         told_only = rules.sids(RuleAction.ALERT)
     mode = Mode.PREVENT if options.prevent else Mode.OBSERVE
-    return replace(options.settings, mode=mode, repeat=True, logged_rules=told_only)
+    return replace(options.settings, mode=mode, repeat=True, state_rules_drop=True, logged_rules=told_only)
 
 
 def _one(engine: Engine, packet: bytes, now: float, inside: AddressSet, outcome: Outcome) -> None:

@@ -80,3 +80,27 @@ def test_a_quiet_alert_neither_tells_nor_blocks():
     guard, talk = unit(rule), Tcp(client=PC, server=SITE)
     assert guard.feed(talk.say(b"evil", to_server=True))
     assert guard.engine.statistics.silent == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "stops"),
+    [
+        ("flowbits:set,a", False),
+        ("flowbits:unset,a", False),
+        ("flowint:a,+,1", False),
+        ("xbits:set,a,track ip_src", False),
+        ("flowbits:isnotset,a", True),
+    ],
+)
+def test_a_drop_that_only_keeps_state_never_drops(state, stops):
+    rules = (
+        f'drop tcp any any -> any any (content:"evil"; {state}; noalert; sid:6;)',
+        'drop tcp any any -> any any (content:"worse"; flowbits:isset,a; sid:7;)',
+    )
+    guard, talk = unit(*rules), Tcp()
+    guard.feed(talk.handshake())
+    assert (guard.feed(talk.say(b"evil", to_server=True)) == []) is stops
+    assert guard.engine.take_detections() == []
+    assert guard.engine.statistics.silent == stops
+    if state == "flowbits:set,a":
+        assert guard.feed(talk.say(b"worse", to_server=True)) == []

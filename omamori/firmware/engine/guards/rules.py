@@ -62,6 +62,8 @@ class RuleGuard:
         """Its `why` also says which row of the table of harm lets it pass."""
         if self._settings.mode is Mode.OBSERVE or hit.sid in self._settings.logged_rules:
             return Ruling(Response.LOG)
+        if hit.keeps_state and not self._settings.state_rules_drop:
+            return Ruling(Response.LOG, "it only keeps state")
         created = next(iter(hit.metadata.get("created_at", ())), "")
         match = Match(Guard.IPS, f"{hit.gid}:{hit.sid}", names_of(context), created)
         wanted = Response.BLOCK if judgement.blocks else Response.LOG

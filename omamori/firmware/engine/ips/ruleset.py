@@ -16,7 +16,7 @@ from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.moments import PAYLOAD, moments
 from omamori.firmware.engine.ips.order import ordered, rank
 from omamori.firmware.engine.ips.recent import Recent
-from omamori.firmware.engine.ips.rule import Rule, RuleAction
+from omamori.firmware.engine.ips.rule import BitOp, FlowInt, Rule, RuleAction, StateOp
 from omamori.firmware.engine.ips.spans import Resolver, Variables
 from omamori.firmware.engine.ips.state import Memory, Said
 from omamori.firmware.engine.ips.unfiltered import Unfiltered
@@ -235,6 +235,13 @@ def _fired_for(inspection: Inspection) -> set[Key]:
     return fired
 
 
+def _changes(op: StateOp) -> bool:
+    """It sets something, rather than asks."""
+    if isinstance(op, FlowInt):
+        return op.op in ("=", "+", "-")
+    return op.op in (BitOp.SET, BitOp.UNSET, BitOp.TOGGLE)
+
+
 def needed(rules: Iterable[Rule]) -> frozenset[str]:
     """Buffers that these rules look at."""
     return frozenset(name for rule in rules for name in _needs(rule))
@@ -267,4 +274,5 @@ def _hit(rule: Rule, *, told: bool) -> RuleHit:
         action=rule.header.action.value,
         metadata=metadata,
         told=told,
+        keeps_state=rule.silent and any(map(_changes, rule.state)),
     )
