@@ -8,9 +8,9 @@ from omamori.firmware.engine.applications import dns, quic
 from omamori.firmware.engine.applications.dns import Dns
 from omamori.firmware.engine.applications.ftp import Ftp
 from omamori.firmware.engine.applications.http import Http
-from omamori.firmware.engine.applications.imap import Imap
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http2_frames import PREFACE
+from omamori.firmware.engine.applications.imap import Imap
 from omamori.firmware.engine.applications.layer import Layer
 from omamori.firmware.engine.applications.pop3 import Pop3
 from omamori.firmware.engine.applications.quic import Quic
@@ -66,12 +66,12 @@ def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | No
         return Known("http2", Http2(settings))
     if (_REQUEST if to_server else _RESPONSE).match(data):
         return Known("http", Http(settings))
-    if _SSH.match(data):
-        return Known("ssh", Ssh())
     for pattern, layer in _PARSED:
         if pattern.match(data):
             made = layer(settings)
             return Known(made.name, made)
+    if _SSH.match(data):
+        return Known("ssh", Ssh())
     for name, pattern in _LABELS:
         if pattern.match(data):
             return Known(name, None)
