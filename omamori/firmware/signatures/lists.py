@@ -109,7 +109,7 @@ def _sort(found: DomainList, word: str) -> None:
         if address:
             found.addresses.append(address)
             return
-    if "/" in bare:
+    elif "/" in bare:
         url = spelled(bare)
         if url and _is_host(url.partition("/")[0]):
             found.urls.append(url)

@@ -95,7 +95,8 @@ def test_pack_is_built_and_shown(rules, tmp_path):
     )
     assert result.exit_code == 0, result.output
     told = json.loads(run("pack", "show", out, "--json").stdout)
-    assert told["counts"] == {"rules": 1, "domains": {"wg": 1}, "antivirus": 1}
+    counts = told["counts"]
+    assert (counts["rules"], counts["domains"], counts["antivirus"]) == (1, {"wg": 1}, 1)
     out.write_bytes(out.read_bytes()[:-100])
     assert "no whole pack" in run("pack", "show", out).output
 
