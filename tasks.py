@@ -80,6 +80,30 @@ def bench(
     c.run(f"{PYTHON} -m lab.bench {' '.join(flags)}", pty=sys.stdout.isatty())
 
 
+@task(
+    help={
+        "minutes": "of the soak",
+        "fuzz_minutes": "for each target of hostile input",
+        "only": "scenarios, separated by commas: soak, fuzz",
+        "json": "write the figures to this file",
+        "check": "exit non-zero where anything was amiss",
+    }
+)
+def chaos(
+    c: Context,
+    minutes: float = 30.0,
+    fuzz_minutes: float = 10.0,
+    only: str = "",
+    json: str = "",
+    check: bool = False,  # noqa: FBT001, FBT002
+) -> None:
+    """Kill, freeze and swap under traffic, and feed hostile bytes to everything that reads any."""
+    valued = {"--only": only, "--json": json}
+    flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
+    flags += ["--check"] if check else []
+    c.run(f"{PYTHON} -m lab.chaos --minutes {minutes} --fuzz-minutes {fuzz_minutes} {' '.join(flags)}")
+
+
 @task
 def docs(c: Context) -> None:
     """Write the generated reference pages and golden import lists anew."""

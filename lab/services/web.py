@@ -6,6 +6,7 @@ path, so that a test can tell which bytes arrived without keeping them.
 
 import argparse
 import hashlib
+import socket
 import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--certificate", help="PEM file with key and certificate: serve TLS")
     chosen = parser.parse_args()
+    Server.address_family = socket.AF_INET6 if ":" in chosen.bind else socket.AF_INET
     server = Server((chosen.bind, chosen.port), Handler)
     if chosen.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
