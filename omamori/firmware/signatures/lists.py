@@ -15,7 +15,7 @@ from omamori.protocol.vocabulary import Guard
 
 MAX_LIST = 512 << 20
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}\Z")
-_NUMERIC = re.compile(r"[0-9a-fA-F:.]+(?:/[0-9]{1,3})?\Z")
+_NUMERIC = re.compile(r"(?:[0-9.]+|[0-9a-fA-F]*:[0-9a-fA-F:.]*)(?:/[0-9]{1,3})?\Z")
 _LOCAL = frozenset(("localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"))  # noqa: S104 - a name in lists
 _NOWHERE = frozenset(("0.0.0.0", "127.0.0.1", "255.255.255.255", "::", "::1", "fe80::1%lo0"))  # noqa: S104 - in lists
 _GUARDS = {
@@ -104,7 +104,7 @@ def _take(found: DomainList, lines: Iterable[str]) -> None:
 def _sort(found: DomainList, word: str) -> None:
     """Into the list it belongs to."""
     bare = word.removeprefix("||").removesuffix("^").removeprefix("*.").removeprefix(".")
-    if _NUMERIC.match(bare) and (":" in bare or "." in bare):
+    if _NUMERIC.match(bare):
         address = _address(bare)
         if address:
             found.addresses.append(address)
@@ -114,7 +114,7 @@ def _sort(found: DomainList, word: str) -> None:
         if url and _is_host(url.partition("/")[0]):
             found.urls.append(url)
             return
-    elif (name := normalised(bare)) and _NAME.match(name) and not _NUMERIC.match(name):
+    elif (name := normalised(bare)) and _NAME.match(name):
         found.domains.append(name)
         return
     found.skipped += 1

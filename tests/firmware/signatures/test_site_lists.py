@@ -44,6 +44,7 @@ def ut1(tmp_path):
 def test_every_kind_of_entry_goes_where_it_belongs():
     lines = [
         "bad.example",
+        "cafe.de",
         "http://page.example:8080/login.php?x=1#top",
         "https://user@page.example/a/",
         "198.51.100.0/24",
@@ -58,7 +59,7 @@ def test_every_kind_of_entry_goes_where_it_belongs():
         "name.example # note",
     ]
     found = parse_list(lines, "x")
-    assert found.domains == ["bad.example", "ads.example", "hosts.example", "name.example"]
+    assert found.domains == ["bad.example", "cafe.de", "ads.example", "hosts.example", "name.example"]
     assert found.urls == ["page.example/login.php?x=1", "page.example/a", "10.0.0.1/path"]
     assert found.addresses == ["198.51.100.0/24", "198.51.100.9", "2001:db8::1"]
     assert found.skipped == 0
