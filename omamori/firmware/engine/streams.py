@@ -19,7 +19,7 @@ END_OUT_OF_PLACE = "fin_out_of_window"
 NO_EVENTS: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A packet, before its data is taken."""
 
@@ -29,6 +29,9 @@ class Segment:
     """Some of its data was sent before, and other data then: it is to be set right. Never where nothing is changed."""
     events: frozenset[str] = NO_EVENTS
     """Suricata's names of what is odd about it (`stream-event`)."""
+
+
+_IN_ORDER = Segment(again=False, differs=False)
 
 
 class Streams:
@@ -53,11 +56,14 @@ class Streams:
             # The acknowledgement that completes the handshake is not yet of the established connection, as in Suricata.
             flow.facts.established = flow.opening == 3 or bool(packet.payload)
             flow.opening = 3
-        own.begin(_first(packet))
+        first = _first(packet)
+        own.begin(first)
         if packet.flags & ACK:
             other.begin(packet.acknowledgement)
-        at, data = own.position(_first(packet)), packet.payload
+        at, data = own.position(first), packet.payload
         _measure(flow, at + len(data) + 1 + bool(packet.flags & FIN), to_server=to_server)
+        if data and at == own.offset and not own.held and not packet.flags & (RST | FIN):
+            return _IN_ORDER
         if not data:
             return Segment(
                 again=False, differs=False, events=_out_of_place(flow, packet, to_server=to_server)
@@ -71,7 +77,7 @@ class Streams:
     def acknowledged(self, flow: Flow, packet: Packet, *, to_server: bool) -> list[Piece]:
         """What of the other direction can be taken now that this packet says it was received."""
         other = flow.halves[not to_server].stream
-        if not packet.flags & ACK:
+        if not packet.flags & ACK or not (other.held or other.kept):
             return []
         held, kept = other.held, other.kept
         pieces = other.acknowledged(packet.acknowledgement)
@@ -93,12 +99,14 @@ class Streams:
 
     def is_over(self, flow: Flow, packet: Packet, *, to_server: bool) -> bool:
         """Nothing more is expected of the connection."""
-        own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
+        own = flow.halves[to_server].stream
+        if own.finished_at is None and not packet.flags & (FIN | RST):
+            return False
         if packet.flags & FIN:
             own.finish(_first(packet) + len(packet.payload))
         if packet.flags & RST:
             return own.position(packet.sequence) in (own.offset, own.offset - len(packet.payload))
-        return own.finished and other.finished
+        return own.finished and flow.halves[not to_server].stream.finished
 
     def forget(self, flow: Flow) -> None:
         """The flow is no longer known."""
