@@ -46,8 +46,9 @@ def announce(name: str) -> None:
 def tagged(name: str) -> None:
     """Devices of a VLAN ask for each other by ARP."""
     for number in range(3):
-        source = bytes([2, 0x76, sum(name.encode()) & 255, 0, 0, number])
-        asks = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + source + bytes([10, 30, 0, 10 + number])
+        network = len(name)
+        source = bytes([2, 0x76, network, 0, 0, number])
+        asks = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + source + bytes([10, 30, network, 10 + number])
         _send(
             b"\xff" * 6
             + source

@@ -19,10 +19,10 @@ _BRIDGE: Final = 7
 
 
 class PortState(IntEnum):
-    """linux/if_bridge.h."""
+    """linux/if_bridge.h. Without a spanning tree the kernel takes a *blocking* port for one that may forward; *disabled* stays."""
 
+    DISABLED = 0
     FORWARDING = 3
-    BLOCKING = 4
 
 
 def set_state(index: int, state: PortState) -> None:

@@ -10,10 +10,11 @@ company does would come by here.
 import socket
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from omamori.firmware.lan import probe
 from omamori.firmware.lan.errors import PortMissing
 
 _SO_ATTACH_FILTER: Final = 26
@@ -107,6 +108,17 @@ _PROGRAM: Final = (
 )
 
 
+_PROBES: Final = (
+    _Op(_LDW, _PACKET_TYPE),
+    _Op(_JEQ, _OUTGOING, yes="drop"),
+    _Op(_LDH, 12),
+    _Op(_JEQ, probe.ETHERTYPE, no="drop"),
+    _Op(_RET, 128),
+    _Op(_RET, 0, label="drop"),
+)
+"""Only the unit's own probes that arrive. A socket for this type alone would hear nothing: the bridge takes frames first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Captured:
     """One frame, and the VLAN tag that the kernel had taken off."""
@@ -125,7 +137,7 @@ class Capture:
             socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0
         )
         try:
-            _attach(self._socket)
+            _attach(self._socket, _PROGRAM)
             self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             self._socket.bind((port, _ETH_P_ALL))
@@ -156,10 +168,15 @@ class Capture:
             yield Captured(data, _tag(control))
 
 
-def filter_program() -> bytes:
+def filter_program(program: Sequence[_Op] = _PROGRAM) -> bytes:
     """The filter as the kernel takes it: 8 bytes an instruction."""
-    labels = {op.label: place for place, op in enumerate(_PROGRAM) if op.label}
-    return b"".join(_instruction(op, place, labels) for place, op in enumerate(_PROGRAM))
+    labels = {op.label: place for place, op in enumerate(program) if op.label}
+    return b"".join(_instruction(op, place, labels) for place, op in enumerate(program))
+
+
+def attach_probe_filter(listener: socket.socket) -> None:
+    """Let only the unit's own kind of probes come up, as they arrive. Raises OSError."""
+    _attach(listener, _PROBES)
 
 
 def _instruction(op: _Op, place: int, labels: dict[str, int]) -> bytes:
@@ -170,9 +187,9 @@ def _instruction(op: _Op, place: int, labels: dict[str, int]) -> bytes:
     return struct.pack("=HBBI", op.code, yes, no, op.value)
 
 
-def _attach(listener: socket.socket) -> None:
-    program = array("B", filter_program())
-    address, length = program.buffer_info()
+def _attach(listener: socket.socket, program: Sequence[_Op]) -> None:
+    compiled = array("B", filter_program(program))
+    address, length = compiled.buffer_info()
     listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", length // 8, address))
 
 

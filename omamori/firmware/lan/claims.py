@@ -8,7 +8,7 @@ in no conflict; neither do virtual routers (RFC 5798), whose two ends share an a
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from omamori.firmware.lan.arp import Arp, Operation
 from omamori.firmware.lan.sighting import Port, Sighting
@@ -22,6 +22,8 @@ _MOST_CLAIMANTS: Final = 4
 _PROXY: Final = 6
 """Addresses of one device from which on it speaks for others."""
 _VIRTUAL_ROUTER: Final = "00:00:5e:00:"
+_Place: TypeAlias = tuple[tuple[int, ...], str]
+"""VLAN tags and address: the same address in another VLAN is another place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class ClaimLedger:
 
     def __init__(self, own: frozenset[Mac]) -> None:
         self._own = own
-        self._claims: OrderedDict[str, _Claims] = OrderedDict()
+        self._claims: OrderedDict[_Place, _Claims] = OrderedDict()
         self._held: dict[Mac, set[str]] = {}
 
     def note(self, sighting: Sighting, arp: Arp) -> None:
@@ -59,7 +61,7 @@ class ClaimLedger:
         held = self._held.setdefault(arp.sender, set())
         if len(held) < _PROXY:
             held.add(str(address))
-        claims = self._of(str(address))
+        claims = self._of((sighting.vlans, str(address)))
         if arp.sender not in claims.times and len(claims.times) >= _MOST_CLAIMANTS:
             return
         claims.times[arp.sender] = [*claims.times.get(arp.sender, [])[-2:], sighting.time]
@@ -70,9 +72,10 @@ class ClaimLedger:
     def conflicts(self, now: datetime, *, own_address: str = "") -> tuple[Conflict, ...]:
         """Those of the last two minutes; for the unit's own address one other claim is enough."""
         found = []
-        for address, claims in self._claims.items():
+        for (vlans, address), claims in self._claims.items():
             holders = self._holders(claims, now)
-            if self._conflicting(claims, holders) or (address == own_address and holders):
+            taken = address == own_address and not vlans and holders
+            if self._conflicting(claims, holders) or taken:
                 claims.since = claims.since or max(claims.times[holder][-1] for holder in holders)
                 places = tuple((mac, claims.ports[mac]) for mac in sorted(holders))
                 found.append(Conflict(address, places, claims.since))
@@ -94,9 +97,9 @@ class ClaimLedger:
             claims.replies = {mac: time + by for mac, time in claims.replies.items()}
             claims.since = claims.since + by if claims.since else None
 
-    def _of(self, address: str) -> _Claims:
-        claims = self._claims.pop(address, None) or _Claims()
-        self._claims[address] = claims
+    def _of(self, place: _Place) -> _Claims:
+        claims = self._claims.pop(place, None) or _Claims()
+        self._claims[place] = claims
         if len(self._claims) > MOST_ADDRESSES:
             self._claims.popitem(last=False)
         return claims

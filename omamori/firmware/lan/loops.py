@@ -11,12 +11,15 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 
 from omamori.firmware.lan import probe
+from omamori.firmware.lan.capture import attach_probe_filter
 from omamori.firmware.lan.errors import BadFrame, PortMissing
 from omamori.firmware.lan.observations import Loop
 from omamori.protocol.ids import Mac
 
 OPEN_AFTER: Final = timedelta(seconds=5)
 _MOST_READ: Final = 200
+_EVERY_TYPE: Final = 0x0003
+"""ETH_P_ALL."""
 
 
 class LoopGuard:
@@ -61,7 +64,8 @@ class ProbePort:
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         self._socket = socket.socket(socket.AF_PACKET, kind, 0)
         try:
-            self._socket.bind((port, probe.ETHERTYPE))
+            attach_probe_filter(self._socket)
+            self._socket.bind((port, _EVERY_TYPE))
         except OSError as error:
             self._socket.close()
             raise PortMissing(f"cannot probe on {port}: {error.strerror}") from error
@@ -84,11 +88,9 @@ class ProbePort:
         """The runs of the probes that wait, at most two hundred; what is no probe is skipped."""
         for _ in range(_MOST_READ):
             try:
-                data, address = self._socket.recvfrom(256)
+                data = self._socket.recv(256)
             except OSError:  # nothing waits, or the port went down
                 return
-            if address[2] == socket.PACKET_OUTGOING:
-                continue
             try:
                 yield probe.parse(data[14:]).run
             except BadFrame:

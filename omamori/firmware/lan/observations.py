@@ -52,6 +52,8 @@ class Station:
     """IPv4 addresses that it claimed by ARP, at most eight."""
     awake: tuple[datetime, ...] = ()
     """The newest times it spoke without being asked, ten seconds apart."""
+    untagged: bool = True
+    """It was heard without a VLAN tag, or by the bridge alone."""
 
     @property
     def port(self) -> Port:

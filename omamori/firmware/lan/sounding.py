@@ -94,7 +94,7 @@ class Sounding:
         if closes != self._closed:
             _log.warning("%s: %s", self._names[Port.LAN], _CLOSED if closes else _OPENED)
         if closes or self._closed:
-            self._closed = not self._set(PortState.BLOCKING if closes else PortState.FORWARDING) or closes
+            self._closed = not self._set(PortState.DISABLED if closes else PortState.FORWARDING) or closes
         picture.wire.loop = self.guard.loop(now)
 
     def _open(self) -> None:

@@ -62,6 +62,8 @@ class _Trace:
     advertises: bool = False
     """Called itself a router by IPv6."""
     global6: bool = False
+    untagged: bool = False
+    """It was heard without a VLAN tag."""
     awake: list[datetime] = field(default_factory=list)
 
 
@@ -178,6 +180,7 @@ class Wire:
             self._bound()
         trace.first = min(trace.first, sighting.time)
         trace.last[sighting.port] = max(sighting.time, trace.last.get(sighting.port, sighting.time))
+        trace.untagged |= not sighting.vlans
         if unasked(sighting) and (not trace.awake or sighting.time - trace.awake[-1] >= _AWAKE_STEP):
             trace.awake = [*trace.awake[1 - _AWAKE_KEPT :], sighting.time]
         return trace
@@ -292,4 +295,5 @@ def _station(mac: Mac, trace: _Trace) -> Station:
         speaks_ip=bool(trace.claims) or trace.global6,
         addresses=tuple(trace.claims),
         awake=tuple(trace.awake),
+        untagged=trace.untagged,
     )

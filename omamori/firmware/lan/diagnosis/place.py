@@ -147,12 +147,16 @@ def _silence_evidence(seen: Observations) -> Iterable[str]:
 
 
 def bypass(seen: Observations, patience: Patience) -> Finding | None:
-    """Clients on the router's side. Where no router is known there, a single one may be the router itself."""
+    """Clients on the router's side. Where no router is known there, a single one may be the router itself.
+
+    Devices of a VLAN that passes by are somebody else's business.
+    """
     routers = any(router.station.port is Port.WAN for router in seen.routers)
     astray = [
         station
         for station in seen.hosts_on(Port.WAN)
-        if station.is_client and station.speaks_ip and seen.now - station.last[Port.WAN] <= patience.astray
+        if station.is_client and station.speaks_ip and station.untagged
+        if seen.now - station.last[Port.WAN] <= patience.astray
     ]
     if not astray or (len(astray) == 1 and not routers):
         return None
