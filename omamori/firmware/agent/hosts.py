@@ -23,7 +23,7 @@ def name_host(body: UpBody, known: Hosts | None) -> UpBody:
     if not isinstance(body, Detection) or body.host is not None or known is None:
         return body
     ends = [body.source.address, body.destination.address]
-    inside_first = ends if body.direction is Direction.OUTBOUND else ends[::-1]
+    inside_first = ends[::-1] if body.direction is Direction.INBOUND else ends
     holders = (holder(known.hosts, address, body.time) for address in inside_first)
     found = next(filter(None, holders), None)
     return replace(body, host=found.mac, host_name=found.name) if found else body

@@ -12,7 +12,7 @@ from omamori.firmware.engine.signatures import Signatures
 from omamori.protocol.policy import Response
 from omamori.protocol.vocabulary import Action, Guard
 
-_LONGEST_ID = 80
+_LONGEST_ID = 72
 """Of a listed URL as far as a signature id carries it."""
 
 
