@@ -11,12 +11,15 @@ from pathlib import Path
 import click
 
 from omamori.firmware.bridge.nursery import Loaded
+from omamori.firmware.bridge.scanning import ScanWatch
 from omamori.firmware.bridge.supervisor import Supervisor
 from omamori.firmware.bridge.wiring import Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
 from omamori.firmware.host.link import examine
 from omamori.firmware.host.paths import Paths
 
+_LOG_GROUP = 61
+"""The kernel's log group for handshakes; the first queue number is added, so that several may run in one namespace."""
 MOST_WORKERS = 4
 """More would be idle: four inspect several times what the two ports carry."""
 
@@ -44,13 +47,29 @@ def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int, queues: 
         wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers)
         prepare_bridge()
         found = examine(bridge, (lan, wan))
-        supervisor = Supervisor(Paths(root), wiring, partial(load, Paths(root)), choose(), link=found)
+        supervisor = Supervisor(
+            Paths(root),
+            wiring,
+            partial(load, Paths(root)),
+            choose(),
+            link=found,
+            beside=scans(wiring, first_queue),
+        )
     except (OSError, FirewallError) as error:
         logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
         sys.exit(os.EX_OSERR)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     supervisor.run()
+
+
+def scans(wiring: Wiring, first_queue: int) -> ScanWatch | None:
+    """None where the kernel cannot copy handshakes, which is said."""
+    try:
+        return ScanWatch(wiring, _LOG_GROUP + first_queue)
+    except OSError as error:
+        logging.getLogger(__name__).warning("scans are not seen: %s", error)
+        return None
 
 
 def load(paths: Paths, path: Path) -> Loaded:

@@ -11,9 +11,9 @@ import logging
 import secrets
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from omamori.firmware.bridge import status
 from omamori.firmware.bridge.gaps import Gaps
@@ -35,6 +35,16 @@ _NUMBERS: Final = 1_000_000
 _EVERYTHING: Final = "all traffic"
 
 
+class Beside(Protocol):
+    """What else of the traffic is looked at, beside the workers; it only tells."""
+
+    def fileno(self) -> int: ...
+
+    def work(self) -> Iterable[bytes]:
+        """Message bodies; called in every round, never waits."""
+        ...
+
+
 class Supervisor:
     """Call `run`; it returns after `stop`."""
 
@@ -47,10 +57,12 @@ class Supervisor:
         timing: Timing | None = None,
         *,
         link: Sequence[str] = (),
+        beside: Beside | None = None,
     ) -> None:
         """`link`: what was found amiss with the ports."""
         self._paths, self._wiring, self._load, self._firewall = paths, wiring, load, firewall
         self._timing = timing or Timing()
+        self._beside = beside
         self._spool = SpoolWriter(paths.spool("bridge"))
         self._totals = status.Totals()
         self._serving: Generation | None = None
@@ -105,10 +117,14 @@ class Supervisor:
         for generation in self._alive():
             for descriptor in generation.descriptors():
                 poll.register(descriptor, select.POLLIN)
+        if self._beside:
+            poll.register(self._beside, select.POLLIN)
         if any(event & ~select.POLLIN for _, event in poll.poll(100)):
             time.sleep(0.02)  # a closed channel stays ready until its process is reaped
 
     def _listen(self) -> None:
+        for line in self._beside.work() if self._beside else ():
+            self._spool.put_line(line)
         for generation in self._alive():
             self._hear(generation)
         loading = self._loading

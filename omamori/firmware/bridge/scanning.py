@@ -1,0 +1,131 @@
+"""Scans and password guessing, from copies of handshakes: a log group in, detections out.
+
+It runs beside the workers, in the supervisor's process, and only ever tells. Where the kernel has no log group, that is said
+once and everything else goes on. No bytes of a copy make it raise.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Final
+
+from omamori.firmware.bridge.wiring import Wiring
+from omamori.firmware.engine.scans import Kind, Knock, Suspicion, Watch
+from omamori.firmware.host import handshakes
+from omamori.firmware.host.nflog import NflogError, PacketLog
+from omamori.protocol.ids import DetectionId
+from omamori.protocol.messages import Detection, Endpoint, encode_body
+from omamori.protocol.vocabulary import Action, Direction, Guard, Severity
+
+_NUMBERS: Final = 8_000_000_000
+"""Detections are numbered from here; the workers stay far below."""
+_ROUND: Final = 64
+"""Batches of copies taken at once."""
+_SYN, _ACK = 0x02, 0x10
+_TITLES: Final = {
+    Kind.PORTS: "Port scan",
+    Kind.HOSTS: "Host scan",
+    Kind.GUESSING: "Password guessing",
+}
+
+
+class ScanWatch:
+    """Call `work` when the descriptor is ready and at least once a second."""
+
+    def __init__(self, wiring: Wiring, group: int) -> None:
+        """Raises OSError where the kernel or its rules cannot do that."""
+        self._inside = wiring.inside_port
+        self._watch = Watch()
+        self._next = _NUMBERS
+        self._next_tick = 0.0
+        self._log = PacketLog(group, longest=handshakes.LENGTH)
+        try:
+            handshakes.apply(wiring.bridge, group)
+        except handshakes.HandshakesError as error:
+            self._log.close()
+            raise NflogError(0, str(error)) from error
+
+    def fileno(self) -> int:
+        return self._log.fileno()
+
+    def work(self) -> Iterator[bytes]:
+        """Detections as message bodies."""
+        now = time.time()
+        for suspicion in self._taken(now):
+            yield encode_body(self._detection(suspicion, now))
+
+    def close(self) -> None:
+        self._log.close()
+
+    def _taken(self, now: float) -> Iterator[Suspicion]:
+        for _ in range(_ROUND):
+            copies = self._log.receive()
+            if not copies:
+                break
+            for copy in copies:
+                found = self._copy(copy.data, now, from_inside=copy.in_port == self._inside)
+                if found is not None:
+                    yield found
+        if not self._next_tick - 2 < now < self._next_tick:
+            self._next_tick = now + 1
+            yield from self._watch.tick(now)
+
+    def _copy(self, data: bytes, now: float, *, from_inside: bool) -> Suspicion | None:
+        read = knock(data, from_inside=from_inside)
+        if read is None:
+            return None
+        who, answers = read
+        if answers:
+            return self._watch.answered(who, now)
+        self._watch.asked(who, now)
+        return None
+
+    def _detection(self, found: Suspicion, now: float) -> Detection:
+        self._next += 1
+        target = str(ip_address(found.server))
+        return Detection(
+            id=DetectionId(f"{max(int(now), 0)}-{self._next % 10**10}"),
+            time=datetime.fromtimestamp(max(now, 0.0), UTC),
+            guard=Guard.IPS,
+            direction=Direction.OUTBOUND if found.from_inside else Direction.INBOUND,
+            severity=Severity.TWO if found.from_inside else Severity.ONE,
+            signature_id=found.kind.value,
+            signature=_TITLES[found.kind],
+            action=Action.LOGGED,
+            reason=_reason(found, target),
+            protocol="tcp",
+            source=Endpoint(str(ip_address(found.client))),
+            destination=Endpoint(target, found.port),
+            category="scan" if found.kind is not Kind.GUESSING else "password-guessing",
+            detail=f"port {found.port}" if found.port else target,
+        )
+
+
+def knock(data: bytes, *, from_inside: bool) -> tuple[Knock, bool] | None:
+    """Who asks whom, and whether this is the answer; None for what is no TCP segment. `from_inside`: this packet."""
+    version = data[0] >> 4 if data else 0
+    if version == 4 and len(data) >= 20 and data[9] == socket.IPPROTO_TCP:
+        at, source, destination = 4 * (data[0] & 0xF), data[12:16], data[16:20]
+    elif version == 6 and len(data) >= 40 and data[6] == socket.IPPROTO_TCP:
+        at, source, destination = 40, data[8:24], data[24:40]
+    else:
+        return None
+    segment = data[at : at + 14]
+    if at < 20 or len(segment) < 14:
+        return None
+    ports = int.from_bytes(segment[:2], "big"), int.from_bytes(segment[2:4], "big")
+    if segment[13] & (_SYN | _ACK) == _SYN | _ACK:
+        return Knock(destination, source, ports[0], not from_inside), True
+    return Knock(source, destination, ports[1], from_inside), False
+
+
+def _reason(found: Suspicion, target: str) -> str:
+    match found.kind:
+        case Kind.PORTS:
+            return f"{found.count} ports of {target} were tried within a minute and did not answer"
+        case Kind.HOSTS:
+            return f"port {found.port} of {found.count} hosts was tried within a minute and did not answer"
+        case Kind.GUESSING:
+            return f"{found.count} connections to port {found.port} of {target} within a minute"

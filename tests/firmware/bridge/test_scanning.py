@@ -1,0 +1,104 @@
+"""Scans through the real kernel: handshakes are copied by its rules, told by the data-path process, and never stopped."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.bridge import BridgeProcess
+from lab.namespaces import PYTHON, guarded_line, wait_until
+from omamori.firmware.bridge.scanning import knock
+from omamori.protocol.vocabulary import Action, Direction, Severity
+from tests.firmware.engine.conversation import PC, SITE, Tcp
+
+PROGRAM = """
+import json, socket, sys
+address, first, last, times = sys.argv[1], *map(int, sys.argv[2:])
+answered = []
+for _ in range(times):
+    for port in range(first, last):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as one:
+            one.settimeout(0.5)
+            if one.connect_ex((address, port)) == 0:
+                answered.append(port)
+print(json.dumps(answered))
+"""
+
+
+@pytest.fixture(scope="module")
+def unit(tmp_path_factory):
+    """A unit without a pack: scans are seen before anything is inspected. Each test scans from an address of its own."""
+    with guarded_line("omscn") as line:
+        unit = BridgeProcess(line, tmp_path_factory.mktemp("unit"))
+        with unit.running():
+            wait_until(lambda: unit.status()["state"], seconds=20, what="the process")
+            yield unit
+
+
+def knocks(inside, address, first, last, times=1):
+    done = inside.run(PYTHON, "-c", PROGRAM, address, str(first), str(last), str(times))
+    return json.loads(done.stdout)
+
+
+def told(unit, signature, source):
+    def found():
+        return [
+            each
+            for each in unit.detections()
+            if (each.signature_id, each.source.address) == (signature, source)
+        ]
+
+    wait_until(found, seconds=20, what=signature)
+    return found()[0]
+
+
+@pytest.mark.root
+def test_a_port_scan_and_password_guessing_from_outside(unit):
+    line = unit.line
+    listening = "import socket; s=socket.create_server(('', 22), backlog=200); [s.accept()[0].close() for _ in iter(int, 1)]"
+    with line.lan.running(PYTHON, "-c", listening):
+        wait_until(lambda: knocks(line.wan, line.lan_address, 22, 23), seconds=10, what="the server")
+        assert knocks(line.wan, line.lan_address, 1, 60) == [22]
+        scan = told(unit, "ips:port-scan", line.wan_address)
+        assert (scan.direction, scan.severity, scan.action) == (
+            Direction.INBOUND,
+            Severity.ONE,
+            Action.LOGGED,
+        )
+        assert scan.destination.address == line.lan_address
+        assert knocks(line.wan, line.lan_address, 22, 23, times=30) == [22] * 30
+        guessing = told(unit, "ips:password-guessing", line.wan_address)
+        assert (guessing.destination.port, guessing.destination.address) == (22, line.lan_address)
+
+
+@pytest.mark.root
+def test_ordinary_clients_are_told_nothing_and_version_6_is_seen(unit):
+    line = unit.line
+    knocks(line.lan, line.wan_address, 1, 60)
+    knocks(line.lan, line.wan_address6, 8000, 8010, times=5)
+    knocks(line.wan, line.lan_address6, 1, 60)
+    scan = told(unit, "ips:port-scan", line.wan_address6)
+    assert scan.destination.address == line.lan_address6
+    assert not {line.lan_address, line.lan_address6} & {each.source.address for each in unit.detections()}
+
+
+def test_both_ways_of_a_handshake_name_the_same_client():
+    talk = Tcp(server_port=443)
+    asks, answers, _ = talk.handshake()
+    one, is_answer = knock(asks, from_inside=True)
+    other, is_other_answer = knock(answers, from_inside=False)
+    assert one == other
+    assert (is_answer, is_other_answer) == (False, True)
+    assert (one.port, one.from_inside, len(one.client)) == (443, True, 4)
+    talk = Tcp(client="fd00::1", server="2001:db8::1")
+    assert knock(talk.handshake()[0], from_inside=True)[0].port == 80
+    assert PC != SITE
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=100), st.booleans(), st.sampled_from([b"", b"\x45", b"\x60"]))
+def test_any_bytes_are_survived(raw, inside, begin):
+    found = knock(begin + raw, from_inside=inside)
+    if found is not None:
+        assert len(found[0].client) == len(found[0].server)
