@@ -103,6 +103,10 @@ class Paths:
         return self.run / "bridge/status.json"
 
     @property
+    def usage_status(self) -> Path:
+        return self.run / "usage/status.json"
+
+    @property
     def hosts(self) -> Path:
         return self.run / "lan/hosts.json"
 

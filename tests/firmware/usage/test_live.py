@@ -1,0 +1,233 @@
+"""The real process in a bridge's namespace: real flows named, counted, blocked; its child killed, hung and restarted."""
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.namespaces import guarded_line, http_server, wait_until
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.spool import SpoolReader
+from omamori.protocol.messages import Detection, Usage, Want, encode
+from omamori.protocol.policy import Policy
+from omamori.protocol.vocabulary import Action, Guard
+
+pytestmark = pytest.mark.root
+SIZE = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def line():
+    with guarded_line("use") as made:
+        for name in ("iptables", "ip6tables"):
+            made.unit.write(f"/proc/sys/net/bridge/bridge-nf-call-{name}", "1")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(line, tmp_path_factory):
+    """Files over HTTP on the router's side, by IPv4 and IPv6."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "clip.bin").write_bytes(b"v" * SIZE)
+    with (
+        http_server(line.wan, folder, where=line.wan_address),
+        http_server(line.wan, folder, where=line.wan_address6, port=8080),
+    ):
+        yield
+
+
+@contextmanager
+def counting(line, root, *options, program=("-m", "omamori.firmware.usage"), prefix=()):
+    """The process; when the context ends it was told to stop, and has written what it had."""
+    log = root / "usage.log"
+    command = (*prefix, sys.executable, *program, "--root", str(root), "--group", "18", *options)
+    with line.unit.running(*command, log=log) as process:
+        try:
+            wait_until(
+                lambda: status(root).get("library") or status(root).get("flows"), seconds=60, what="naming"
+            )
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def status(root):
+    try:
+        return json.loads(Paths(root).usage_status.read_text())
+    except FileNotFoundError:
+        return {}
+
+
+def spooled(root, kind):
+    segments = SpoolReader(Paths(root).spool("usage")).segments()
+    return [body for segment in segments for body in segment.bodies if isinstance(body, kind)]
+
+
+def fetch(line, host, target=None, *, limit="20", rate="1G"):
+    command = (
+        "curl",
+        "-sS",
+        "-o",
+        "/dev/null",
+        "--max-time",
+        limit,
+        "--limit-rate",
+        rate,
+        "-H",
+        f"Host: {host}",
+    )
+    return line.lan.run(*command, f"http://{target or line.wan_address}/clip.bin", check=False)
+
+
+def rows(root):
+    found = {}
+    for message in spooled(root, Usage):
+        for host, subject, *counts in message.rows:
+            named = message.subjects[subject]
+            key = message.hosts[host].address, named.application, named.category
+            found[key] = [a + b for a, b in zip(found.get(key, [0, 0, 0, 0]), [*counts, 0][:4], strict=True)]
+    return found
+
+
+@pytest.mark.usefixtures("site")
+def test_flows_are_named_and_their_bytes_counted_by_host(line, tmp_path):
+    with counting(line, tmp_path):
+        for host in ("www.youtube.com", "r1.googlevideo.com", "intranet.example", "社内.example"):
+            assert fetch(line, host).returncode == 0
+        assert fetch(line, "www.tiktok.com", f"[{line.wan_address6}]:8080").returncode == 0
+        wait_until(lambda: status(tmp_path)["flows"] >= 5, seconds=60, what="the flows to be named")
+        time.sleep(1)
+        assert (status(tmp_path)["errors"], status(tmp_path)["restarts"]) == (0, 0)
+    found = rows(tmp_path)
+    flows, sent, received, blocked = found[line.lan_address, "YouTube", "video"]
+    assert (flows, blocked) == (2, 0)
+    assert 2 * SIZE < received < 2.2 * SIZE
+    assert 0 < sent < SIZE / 5
+    assert found[line.lan_address6, "TikTok", "social-media"][0] == 1
+    assert found[line.lan_address, "", ""][0] >= 1
+    assert {key[0] for key in found} <= {line.lan_address, line.lan_address6}
+
+
+@pytest.mark.usefixtures("site")
+def test_an_application_the_customer_does_not_want_is_stopped_in_the_kernel_and_told(line, tmp_path):
+    want = Paths(tmp_path).want
+    want.parent.mkdir(parents=True)
+    want.write_bytes(encode(Want(1, policy=Policy(blocked_categories=("games",)))))
+    with counting(line, tmp_path), mark_drops(line):
+        stuck = fetch(line, "store.steampowered.com", limit="8", rate="100k")
+        wait_until(lambda: status(tmp_path)["blocked"] >= 1, seconds=60, what="a block")
+        assert fetch(line, "www.youtube.com").returncode == 0
+    assert stuck.returncode == 28, f"it stands still in the middle: {stuck.stderr}"
+    (told,) = spooled(tmp_path, Detection)
+    assert (told.guard, told.action, told.signature_id) == (Guard.APG, Action.BLOCKED, "apg:steam")
+    assert (told.source.address, told.destination.port) == (line.lan_address, 80)
+    assert rows(tmp_path)[line.lan_address, "Steam", "games"][3] == 1
+
+
+@contextmanager
+def mark_drops(line):
+    """What the inspection's table does with a blocked flow."""
+    table = "add table inet t; add chain inet t f { type filter hook forward priority mangle; }; "
+    line.unit.run("nft", table + "add rule inet t f ct mark and 0xff == 3 drop")
+    try:
+        yield
+    finally:
+        line.unit.run("nft", "delete table inet t")
+
+
+@pytest.mark.usefixtures("site")
+def test_a_killed_child_is_replaced_and_the_sums_go_on(line, tmp_path):
+    with counting(line, tmp_path):
+        assert fetch(line, "www.youtube.com").returncode == 0
+        wait_until(lambda: status(tmp_path)["flows"] >= 1, seconds=60, what="a name")
+        os.kill(status(tmp_path)["naming"], signal.SIGKILL)
+        wait_until(lambda: status(tmp_path)["restarts"] == 1, seconds=60, what="the death to be seen")
+        wait_until(
+            lambda: status(tmp_path)["naming"] and status(tmp_path)["library"],
+            seconds=60,
+            what="another child",
+        )
+        assert fetch(line, "www.netflix.com").returncode == 0
+        wait_until(lambda: status(tmp_path)["flows"] >= 1, seconds=60, what="a name by the other child")
+        time.sleep(1)
+    found = rows(tmp_path)
+    assert (
+        found[line.lan_address, "YouTube", "video"][0] == found[line.lan_address, "Netflix", "video"][0] == 1
+    )
+
+
+HANGING = """
+import sys, time
+from omamori.firmware.usage import nursing, process
+from omamori.firmware.usage import __main__ as program
+class Hanging:
+    def open(self): return 1
+    def packet(self, *_): time.sleep(3600)
+    def host(self, _): return b""
+    def close(self, _): return ""
+program.library = lambda: (Hanging(), "hanging")
+real = process.Nurse
+process.Nurse = lambda load, say: real(load, say, patience=nursing.Patience(silence=2.0))
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.usefixtures("site")
+def test_a_library_that_hangs_is_killed_while_traffic_and_counting_go_on(line, tmp_path):
+    with counting(line, tmp_path, program=("-c", HANGING)):
+        for _ in range(3):
+            assert fetch(line, "www.youtube.com").returncode == 0
+        wait_until(lambda: status(tmp_path)["restarts"] >= 1, seconds=60, what="the child to be killed")
+        began = time.monotonic()
+        assert fetch(line, "www.youtube.com").returncode == 0
+        assert time.monotonic() - began < 20
+
+
+AS_ON_A_UNIT = (
+    "setpriv",
+    *("--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"),
+    *(
+        "--inh-caps",
+        "-all,+net_admin",
+        "--ambient-caps",
+        "-all,+net_admin",
+        "--bounding-set",
+        "-all,+net_admin",
+    ),
+)
+
+
+@pytest.mark.usefixtures("site")
+def test_a_user_with_one_capability_is_enough_and_the_child_has_none(line, tmp_path):
+    for directory in (tmp_path, Paths(tmp_path).usage_status.parent, Paths(tmp_path).spool("usage")):
+        directory.mkdir(parents=True, exist_ok=True)
+        os.chown(directory, 65534, 65534)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    with counting(line, tmp_path, prefix=AS_ON_A_UNIT):
+        assert status(tmp_path)["unconfined"] == []
+        assert status(tmp_path)["problem"] == ""
+        assert fetch(line, "www.youtube.com").returncode == 0
+        try:
+            wait_until(lambda: status(tmp_path)["flows"] >= 1, seconds=10, what="a name")
+        except TimeoutError:
+            print(status(tmp_path), (tmp_path / "usage.log").read_text())
+            print(
+                line.unit.run("nft", "list", "ruleset").stdout,
+                line.unit.run("conntrack", "-L").stdout,
+                line.unit.run("cat", "/proc/net/netfilter/nfnetlink_log").stdout,
+            )
+            raise
+        told = Path(f"/proc/{status(tmp_path)['naming']}/status").read_text().splitlines()
+        facts = dict(row.split(":\t", 1) for row in told if ":\t" in row)
+        assert int(facts["CapEff"], 16) == int(facts["CapPrm"], 16) == int(facts["CapAmb"], 16) == 0
+        assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+        assert int(facts["VmRSS"].split()[0]) < 100_000
+        time.sleep(1)
+    assert rows(tmp_path)[line.lan_address, "YouTube", "video"][0] == 1
