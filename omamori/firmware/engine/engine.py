@@ -76,7 +76,7 @@ class Engine:
         self._needs = self._signatures.rules.needs
         numbering = numbering or Numbering()
         self._flows = FlowTable(self.settings, first=numbering.first, step=numbering.step)
-        self._fragments = Fragments()
+        self._fragments = Fragments(strict=self.settings.mode is Mode.PREVENT)
         self._journal = Journal(self.settings, numbering)
         self._conduct = Conduct(self.settings)
         self._rules = RuleGuard(self.settings, self._journal, self._conduct)

@@ -12,6 +12,8 @@ from omamori.firmware.engine.packet import MORE_FRAGMENTS, Packet, parse
 _MAX_DATAGRAMS = 1024
 _MAX_PARTS = 128
 _MAX_SIZE = 65_535
+_MAX_HELD = 16 << 20
+"""Bytes over all datagrams."""
 _TIMEOUT = 30.0
 
 
@@ -25,8 +27,10 @@ _Key = tuple[bytes, bytes, int, int]
 @dataclass(slots=True)
 class _Datagram:
     since: float
-    parts: dict[int, bytes] = field(default_factory=dict)
+    parts: list[tuple[int, bytes]] = field(default_factory=list)
+    """In order of arrival."""
     total: int | None = None
+    held: int = 0
     poisoned: bool = False
     """Fragments of it contradicted each other; none that follows is taken."""
     header: bytes = b""
@@ -36,8 +40,11 @@ class _Datagram:
 class Fragments:
     """Datagrams of which some fragments came."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = True) -> None:
+        """`strict`: contradicting fragments may be kept from the receiver; otherwise what came first wins here."""
+        self._strict = strict
         self._datagrams: OrderedDict[_Key, _Datagram] = OrderedDict()
+        self._held = 0
 
     def __len__(self) -> int:
         return len(self._datagrams)
@@ -52,17 +59,19 @@ class Fragments:
         datagram = self._datagrams.get(key)
         if datagram is None:
             datagram = self._datagrams[key] = _Datagram(now)
-            if len(self._datagrams) > _MAX_DATAGRAMS:
-                self._datagrams.popitem(last=False)
         at, end = packet.fragment_offset, packet.fragment_offset + len(packet.payload)
-        if end > _MAX_SIZE or len(datagram.parts) >= _MAX_PARTS:
-            self._datagrams.pop(key, None)
+        if end > _MAX_SIZE or len(datagram.parts) >= _MAX_PARTS or datagram.held > 2 * _MAX_SIZE:
+            self._forget(key)
             return None
-        if datagram.poisoned or _contradicts(datagram, packet):
-            datagram.poisoned, datagram.parts = True, {}
+        if self._strict and (datagram.poisoned or _contradicts(datagram, packet)):
+            self._held -= datagram.held
+            datagram.poisoned, datagram.parts, datagram.held = True, [], 0
             raise OverlapError("IP fragments that overlap with other data")
-        if len(packet.payload) > len(datagram.parts.get(at, b"")):
-            datagram.parts[at] = packet.payload
+        if (at, packet.payload) not in datagram.parts:
+            datagram.parts.append((at, packet.payload))
+            datagram.held += len(packet.payload)
+            self._held += len(packet.payload)
+            self._make_room()
         if at == 0:
             datagram.header = packet.data[: packet.transport_at]
         if not packet.fragment_bits & MORE_FRAGMENTS:
@@ -70,7 +79,7 @@ class Fragments:
         body = _joined(datagram)
         if body is None:
             return None
-        self._datagrams.pop(key, None)
+        self._forget(key)
         return parse(_rebuilt(packet, datagram.header, body))
 
     def tick(self, now: float) -> None:
@@ -79,13 +88,22 @@ class Fragments:
             key, oldest = next(iter(self._datagrams.items()))
             if 0 <= now - oldest.since <= _TIMEOUT:
                 break
-            del self._datagrams[key]
+            self._forget(key)
+
+    def _make_room(self) -> None:
+        while len(self._datagrams) > _MAX_DATAGRAMS or self._held > _MAX_HELD:
+            self._forget(next(iter(self._datagrams)))
+
+    def _forget(self, key: _Key) -> None:
+        datagram = self._datagrams.pop(key, None)
+        if datagram is not None:
+            self._held -= datagram.held
 
 
 def _contradicts(datagram: _Datagram, packet: Packet) -> bool:
     data, at = packet.payload, packet.fragment_offset
     end = at + len(data)
-    for begin, known in datagram.parts.items():
+    for begin, known in datagram.parts:
         low, high = max(at, begin), min(end, begin + len(known))
         if low < high and known[low - begin : high - begin] != data[low - at : high - at]:
             return True
@@ -97,12 +115,17 @@ def _contradicts(datagram: _Datagram, packet: Packet) -> bool:
 def _joined(datagram: _Datagram) -> bytes | None:
     if datagram.total is None or not datagram.header:
         return None
-    body = bytearray()
-    for at in sorted(datagram.parts):
-        if at > len(body):
+    covered = 0
+    for at, data in sorted(datagram.parts):
+        if at > covered:
             return None
-        body += datagram.parts[at][len(body) - at :]
-    return bytes(body[: datagram.total]) if len(body) >= datagram.total else None
+        covered = max(covered, at + len(data))
+    if covered < datagram.total:
+        return None
+    body = bytearray(covered)
+    for at, data in reversed(datagram.parts):  # what came first is written last
+        body[at : at + len(data)] = data
+    return bytes(body[: datagram.total])
 
 
 def _rebuilt(packet: Packet, header: bytes, body: bytes) -> bytes:

@@ -203,6 +203,19 @@ def test_fragments_that_overlap_with_other_data_never_become_whole(order):
     assert any("overlap" in reason for reason in guard.engine.take_unspoken())
 
 
+def test_of_fragments_that_overlap_the_first_is_seen_where_nothing_is_stopped():
+    guard, talk = unit(mode=Mode.OBSERVE), Tcp()
+    guard.feed(talk.handshake())
+    evil, good = (talk.packet(to_server=True, payload=text, sequence=1001) for text in (REQUEST, KIND))
+    pieces = [
+        fragment(evil[:20], 16, evil[36:60], more=True),
+        fragment(good[:20], 0, good[20:60], more=True),
+        fragment(good[:20], 40, good[60:], more=False),
+    ]
+    assert guard.feed(pieces) == pieces
+    assert told(guard) == {"1:7"}
+
+
 def test_fragments_that_come_too_late_are_not_put_together():
     guard, talk = unit(), Tcp()
     guard.feed(talk.handshake())
