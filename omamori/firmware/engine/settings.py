@@ -61,7 +61,7 @@ class Settings:
     """How much of an HTTP body rules see."""
     file_limit: int = 50 << 20
     """How much of a file the antivirus scans, after decompression; as much again of what is packed in it."""
-    archive_depth: int = 8
+    archive_depth: int = 16
     """Files within files are looked into so deep."""
     archive_members: int = 2000
     """Files looked at within one file, over all depths."""
