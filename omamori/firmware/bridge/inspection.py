@@ -10,12 +10,14 @@ from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.orders import OrderFiles
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.errors import EngineError
+from omamori.firmware.engine.guards.sites import TOLD_ONLY
 from omamori.firmware.engine.journal import Numbering
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.verdict import Decided, Pass, Verdict
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Detection, encode_body
+from omamori.protocol.vocabulary import Action, Guard
 
 _PROBE: Final = bytes.fromhex(
     "45000039000100004011"  # IPv4, UDP, 192.0.2.1 to 192.0.2.2 (RFC 5737)
@@ -51,7 +53,8 @@ class EngineInspector:
 
     def take_messages(self) -> Sequence[bytes]:
         """One that does not fit a message is left out; its detection is still counted by the engine."""
-        return [line for line in map(_line, self._engine.take_detections()) if line]
+        told = (each for each in self._engine.take_detections() if not _is_summed_up(each))
+        return [line for line in map(_line, told) if line]
 
 
 def rehearse(signatures: Signatures) -> None:
@@ -83,6 +86,12 @@ def load(path: Path, paths: Paths) -> Loaded:
     return Loaded(
         signatures.version, lambda number: inspector(signatures, number, OrderFiles(paths), Direction(paths))
     )
+
+
+def _is_summed_up(detection: Detection) -> bool:
+    """A visit that nobody minds is in the hourly sums (decision 0010); an event for each would be megabytes a day."""
+    allowed = detection.guard in (Guard.UF, Guard.APG) and detection.action is Action.LOGGED
+    return allowed and TOLD_ONLY not in detection.reason
 
 
 def _line(detection: Detection) -> bytes | None:

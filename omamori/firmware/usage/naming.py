@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -159,9 +160,13 @@ class Child:
         return ""
 
     def _inside(self, copy: Copy) -> bytes:
-        """The inside end, by the port that the packet came in by."""
+        """The inside end, by the port that the packet came in by; cables may be swapped, private addresses tell."""
         source, destination = ends(copy.data)
-        return source if copy.in_port == self._inside_port else destination
+        inside, outside = (
+            (source, destination) if copy.in_port == self._inside_port else (destination, source)
+        )
+        swapped = bool(inside) and not ip_address(inside).is_private and ip_address(outside).is_private
+        return outside if swapped else inside
 
 
 def ends(data: bytes) -> tuple[bytes, bytes]:

@@ -15,6 +15,9 @@ from omamori.protocol.vocabulary import Action, Guard
 _LONGEST_ID = 72
 """Of a listed URL as far as a signature id carries it."""
 
+TOLD_ONLY = "told only"
+"""In the reason of a match that an order of the operator kept from being blocked."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
@@ -74,7 +77,7 @@ class SiteGuard:
         if ruling.prevents:
             stop(turn, reason, guard, listed.category)
         elif ruling.why:
-            reason = f"{reason} (told only: {ruling.why})"
+            reason = f"{reason} ({TOLD_ONLY}: {ruling.why})"
         kind = Kind.RISK if ruling.doubted else site_kind(guard, listed.category)
         finding = Finding(
             guard,
