@@ -70,7 +70,7 @@ def is_plausible(data: bytes) -> bool:
     if len(data) < 17:
         return False
     _, flags, questions, _, _, _ = _HEADER.unpack_from(data)
-    return flags >> 11 & 15 <= 6 and 0 < questions <= _MAX_QUESTIONS
+    return bool(flags >> 11 & 15 <= 6 and 0 < questions <= _MAX_QUESTIONS)
 
 
 def parse(data: bytes) -> DnsMessage:

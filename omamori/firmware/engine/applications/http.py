@@ -95,6 +95,9 @@ class Http:
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         if self._upgraded is not None:
             return self._upgraded.feed(piece, needs, to_server=to_server)
+        return self._parsed(piece, needs, to_server=to_server)
+
+    def _parsed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         side = self._sides[to_server]
         events: list[Event] = []
         if piece.missing and not side.lost:
@@ -342,4 +345,4 @@ class Http:
 
 def _brought_credentials(exchange: Exchange) -> bool:
     sent = exchange.request.get(b"authorization") if exchange.request else None
-    return bool(sent) and sent.strip().lower().startswith(_CREDENTIALS)
+    return sent is not None and sent.strip().lower().startswith(_CREDENTIALS)

@@ -5,7 +5,7 @@ rules. Header compression is undone by the hpack library, which is loaded when s
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from omamori.firmware.engine.applications import http_buffers, http_head
@@ -21,11 +21,12 @@ from omamori.firmware.engine.settings import Settings
 _MAX_STREAMS = 128
 _TABLE = 64 << 10
 """Bytes of a compression table that a peer may ask for."""
+_Fields = list[tuple[bytes, bytes]]
 _BODIES = {True: ("http.request_body", "file.data"), False: ("http.response_body", "file.data")}
 
 
 class _HeaderDecoder(Protocol):
-    def decode(self, data: bytes, *, raw: bool) -> Sequence[tuple[bytes, bytes]]: ...
+    def decode(self, data: bytes, raw: bool = ...) -> Iterable[tuple[bytes | str, bytes | str]]: ...  # noqa: FBT001 - theirs
 
 
 class _Body:
@@ -125,21 +126,28 @@ class Http2:
             return
         stream = self._stream(block.stream)
         if stream.bodies[to_server] is None:
-            if to_server:
-                head = stream.exchange.request = _request(fields)
-                self._asked(head, events)
-                buffers = http_buffers.of_request(head, needs)
-            else:
-                response = stream.exchange.response = _response(fields)
-                if 100 <= response.status < 200:
-                    return
-                head, buffers = response, http_buffers.of_response(response, needs)
-            stream.bodies[to_server] = _Body(buffers, http_head.encodings(head), self._settings)
-            wanted = bool(needs.intersection(_BODIES[to_server]))
-            complete = block.ends or not wanted
-            events.append(Message(stream.exchange.number, to_server, buffers, complete))
+            body = stream.bodies[to_server] = self._body(stream, fields, events, needs, to_server=to_server)
+            if body is None:
+                return
+            complete = block.ends or needs.isdisjoint(_BODIES[to_server])
+            events.append(Message(stream.exchange.number, to_server, body.buffers, complete))
         if block.ends:
             self._finish(block.stream, stream, 0, events, needs, to_server=to_server)
+
+    def _body(
+        self, stream: _Stream, fields: _Fields, events: list[Event], needs: frozenset[str], *, to_server: bool
+    ) -> _Body | None:
+        """What follows a head; None after a response that only announces another."""
+        if to_server:
+            request = stream.exchange.request = _request(fields)
+            self._asked(request, events)
+            buffers = http_buffers.of_request(request, needs)
+            return _Body(buffers, http_head.encodings(request), self._settings)
+        response = stream.exchange.response = _response(fields)
+        if 100 <= response.status < 200:
+            return None
+        buffers = http_buffers.of_response(response, needs)
+        return _Body(buffers, http_head.encodings(response), self._settings)
 
     @staticmethod
     def _asked(request: Request, events: list[Event]) -> None:
@@ -250,17 +258,22 @@ def _decoder() -> _HeaderDecoder:
     return decoder
 
 
-def _decoded(decoder: _HeaderDecoder, data: bytes) -> list[tuple[bytes, bytes]]:
+def _decoded(decoder: _HeaderDecoder, data: bytes) -> _Fields:
     """Raises NotHttp2."""
     from hpack import HPACKError
 
     try:
-        return [(bytes(name), bytes(value)) for name, value in decoder.decode(data, raw=True)]
+        found = decoder.decode(data, raw=True)
+        return [
+            (bytes(name), bytes(value))
+            for name, value in found
+            if isinstance(name, bytes) and isinstance(value, bytes)
+        ]
     except (HPACKError, ValueError, IndexError) as error:
         raise NotHttp2("a header block that cannot be decoded") from error
 
 
-def _request(fields: list[tuple[bytes, bytes]]) -> Request:
+def _request(fields: _Fields) -> Request:
     pseudo, plain = _split(fields)
     method, target = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
     if b":authority" in pseudo and not any(name.lower() == b"host" for name, _ in plain):
@@ -269,17 +282,17 @@ def _request(fields: list[tuple[bytes, bytes]]) -> Request:
     return Request(line, _raw(plain), plain, method=method, target=target, protocol=b"HTTP/2")
 
 
-def _response(fields: list[tuple[bytes, bytes]]) -> Response:
+def _response(fields: _Fields) -> Response:
     pseudo, plain = _split(fields)
     status = pseudo.get(b":status", b"")
     number = int(status) if status.isdigit() and len(status) == 3 else 0
     return Response(b"HTTP/2 " + status, _raw(plain), plain, protocol=b"HTTP/2", status=number)
 
 
-def _split(fields: list[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], list[tuple[bytes, bytes]]]:
+def _split(fields: _Fields) -> tuple[dict[bytes, bytes], _Fields]:
     pseudo = {name: value for name, value in fields if name.startswith(b":")}
     return pseudo, [(name, value) for name, value in fields if not name.startswith(b":")]
 
 
-def _raw(fields: list[tuple[bytes, bytes]]) -> bytes:
+def _raw(fields: _Fields) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in fields) + b"\r\n"

@@ -60,16 +60,13 @@ class Ssh:
         side.data += piece.data
         events: set[str] = set()
         known = (side.banner, side.hassh)
-        if side.banner is None:
-            self._banner(side, events)
-        if side.banner is not None:
-            self._packets(side, events, to_server=to_server)
-        if side.over:
+        over = self._read(side, events, to_server=to_server)
+        if over:
             side.data = b""
         if known == (side.banner, side.hassh) and not events:
             return ()
         buffers = _buffers(side, needs, to_server=to_server)
-        return (Message(1, to_server, buffers, complete=side.over, events=frozenset(events)),)
+        return (Message(1, to_server, buffers, complete=over, events=frozenset(events)),)
 
     def end(self, needs: frozenset[str]) -> Sequence[Event]:  # noqa: ARG002 - the interface's
         return ()
@@ -78,8 +75,15 @@ class Ssh:
         banner = self._sides[True].banner or self._sides[False].banner
         return Context(subject=banner.software.decode("utf-8", "backslashreplace") if banner else "")
 
+    def _read(self, side: _Side, events: set[str], *, to_server: bool) -> bool:
+        """Nothing that can be read follows."""
+        if side.banner is not None or self._has_banner(side, events):
+            self._packets(side, events, to_server=to_server)
+        return side.over
+
     @staticmethod
-    def _banner(side: _Side, events: set[str]) -> None:
+    def _has_banner(side: _Side, events: set[str]) -> bool:
+        """It is there now."""
         while b"\n" in side.data:
             line, _, side.data = side.data.partition(b"\n")
             if line.startswith(b"SSH-"):
@@ -89,10 +93,11 @@ class Ssh:
                     events.add("ssh.invalid_banner")
                 if len(line) > _LONG_BANNER:
                     events.add("ssh.long_banner")
-                return
+                return True
         if len(side.data) > _MAX_BANNER:
             side.over = True
             events.add("ssh.long_banner")
+        return False
 
     @staticmethod
     def _packets(side: _Side, events: set[str], *, to_server: bool) -> None:
