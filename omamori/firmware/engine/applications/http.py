@@ -324,8 +324,7 @@ class Http:
         event = Content(number, to_server, offset, 0, b"", True, 0, side.first, last=True)
         events += side.files.split(event) if side.files is not None else [event]
         if side.body is not None and side.body.invalid and "events" in needs:
-            way = "request" if to_server else "response"
-            odd = frozenset((f"http.invalid_{way}_chunk_len",))
+            odd = http_events.of_chunks(to_server=to_server)
             events.append(Message(number, to_server, side.buffers, complete=False, events=odd))
         self._show(side, events, needs, complete=True, to_server=to_server)
         side.body = side.decoder = side.files = None

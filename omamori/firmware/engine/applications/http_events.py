@@ -43,6 +43,12 @@ def of_response(response: Response, text: bytes) -> frozenset[str]:
     return _named(found)
 
 
+def of_chunks(*, to_server: bool) -> frozenset[str]:
+    """Of a body that should come in chunks and does not."""
+    way = "request" if to_server else "response"
+    return _named({f"invalid_{way}_chunk_len"})
+
+
 def _of_head(head: Head, text: bytes, way: str) -> set[str]:
     found: set[str] = set()
     transfer, length = head.get(b"transfer-encoding"), head.get(b"content-length")

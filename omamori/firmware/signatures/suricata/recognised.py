@@ -31,6 +31,7 @@ EVENTS = frozenset(
         *(f"http.invalid_transfer_encoding_value_in_{way}" for way in _WAYS),
         *(f"http.invalid_content_length_field_in_{way}" for way in _WAYS),
         *(f"http.invalid_{way}_field_folding" for way in _WAYS),
+        *(f"http.invalid_{way}_chunk_len" for way in _WAYS),
         *(f"http.{way}_field_missing_colon" for way in _WAYS),
         *(f"http.{way}_field_too_long" for way in _WAYS),
         *(f"http.{way}_header_repetition" for way in _WAYS),
