@@ -5,6 +5,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from omamori.fleet.portal import usage, views
+from omamori.fleet.portal.exceptions import exception_list
 from omamori.fleet.portal.signing_in import SignIn
 
 urlpatterns = [
@@ -12,6 +13,7 @@ urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("language/", set_language, name="set_language"),
+    path("exceptions/", exception_list, name="exceptions"),
     path("units/<str:key>/", views.unit, name="unit"),
     path("units/<str:key>/detections/", views.unit_detections, name="detections"),
     path("units/<str:key>/hosts/", views.unit_hosts, name="hosts"),
