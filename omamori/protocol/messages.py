@@ -58,8 +58,20 @@ class Host:
     addresses: tuple[HostAddress, ...] = ()
     name: str = ""
     name_source: str = ""
-    """Which protocol the name came from: `dhcp`, `mdns`, `netbios`; empty where there is no name."""
+    """Which protocol the name came from: `mdns`, `netbios`, `dhcp`, `dhcpv6`, `llmnr`; empty where there is no name."""
     vendor: str = ""
+    kind: str = ""
+    """What it seems to be: `pc`, `phone`, `tablet`, `printer`, `nas`, `camera`, `router`, `access point`, `server`, `phone system`,
+    `media`; empty where the signs are too few. More words may come. Capability 4."""
+    system: str = ""
+    """Which system it seems to run, e.g. `Windows 10`. Capability 4."""
+    device: Mac | None = None
+    """The MAC address under which the same device was known first; a conclusion, never final. Capability 4."""
+    device_reason: str = ""
+    """`identity`, `renewed` or `interfaces`: by which rule."""
+    shared: float = 0.0
+    """How likely several devices speak through it, 0 to 1: what it does may be any of theirs. Capability 4."""
+    shared_reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,12 @@ UP: dict[str, m.UpBody] = {
                 "keiri-pc",
                 "dhcp",
                 "Acme",
+                "access point",
+                "Linux",
+                mac("02:00:00:12:34:56"),
+                "renewed",
+                0.85,
+                ("its packets have passed 1 router(s) before",),
             ),
         ),
     ),
@@ -117,6 +123,11 @@ DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
 }
 BEFORE_POLICIES = {"document-want": replace(DOCUMENTS["document-want"], policy=Policy())}
 """What capability 1 said."""
+PLAIN_HOST = m.Host(
+    MAC, Side.BEHIND, FIRST, LATER, (m.HostAddress("192.168.1.23", FIRST, LATER),), "keiri-pc", "dhcp", "Acme"
+)
+BEFORE_KINDS: dict[str, m.UpBody] = {"hosts": m.Hosts(LATER, (PLAIN_HOST,))}
+"""What capabilities 1 to 3 said."""
 
 
 def golden(name: str, capability: int = CAPABILITY) -> Path:
@@ -127,7 +138,8 @@ def golden(name: str, capability: int = CAPABILITY) -> Path:
 def test_upward_messages_decode_to_what_they_meant(kind: str) -> None:
     first = SINCE.get(kind, 1)
     read = m.decode_up(golden(kind, first).read_bytes())
-    assert read == m.Upward(UNIT, BOOT, 42, UP[kind], first)
+    assert read == m.Upward(UNIT, BOOT, 42, BEFORE_KINDS.get(kind, UP[kind]), first)
+    assert m.decode_up(golden(kind).read_bytes()) == m.Upward(UNIT, BOOT, 42, UP[kind])
 
 
 @pytest.mark.parametrize("kind", DOWN)
