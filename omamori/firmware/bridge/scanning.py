@@ -13,11 +13,13 @@ from typing import Final
 
 from omamori.firmware.bridge.wiring import Wiring
 from omamori.firmware.engine.scans import Kind, Knock, Suspicion, Watch
+from omamori.firmware.engine.severity import Kind as Severe
+from omamori.firmware.engine.severity import Way, grade
 from omamori.firmware.host import handshakes
 from omamori.firmware.host.nflog import NflogError, PacketLog
 from omamori.protocol.ids import DetectionId
 from omamori.protocol.messages import Detection, Endpoint, encode_body
-from omamori.protocol.vocabulary import Action, Direction, Guard, Severity
+from omamori.protocol.vocabulary import Action, Direction, Guard
 
 _NUMBERS: Final = 8_000_000_000
 """Detections are numbered from here; the workers stay far below."""
@@ -90,7 +92,7 @@ class ScanWatch:
             time=datetime.fromtimestamp(max(now, 0.0), UTC),
             guard=Guard.IPS,
             direction=Direction.OUTBOUND if found.from_inside else Direction.INBOUND,
-            severity=Severity.TWO if found.from_inside else Severity.ONE,
+            severity=grade(Severe.ATTACK, Way.SENT if found.from_inside else Way.RECEIVED),
             signature_id=found.kind.value,
             signature=_TITLES[found.kind],
             action=Action.LOGGED,

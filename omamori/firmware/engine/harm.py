@@ -16,8 +16,10 @@ What does not block is told with one star. This module knows no flow, no mode an
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from omamori.firmware.engine.signatures import RuleHit
+if TYPE_CHECKING:
+    from omamori.firmware.engine.signatures import RuleHit
 
 MALWARE_CLASSES = frozenset(("coin-mining", "command-and-control", "domain-c2", "trojan-activity"))
 """Behaviour pinned to malware."""
@@ -91,7 +93,7 @@ class Judgement:
     why: str
 
 
-def judge(hit: RuleHit, *, from_outside: bool) -> Judgement:
+def judge(hit: "RuleHit", *, from_outside: bool) -> Judgement:
     """`from_outside`: the flow was opened from the router side."""
     if hit.action in ("drop", "reject"):
         return Judgement(blocks=True, why=f"the rule says {hit.action}")
@@ -102,7 +104,7 @@ def judge(hit: RuleHit, *, from_outside: bool) -> Judgement:
     return Judgement(blocks=blocks, why=f"class {hit.classtype or 'not given'}")
 
 
-def _informs(hit: RuleHit) -> str:
+def _informs(hit: "RuleHit") -> str:
     """Why this rule merely informs; empty if it does not say so."""
     source, _, rest = hit.message.partition(" ")
     category = rest.partition(" ")[0]
@@ -113,5 +115,5 @@ def _informs(hit: RuleHit) -> str:
     return "confidence low" if "low" in _said(hit, "confidence") else ""
 
 
-def _said(hit: RuleHit, key: str) -> list[str]:
+def _said(hit: "RuleHit", key: str) -> list[str]:
     return [value.lower() for value in hit.metadata.get(key, ())]

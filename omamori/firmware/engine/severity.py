@@ -14,12 +14,14 @@ The kind comes from what the rule or list says of itself; a rule that is not sur
 """
 
 from enum import Enum, auto
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from omamori.firmware.engine.harm import HARMLESS, MALWARE_CLASSES
-from omamori.firmware.engine.inspection import FlowFacts
-from omamori.firmware.engine.signatures import RuleHit
 from omamori.protocol.vocabulary import Guard, Severity
+
+if TYPE_CHECKING:
+    from omamori.firmware.engine.inspection import FlowFacts
+    from omamori.firmware.engine.signatures import RuleHit
 
 
 class Kind(Enum):
@@ -62,7 +64,7 @@ _SITES: Final = {
 """Categories of the web guard; reaching for any other listed site is a risk."""
 
 
-def way(facts: FlowFacts, *, to_server: bool) -> Way:
+def way(facts: "FlowFacts", *, to_server: bool) -> Way:
     """Of data that goes to the flow's server, or to its client."""
     if facts.client_inside:
         return Way.SENT if to_server else Way.ANSWERED
@@ -74,7 +76,7 @@ def grade(kind: Kind, way: Way) -> Severity:
     return TABLE.get((kind, way), Severity.ONE)
 
 
-def rule_kind(hit: RuleHit, *, harmful: bool) -> Kind:
+def rule_kind(hit: "RuleHit", *, harmful: bool) -> Kind:
     """`harmful` as `harm.judge` says: it knows which rules merely inform or are unsure."""
     if not harmful or hit.classtype in HARMLESS:
         return Kind.RISK
