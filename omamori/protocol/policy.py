@@ -117,7 +117,7 @@ def change(subject: str, response: str) -> Change:
         wanted = Response(response)
     except ValueError as error:
         raise PolicyError(f"not one of {', '.join(Response)}: {response[:40]!r}") from error
-    if wanted is Response.NEUTRALISE and subject != Guard.AV:
+    if wanted is Response.NEUTRALISE and subject.partition(":")[0] != Guard.AV:
         raise PolicyError("only the antivirus (av) neutralises")
     if wanted is Response.BLOCK and subject in (Guard.UF, Guard.APG):
         raise PolicyError(f"{subject} blocks by category: name the categories")

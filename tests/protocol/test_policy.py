@@ -63,6 +63,19 @@ def test_what_no_guard_can_do_is_refused(subject, response):
         policy.change(subject, response)
 
 
+@pytest.mark.parametrize(
+    ("subject", "response", "kept"),
+    [
+        ("AV", "neutralise", "av"),
+        ("av:Win.Test-1", "neutralise", "av:Win.Test-1"),
+        ("2010001", "block", "1:2010001"),
+        ("wg:bad.example", "log", "wg:bad.example"),
+    ],
+)
+def test_what_guards_can_do(subject, response, kept):
+    assert policy.change(subject, response) == Change(kept, response)
+
+
 def test_a_policy_at_every_bound_fits_one_message():
     until = datetime(2026, 12, 31, 23, 59, 59, 999999, UTC)
     longest = Exemption(2**63 - 1, until, mac("aa:bb:cc:dd:ee:ff"), "guard" * 4 + ":" + "x" * 80, "d" * 253)

@@ -129,8 +129,14 @@ class Conduct:
 
 def names_of(context: Context) -> tuple[str, ...]:
     """Sites a conversation is about, for `Match.names`."""
-    known = (context.http.get("hostname"), context.tls.get("sni"), context.dns.get("rrname"))
+    known = [context.http.get("hostname"), context.tls.get("sni"), *_questions(context.dns)]
     return tuple(str(name).lower().rstrip(".").partition(":")[0] for name in known if name)
+
+
+def _questions(dns: Mapping[str, object]) -> list[object]:
+    query, answer = dns.get("query"), dns.get("answer")
+    asked = [*query] if isinstance(query, list) else []
+    return [each.get("rrname") for each in (*asked, answer) if isinstance(each, Mapping)]
 
 
 def _network(destination: str) -> _Network | None:

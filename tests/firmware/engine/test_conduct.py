@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import dpkt
 import pytest
 
 from omamori.firmware.engine.antivirus import Antivirus, literal
@@ -14,7 +15,7 @@ from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures.suricata import parse_rule
 from omamori.protocol.policy import Change, Exemption, Policy
 from omamori.protocol.vocabulary import Action, Guard, Severity
-from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit
+from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, datagram
 
 MAC, OTHER = "02:00:00:00:00:20", "02:00:00:00:00:21"
 RULE = (
@@ -101,6 +102,20 @@ def test_a_rule_is_exempt_for_the_site_that_was_asked_for():
     passed, (told,) = visit(guard, "else.example", "/beacon", port=40_001)
     assert not passed
     assert (told.signature_id, told.severity) == ("1:7", Severity.THREE)
+
+
+@pytest.mark.parametrize("domain", ["beacon.example", "www.beacon.example", "example"])
+def test_a_rule_about_a_dns_question_is_exempt_for_its_name(domain):
+    rule = 'alert dns any any -> any any (msg:"OWN"; dns.query; content:"beacon"; classtype:trojan-activity; sid:9;)'
+    asked = datagram(
+        PC, SITE, 5353, 53, bytes(dpkt.dns.DNS(id=1, qd=[dpkt.dns.DNS.Q(name="www.beacon.example")]))
+    )
+    guard = Unit(Engine(Signatures(RuleSet.build([parse_rule(rule)]))))
+    assert guard.feed([asked]) == []
+    guard.engine.obey(Orders(Policy((Exemption(1, until(guard, 60), rule="1:9", destination=domain),))))
+    assert guard.feed([asked]) == [asked]
+    guard.engine.obey(Orders(Policy((Exemption(1, until(guard, 60), destination="other.example"),))))
+    assert guard.feed([asked]) == []
 
 
 def test_a_host_is_known_by_the_address_it_holds_now():
