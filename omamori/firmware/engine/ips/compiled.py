@@ -1,13 +1,13 @@
 """One rule made ready to be confirmed: resolved header, compiled steps. Made when it first becomes a candidate."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
 from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, applications, moments
 from omamori.firmware.engine.ips.moves import Run
-from omamori.firmware.engine.ips.rule import Rule, Section
+from omamori.firmware.engine.ips.rule import ByteExtract, ByteMath, Rule, Section
 from omamori.firmware.engine.ips.sequence import Steps
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import View, Views
@@ -28,7 +28,17 @@ class CompiledSection:
 class CompiledRule:
     """`matches` decides; it changes nothing but what it notes in the flow's memory for a rule over stream and buffers."""
 
-    __slots__ = ("_applications", "_header", "_payload", "_sections", "_where", "key", "reach", "rule")
+    __slots__ = (
+        "_applications",
+        "_extracts",
+        "_header",
+        "_payload",
+        "_sections",
+        "_where",
+        "key",
+        "reach",
+        "rule",
+    )
 
     def __init__(self, rule: Rule, resolver: Resolver) -> None:
         """Raises SignatureError."""
@@ -49,6 +59,9 @@ class CompiledRule:
         self._payload = next((section for section in compiled if section.buffer == PAYLOAD), None)
         self._sections = [section for section in compiled if section.buffer != PAYLOAD]
         self._where = moments(rule)
+        self._extracts = any(
+            isinstance(step, ByteExtract | ByteMath) for section in rule.sections for step in section.steps
+        )
 
     def matches(self, inspection: Inspection, views: Views) -> bool:
         """All but state and thresholds."""
@@ -61,6 +74,14 @@ class CompiledRule:
         if self._payload is not None and not self._payload_matches(inspection, views, values):
             return False
         return all(self._section_matches(section, views, values) for section in self._sections)
+
+    def possible(self, views: Views, names: Collection[str]) -> bool:
+        """False where what it asks of these buffers alone is not there; True where that cannot be told from them."""
+        if self._payload is not None or self._extracts:
+            return True
+        return all(
+            self._section_matches(section, views, {}) for section in self._sections if section.buffer in names
+        )
 
     def _flow_matches(self, inspection: Inspection) -> bool:
         wanted, flow = self.rule.flow, inspection.flow

@@ -16,6 +16,7 @@ from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.moments import PAYLOAD, moments
 from omamori.firmware.engine.ips.order import ordered, rank
 from omamori.firmware.engine.ips.recent import Recent
+from omamori.firmware.engine.ips.repeated import NAMES, Repeated
 from omamori.firmware.engine.ips.rule import BitOp, FlowInt, Rule, RuleAction, StateOp
 from omamori.firmware.engine.ips.spans import Resolver, Variables
 from omamori.firmware.engine.ips.state import Memory, Said
@@ -62,6 +63,9 @@ class RuleSet:
         self._unfiltered = Unfiltered(
             [(number, rules[number]) for number in literals.unfiltered], self._resolver, set(literals.late)
         )
+        self._repeated = Repeated(self._buffers, self._unfiltered.buffers, self._possible)
+        self._buffers = {name: groups for name, groups in self._buffers.items() if name not in NAMES}
+        self._lone = {name: index for name, index in self._unfiltered.buffers.items() if name not in NAMES}
         self._needs = frozenset(needs) if needs is not None else needed(rules)
         self._packet: Packet | None = None
         self._fired_in_packet: set[Key] = set()
@@ -113,10 +117,13 @@ class RuleSet:
         self._unfiltered.candidates(inspection, found)
         match inspection.moment:
             case Moment.TRANSACTION:
-                for name in inspection.buffers:
+                self._repeated.candidates(inspection.buffers, views, found)
+                for name, values in inspection.buffers.items():
                     for transforms, group in self._buffers.get(name, ()):
                         for view in views.values(name, transforms):
                             group.candidates(view, found)
+                    if index := self._lone.get(name):
+                        index.candidates(values, found)
             case Moment.STREAM:
                 self._search_stream(inspection, found)
             case Moment.PACKET:
@@ -164,11 +171,18 @@ class RuleSet:
 
     # -- confirmation
 
-    def _hits(self, number: int, inspection: Inspection, views: Views) -> Said:
-        """The rule matches and its state is applied: what it wants. Only what drops acts without telling."""
+    def _ready(self, number: int) -> CompiledRule:
         compiled = self._compiled.get(number)
         if compiled is None:
             compiled = self._compiled[number] = CompiledRule(self._rules[number], self._resolver)
+        return compiled
+
+    def _possible(self, number: int, views: Views) -> bool:
+        return self._ready(number).possible(views, NAMES)
+
+    def _hits(self, number: int, inspection: Inspection, views: Views) -> Said:
+        """The rule matches and its state is applied: what it wants. Only what drops acts without telling."""
+        compiled = self._ready(number)
         if self._fired(compiled.key, inspection):
             return Said.NOTHING
         rule = compiled.rule

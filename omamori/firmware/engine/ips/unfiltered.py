@@ -188,15 +188,17 @@ class Unfiltered:
         elif rule.header.protocol not in TRANSPORTS:
             self._applications.setdefault(rule.header.protocol, []).append(number)
 
+    @property
+    def buffers(self) -> "Mapping[str, BufferIndex]":
+        """Rules of messages, by the first buffer that they look at: not among `candidates`."""
+        return self._buffers
+
     def candidates(self, inspection: Inspection, into: set[int]) -> None:
         """Adds to `into`."""
         if inspection.events:
             into.update(self._events)
         if inspection.moment is Moment.TRANSACTION:
             into.update(self._applications.get(inspection.flow.application, ()))
-            for name, index in self._buffers.items():
-                if values := inspection.buffers.get(name):
-                    index.candidates(values, into)
             return
         flow = inspection.flow
         if inspection.to_server:

@@ -1,0 +1,67 @@
+"""Candidates by those buffers of a message that are the same in message after message: method, host, user agent and their like.
+
+A browser sends them alike hundreds of times. So they are looked at together, once: the literals that are in them, and of the
+rules found so (or that no literal stands for) those that these very values do not already rule out. Bounded; what is long
+is not remembered.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from omamori.firmware.engine.ips.prefilter import Prefilter
+from omamori.firmware.engine.ips.unfiltered import BufferIndex
+from omamori.firmware.engine.ips.views import Views
+
+NAMES: Final = frozenset(
+    (
+        "http.method", "http.protocol", "http.host", "http.host.raw", "http.header_names", "http.user_agent", "http.accept",
+        "http.accept_enc", "http.accept_lang", "http.connection", "http.content_type", "http.stat_code", "http.stat_msg",
+        "http.response_line", "http.server",
+    )
+)  # fmt: skip
+"""Of a URL, a cookie or a date that would be in vain."""
+_REMEMBERED: Final = 1024
+_LONGEST: Final = 2048
+Groups: TypeAlias = Mapping[str, Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]]
+Buffers: TypeAlias = Mapping[str, Sequence[bytes]]
+
+
+class Repeated:
+    """What was found for each combination of values."""
+
+    __slots__ = ("_groups", "_known", "_lone", "_possible")
+
+    def __init__(
+        self, groups: Groups, lone: Mapping[str, BufferIndex], possible: Callable[[int, Views], bool]
+    ) -> None:
+        """`possible` says whether a rule can match, as far as the buffers of `NAMES` tell."""
+        self._groups = {name: group for name, group in groups.items() if name in NAMES}
+        self._lone = {name: index for name, index in lone.items() if name in NAMES}
+        self._possible = possible
+        self._known: dict[tuple[object, ...], frozenset[int]] = {}
+
+    def candidates(self, buffers: Buffers, views: Views, into: set[int]) -> None:
+        """Adds to `into`."""
+        # Also buffers that no literal is sought in: whether they are there may rule something out.
+        values = [(name, *buffers[name]) for name in buffers if name in NAMES]
+        if not values:
+            return
+        key = tuple(values)
+        known = self._known.get(key)
+        if known is None:
+            known = self._found(buffers, views)
+            if sum(len(value) for each in values for value in each) <= _LONGEST:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = known
+        into.update(known)
+
+    def _found(self, buffers: Buffers, views: Views) -> frozenset[int]:
+        found: set[int] = set()
+        for name in buffers:
+            for transforms, group in self._groups.get(name, ()):
+                for view in views.values(name, transforms):
+                    group.candidates(view, found)
+            if name in self._lone:
+                self._lone[name].candidates(buffers[name], found)
+        return frozenset(number for number in found if self._possible(number, views))
