@@ -14,7 +14,7 @@ _PROTOCOLS = {"icmp": "ICMP", "icmpv6": "IPv6-ICMP"}
 
 
 def drop_events(drops: Sequence[Dropped], *, every_packet: bool) -> Iterator[dict[str, object]]:
-    seen = set()
+    seen, ended = set(), set()
     for dropped in drops:
         packet = dropped.packet
         way = (
@@ -24,12 +24,16 @@ def drop_events(drops: Sequence[Dropped], *, every_packet: bool) -> Iterator[dic
             packet.destination_port,
             packet.protocol,
         )
+        flow = frozenset((way[:2], way[2:4])), packet.protocol
+        follows = dropped.whole and flow in ended
+        ended |= {flow} if dropped.whole else set()
         if every_packet or way not in seen:
             seen.add(way)
-            yield _event(dropped, packet)
+            yield _event(dropped, packet, follows=follows)
 
 
-def _event(dropped: Dropped, packet: Packet) -> dict[str, object]:
+def _event(dropped: Dropped, packet: Packet, *, follows: bool) -> dict[str, object]:
+    """`follows`: an earlier packet of its flow was the one that matched."""
     name = packet.protocol_name
     event: dict[str, object] = {
         "timestamp": datetime.fromtimestamp(dropped.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000"),
@@ -41,7 +45,7 @@ def _event(dropped: Dropped, packet: Packet) -> dict[str, object]:
     }
     if name in _PORTED:
         event |= {"src_port": packet.source_port, "dest_port": packet.destination_port}
-    if rule := _RULE.match(dropped.reason):
+    if not follows and (rule := _RULE.match(dropped.reason)):
         event["drop"] = {"len": packet.end, "ttl": packet.ttl, "reason": "rules"}
         event["alert"] = {
             "action": "blocked",

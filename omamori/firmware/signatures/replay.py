@@ -25,6 +25,8 @@ class Dropped:
     packet: Packet
     time: float
     reason: str
+    whole: bool
+    """The rest of its flow, too."""
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ def _one(engine: Engine, packet: bytes, now: float, inside: AddressSet, outcome:
         outcome.dropped += 1
         outcome.reasons[verdict.reason] = outcome.reasons.get(verdict.reason, 0) + 1
         if len(outcome.drops) < _MAX_DROPS:
-            outcome.drops.append(Dropped(parse(packet), now, verdict.reason))
+            outcome.drops.append(Dropped(parse(packet), now, verdict.reason, isinstance(verdict, Block)))
     outcome.rewritten += isinstance(verdict, Rewrite)
 
 

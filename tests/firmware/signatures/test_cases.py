@@ -71,10 +71,39 @@ def test_alerts_and_drops_are_compared(case, arguments, checks):
     assert case.write(f"{arguments}checks:\n{checks}").answer() == (Status.PASSED, "")
 
 
-def test_every_dropped_packet_is_told_where_the_configuration_says_so(case):
-    configuration = "%YAML 1.1\n---\noutputs:\n- eve-log:\n    types:\n    - drop:\n        flows: all\n"
-    description = f"{IPS}checks:\n{check(2, event_type='drop', src_port=4000)}"
-    assert case.write(description, suricata_yaml=configuration).answer() == (Status.PASSED, "")
+EVERY = "%YAML 1.1\n---\noutputs:\n- eve-log:\n    types:\n    - drop:\n        flows: all\n"
+
+
+def test_a_rule_over_streams_drops_the_rest_of_the_flow_too(case):
+    talk = Tcp(server_port=9)
+    packets = talk.handshake() + talk.say(b"bad", to_server=True) + talk.say(b"more", to_server=True)
+    rules = 'drop tcp any any -> any 9 (content:"bad"; sid:7;)\n'
+    description = f"{IPS}checks:\n{check(1, event_type='drop', drop__reason='rules')}"
+    description += check(1, event_type="drop", drop__reason="flow drop")
+    assert case.write(description, rules=rules, packets=packets, suricata_yaml=EVERY).answer() == (
+        Status.PASSED,
+        "",
+    )
+
+
+def test_a_rule_over_packets_drops_these_alone(case):
+    description = f"{IPS}checks:\n{check(1, event_type='drop')}"
+    assert case.write(description, suricata_yaml=EVERY).answer() == (Status.PASSED, "")
+
+
+def test_a_pass_rule_over_packets_passes_these_alone(case):
+    rules = 'pass udp any any -> any 9 (content:"bad"; sid:1;)\nalert udp any any -> any 9 (content:"o"; sid:2;)\n'
+    packets = [datagram(PC, SITE, 4000, 9, data) for data in (b"bad no", b"no")]
+    one = f"checks:\n{check(1, event_type='alert', alert__signature_id=2)}"
+    assert case.write(one, rules=rules, packets=packets).answer() == (Status.PASSED, "")
+
+
+def test_a_pass_rule_over_streams_passes_the_flow(case):
+    rules = 'pass tcp any any -> any 9 (content:"bad"; sid:1;)\nalert tcp any any -> any 9 (content:"o"; sid:2;)\n'
+    talk = Tcp(server_port=9)
+    packets = talk.handshake() + talk.say(b"bad no", to_server=True) + talk.say(b"no", to_server=True)
+    none = f"checks:\n{check(0, event_type='alert')}"
+    assert case.write(none, rules=rules, packets=packets).answer() == (Status.PASSED, "")
 
 
 def test_what_only_a_log_has_is_left_out_of_the_comparison(case):

@@ -18,6 +18,7 @@ class Round:
         "now",
         "packet",
         "parts",
+        "passed",
         "silent",
         "suspect",
         "to_server",
@@ -32,6 +33,8 @@ class Round:
         """Why this packet and the rest of the flow are dropped."""
         self.drop = ""
         """Why this packet alone is dropped."""
+        self.passed = False
+        """A pass rule matched this packet alone."""
         self.by = Guard.AV
         """Which guard stops it, once one does."""
         self.category = ""
@@ -48,12 +51,12 @@ class Round:
         return layer.context(transaction) if layer is not None else Context()
 
 
-def stop(turn: Round, reason: str, by: Guard, category: str = "") -> None:
+def stop(turn: Round, reason: str, by: Guard, category: str = "", *, packet_only: bool = False) -> None:
     """A resolver's question is dropped alone, for others may follow from the same port; else the whole flow ends."""
     if not turn.block and not turn.drop:
         turn.by, turn.category = by, category
     facts = turn.flow.facts
-    if facts.protocol == "udp" and facts.application == "dns":
+    if packet_only or (facts.protocol == "udp" and facts.application == "dns"):
         turn.drop = turn.drop or reason
     else:
         turn.block = turn.block or reason

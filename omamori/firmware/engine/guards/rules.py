@@ -22,11 +22,11 @@ class RuleGuard:
         self._settings, self._journal, self._conduct = settings, journal, conduct
 
     def inspect(self, turn: Round, signatures: Signatures, inspection: Inspection) -> None:
-        if turn.flow.passed:
+        if turn.flow.passed or turn.passed:
             return
         for hit in signatures.rules.evaluate(inspection):
             if hit.action == "pass":
-                turn.flow.passed = True
+                turn.passed, turn.flow.passed = True, not hit.packet_only
                 return
             self._hit(turn, hit, inspection)
 
@@ -36,7 +36,9 @@ class RuleGuard:
         context = turn.context(inspection.transaction)
         ruling = self._ruling(turn, hit, context, judgement)
         if ruling.prevents:
-            stop(turn, reason, Guard.IPS, hit.classtype)
+            # Only who wrote `drop` or `reject` chose how much of the flow it is for.
+            alone = hit.packet_only and hit.action != "alert"
+            stop(turn, reason, Guard.IPS, hit.classtype, packet_only=alone)
         elif ruling.why:
             reason = f"{reason} (told only: {ruling.why})"
         if not hit.told:

@@ -62,6 +62,8 @@ def _field(packet: Packet, name: str) -> int | None:
         return len(packet.payload)
     if name in ("fragment_id", "fragment_offset") and packet.version == 6 and not packet.is_fragment:
         return None
+    if name == "fragment_offset" and packet.version == 4:
+        return packet.fragment_offset // 8
     value = getattr(packet, name)
     return None if value is None else int(value)
 
@@ -91,10 +93,8 @@ def _bits(check: BitsCheck, packet: Packet) -> bool:
             return value & wanted == wanted
         case "*":
             return bool(value & wanted)
-        case "!":
-            return value & wanted == 0 if check.field != "flags" else value != wanted
-        case "-":
-            return value & wanted == 0
+        case "!" | "-":
+            return value & wanted != wanted
         case _:
             return value == wanted
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
-from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, applications, moments
+from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, address_only, applications, moments
 from omamori.firmware.engine.ips.moves import Run
 from omamori.firmware.engine.ips.rule import ByteExtract, ByteMath, Rule, Section
 from omamori.firmware.engine.ips.sequence import Steps
@@ -62,6 +62,13 @@ class CompiledRule:
         self._extracts = any(
             isinstance(step, ByteExtract | ByteMath) for section in rule.sections for step in section.steps
         )
+
+    @property
+    def packet_only(self) -> bool:
+        """It is about single packets, as Suricata's rules of type "pkt"."""
+        where = self._where
+        whole = where.stream or where.transaction or self._applications or address_only(self.rule)
+        return not whole
 
     def matches(self, inspection: Inspection, views: Views) -> bool:
         """All but state and thresholds."""

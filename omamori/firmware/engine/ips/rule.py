@@ -228,7 +228,7 @@ class BitsCheck:
     field: str
     bits: int
     modifier: str = ""
-    """Empty: exactly these. `+`: these and any others. `*`: any of these. `-` or `!`: none of these."""
+    """Empty: exactly these. `+`: these and any others. `*`: any of these. `-` or `!`: not all of these."""
     ignored: int = 0
 
 

@@ -101,14 +101,15 @@ class RuleSet:
             return ()
         said = {rule: self._hits(rule, inspection, views) for rule in sorted(candidates)}
         matched = [
-            (self._rules[number], word is Said.TELL)
+            (self._compiled[number], word is Said.TELL)
             for number, word in said.items()
             if word is not Said.NOTHING
         ]
-        matched.sort(key=lambda each: rank(each[0]))
-        if matched and matched[0][0].header.action is RuleAction.PASS:
+        matched.sort(key=lambda each: rank(each[0].rule))
+        if matched and matched[0][0].rule.header.action is RuleAction.PASS:
             matched = matched[:1]
-        return [_hit(rule, told=told) for rule, told in matched]
+        alone = inspection.moment is Moment.PACKET
+        return [_hit(each.rule, told=told, packet_only=alone and each.packet_only) for each, told in matched]
 
     # -- candidates
 
@@ -274,7 +275,7 @@ def _needs(rule: Rule) -> set[str]:
     return names
 
 
-def _hit(rule: Rule, *, told: bool) -> RuleHit:
+def _hit(rule: Rule, *, told: bool, packet_only: bool) -> RuleHit:
     metadata: dict[str, list[str]] = {}
     for key, value in rule.metadata:
         metadata.setdefault(key, []).append(value)
@@ -288,5 +289,6 @@ def _hit(rule: Rule, *, told: bool) -> RuleHit:
         action=rule.header.action.value,
         metadata=metadata,
         told=told,
+        packet_only=packet_only,
         keeps_state=rule.silent and any(map(_changes, rule.state)),
     )

@@ -215,7 +215,7 @@ def hostbits(draft: Draft, option: Option) -> None:
         raise RuleSyntaxError(
             f"hostbits: not an operation: {(option.value or '')[:60]!r}", option.value_column
         )
-    side = words[2] if len(words) > 2 else "dst"
+    side = words[2] if len(words) > 2 else "src"
     track = {"src": "ip_src", "dst": "ip_dst", "both": "ip_pair"}.get(side)
     if track is None:
         raise RuleSyntaxError(f"hostbits: not a side: {side[:20]!r}", option.value_column)

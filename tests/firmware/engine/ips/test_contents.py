@@ -86,6 +86,7 @@ TABLE = [
     ('content:"L"; byte_jump:1,1,from_beginning; content:"c"; within:1;', b"L\x03.c", True),
     ('content:"L"; byte_jump:1,0,relative; content:"x"; distance:0;', b"L\xff..x", False),
     ('content:"L"; byte_jump:1,0,relative,post_offset -1; content:"x"; within:1;', b"L\x02.x.", True),
+    ('content:"L"; byte_jump:1,0,relative,post_offset -9; content:"L"; within:1;', b"L\x02.x.", True),
     # byte_extract and byte_math feed other options
     ('content:"L"; byte_extract:1,0,n,relative; content:"x"; offset:n;', b"L\x03.x", True),
     ('content:"L"; byte_extract:1,0,n,relative; content:"x"; offset:n;', b"Lx\x7f", False),

@@ -75,3 +75,23 @@ def test_a_connection_that_is_not_followed_is_seen_packet_by_packet():
     followed = unit(*options)
     followed.feed(packets)
     assert sorted(told(followed)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("option", "flags", "expected"),
+    [
+        ("flags:S;", 0x02, True),
+        ("flags:S;", 0x12, False),
+        ("flags:+S;", 0x12, True),
+        ("flags:*SF;", 0x12, True),
+        ("flags:!SA;", 0x12, False),
+        ("flags:!SA;", 0x02, True),
+        ("flags:!S;", 0x18, True),
+        ("flags:S,CE;", 0xC2, True),
+        ("flags:0;", 0x00, True),
+    ],
+)
+def test_flags(option, flags, expected):
+    engine = unit(f"flow:stateless; {option}")
+    engine.feed([Tcp().packet(to_server=True, flags=flags)])
+    assert bool(told(engine)) is expected
