@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address
+from typing import Final
 
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.ethernet import mac_text
@@ -17,7 +18,9 @@ _COOKIE = b"\x63\x82\x53\x63"
 _FIXED = 236
 _PAD, _END = 0, 255
 _ROUTERS, _HOST_NAME, _OVERLOAD, _MESSAGE, _SERVER = 3, 12, 52, 53, 54
-_PARAMETERS, _VENDOR_CLASS, _FQDN = 55, 60, 81
+_PARAMETERS, _VENDOR_CLASS, _CLIENT_ID, _FQDN = 55, 60, 61, 81
+_DUID: Final = 255
+"""The type of a client identifier that ends in a DUID (RFC 4361 6.1): behind it four bytes that number the interface."""
 _TEXT_CAP = 64
 _MOST_ROUTERS = 8
 
@@ -55,6 +58,8 @@ class Dhcp:
     vendor_class: str = ""
     parameters: tuple[int, ...] = ()
     """Option 55 in the client's order: a fingerprint of its system."""
+    identity: str = ""
+    """The DUID in the client identifier, in hex: one for all interfaces of a device. Empty where it sends none."""
 
 
 def parse(packet: bytes) -> Dhcp | None:
@@ -103,6 +108,7 @@ def _message(source: IPv4Address, body: bytes, options: dict[int, bytes]) -> Dhc
         host_name=_name(options),
         vendor_class=_text(options.get(_VENDOR_CLASS, b"")),
         parameters=tuple(options.get(_PARAMETERS, b"")),
+        identity=_identity(options.get(_CLIENT_ID, b"")),
     )
 
 
@@ -138,6 +144,10 @@ def _name(options: dict[int, bytes]) -> str:
     if name or len(fqdn) < 4 or fqdn[0] & 0x04:
         return name
     return _text(fqdn[3:]).split(".", 1)[0]
+
+
+def _identity(identifier: bytes) -> str:
+    return identifier[5:135].hex() if len(identifier) > 7 and identifier[0] == _DUID else ""
 
 
 def _text(raw: bytes) -> str:

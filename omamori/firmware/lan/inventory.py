@@ -1,92 +1,41 @@
-"""The hosts: devices, told apart by MAC address, with the addresses they held and when. Pure and bounded.
+"""The hosts: devices, told apart by MAC address, with the addresses they held and what they said of themselves. Pure and bounded.
 
 Sightings go in, `Host` messages come out. A host moves to the side it was last seen on; an address that moves to another
 host stays in the first one's history, so a past event can still be given its host. The caller says which MAC addresses are
 not hosts (the unit's own, routers): they are remembered, but never told.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address
+from ipaddress import IPv6Address
 from typing import Final
 
 from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.dhcp import Dhcp, MessageType
 from omamori.firmware.lan.ethernet import is_station
+from omamori.firmware.lan.hint import Hint
+from omamori.firmware.lan.identity import Same, devices
+from omamori.firmware.lan.internet import Address
+from omamori.firmware.lan.ndp import Neighbour
 from omamori.firmware.lan.observations import Remembered
-from omamori.firmware.lan.sighting import Port, Sighting
+from omamori.firmware.lan.record import MOST_ADDRESSES, Record, Span
+from omamori.firmware.lan.segment import Opening
+from omamori.firmware.lan.sighting import Passing, Port, Sighting
+from omamori.firmware.lan.translation import Shared
 from omamori.firmware.lan.vendors import Vendors
 from omamori.protocol.ids import Mac
-from omamori.protocol.messages import Host, HostAddress
+from omamori.protocol.messages import Host
 from omamori.protocol.vocabulary import Side
 
+__all__ = ["MOST_ADDRESSES", "MOST_HOSTS", "STILL_THERE", "Inventory", "Record", "Span"]
+
 MOST_HOSTS: Final = 1_000
-MOST_ADDRESSES: Final = 16
-"""Of one host; the one not seen for longest is forgotten."""
 STILL_THERE: Final = timedelta(hours=1)
 """A host that changed in nothing but `last_seen` is told again after this long."""
 
 _LEASED = frozenset({MessageType.ACK})
 _ASKED = frozenset({MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM})
-
-
-@dataclass(slots=True)
-class Span:
-    """First and last time something was seen."""
-
-    first: datetime
-    last: datetime
-
-    def extend(self, time: datetime) -> None:
-        """Stretch to include this time."""
-        self.first, self.last = min(self.first, time), max(self.last, time)
-
-    def shift(self, by: timedelta, *, since: datetime, until: datetime) -> None:
-        """Move the ends that lie in this period: the clock was set."""
-        self.first = self.first + by if since <= self.first <= until else self.first
-        self.last = self.last + by if since <= self.last <= until else self.last
-        self.first = min(self.first, self.last)
-
-
-@dataclass(slots=True)
-class Record:
-    """What is known of one device."""
-
-    mac: Mac
-    side: Side
-    seen: Span
-    addresses: dict[str, Span] = field(default_factory=dict)
-    name: str = ""
-    name_source: str = ""
-
-    def hold(self, address: str, time: datetime) -> None:
-        """Note that the device holds this address."""
-        span = self.addresses.get(address)
-        if span:
-            span.extend(time)
-            return
-        self.addresses[address] = Span(time, time)
-        if len(self.addresses) > MOST_ADDRESSES:
-            del self.addresses[min(self.addresses, key=lambda held: self.addresses[held].last)]
-
-    def essence(self) -> tuple[object, ...]:
-        """What makes a change worth telling at once."""
-        return (self.side, self.name, self.name_source, frozenset(self.addresses))
-
-    def host(self, vendors: Vendors) -> Host:
-        """The message form; addresses newest first."""
-        ordered = sorted(self.addresses.items(), key=lambda held: (held[1].last, held[0]), reverse=True)
-        return Host(
-            mac=self.mac,
-            side=self.side,
-            first_seen=self.seen.first,
-            last_seen=self.seen.last,
-            addresses=tuple(HostAddress(address, span.first, span.last) for address, span in ordered),
-            name=self.name,
-            name_source=self.name_source,
-            vendor=vendors.of(self.mac),
-        )
 
 
 class Inventory:
@@ -96,6 +45,8 @@ class Inventory:
         self._records = {record.mac: record for record in records}
         self._told: dict[Mac, tuple[tuple[object, ...], datetime]] = {}
         self._most = most
+        self.apart: frozenset[frozenset[Mac]] = frozenset()
+        """Pairs that an operator has set apart: never concluded to be one device."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -108,10 +59,18 @@ class Inventory:
             case Arp() as arp:
                 self._spoke(arp.sender, side, time, address=arp.claims)
             case Dhcp(from_server=False) as asked if asked.message in _ASKED and asked.relay is None:
-                self._spoke(asked.client, side, time, address=asked.client_address, name=asked.host_name)
+                if record := self._spoke(asked.client, side, time, address=asked.client_address):
+                    record.asked(asked)
             case Dhcp(from_server=True) as answer if answer.message in _LEASED:
                 self._leased(answer, time)
                 self._spoke(sighting.source, side, time)
+            case Neighbour(claims=IPv6Address() as address):
+                self._spoke(sighting.source, side, time, address=address)
+            case Hint() as hint:
+                if record := self._spoke(sighting.source, side, time):
+                    record.said(hint)
+            case Opening() | Passing():
+                self._passed(sighting, side)
             case _:
                 self._spoke(sighting.source, side, time)
 
@@ -121,17 +80,33 @@ class Inventory:
             if record.seen.last >= since:
                 record.side = Side.ROUTER if record.side is Side.BEHIND else Side.BEHIND
 
-    def hosts(self, *, vendors: Vendors, besides: frozenset[Mac]) -> tuple[Host, ...]:
+    def hosts(
+        self, *, vendors: Vendors, besides: frozenset[Mac], shared: Iterable[Shared] = ()
+    ) -> tuple[Host, ...]:
         """Everything known, leaving out `besides`, in the order of first sight."""
         known = sorted(self._records.values(), key=lambda record: (record.seen.first, record.mac))
-        return tuple(record.host(vendors) for record in known if record.mac not in besides)
+        return self._told_as([record for record in known if record.mac not in besides], vendors, shared)
 
-    def take_changes(self, *, vendors: Vendors, besides: frozenset[Mac], most: int) -> tuple[Host, ...]:
+    def take_changes(
+        self, *, vendors: Vendors, besides: frozenset[Mac], most: int, shared: Iterable[Shared] = ()
+    ) -> tuple[Host, ...]:
         """Hosts that are new or changed since they were last taken, at most `most` of them."""
-        changed = [r for r in self._records.values() if r.mac not in besides and self._worth_telling(r)]
-        for record in changed[:most]:
-            self._told[record.mac] = (record.essence(), record.seen.last)
-        return tuple(record.host(vendors) for record in changed[:most])
+        same, speakers = self._same(), {each.mac: each.score for each in shared}
+        changed: list[Record] = []
+        for record in self._records.values():
+            essence = (record.essence(), same.get(record.mac), speakers.get(record.mac, 0.0))
+            if record.mac not in besides and self._worth_telling(record, essence) and len(changed) < most:
+                self._told[record.mac] = (essence, record.seen.last)
+                changed.append(record)
+        return self._told_as(changed, vendors, shared)
+
+    def _told_as(self, records: list[Record], vendors: Vendors, shared: Iterable[Shared]) -> tuple[Host, ...]:
+        same, speakers = self._same(), {each.mac: each for each in shared}
+        hosts = (record.host(vendors, same=same.get(record.mac)) for record in records)
+        return tuple(_with_speaker(host, speakers.get(host.mac)) for host in hosts)
+
+    def _same(self) -> Mapping[Mac, Same]:
+        return devices((record.known() for record in self._records.values()), apart=self.apart)
 
     def behind(self, *, besides: frozenset[Mac]) -> Remembered:
         """How many hosts belong behind the unit, and when the last of them was seen."""
@@ -160,18 +135,23 @@ class Inventory:
                 span.shift(by, since=since, until=until)
 
     def _spoke(
-        self, mac: Mac, side: Side, time: datetime, *, address: IPv4Address | None = None, name: str = ""
-    ) -> None:
+        self, mac: Mac, side: Side, time: datetime, *, address: Address | None = None
+    ) -> Record | None:
+        """The device's record; None for what can be no device."""
         if not is_station(mac):
-            return
+            return None
         record = self._records.get(mac) or self._begin(mac, side, time)
         if time >= record.seen.last:
             record.side = side
         record.seen.extend(time)
         if address is not None and _of_a_host(address):
             record.hold(str(address), time)
-        if name:
-            record.name, record.name_source = name, "dhcp"
+        return record
+
+    def _passed(self, sighting: Sighting, side: Side) -> None:
+        """A packet on its way: it shows that a device known is still there, and makes none known."""
+        if sighting.source in self._records:
+            self._spoke(sighting.source, side, sighting.time)
 
     def _leased(self, answer: Dhcp, time: datetime) -> None:
         """A server's word about a device already known: which side it is on only its own frames tell."""
@@ -188,9 +168,9 @@ class Inventory:
         self._records[mac] = record = Record(mac, side, Span(time, time))
         return record
 
-    def _worth_telling(self, record: Record) -> bool:
+    def _worth_telling(self, record: Record, essence: tuple[object, ...]) -> bool:
         told = self._told.get(record.mac)
-        if told is None or told[0] != record.essence():
+        if told is None or told[0] != essence:
             return True
         return record.seen.last - told[1] >= STILL_THERE
 
@@ -199,10 +179,15 @@ def _worth(record: Record) -> tuple[bool, bool, datetime]:
     return (bool(record.name), bool(record.addresses), record.seen.last)
 
 
-def _of_a_host(address: IPv4Address) -> bool:
+def _with_speaker(host: Host, speaker: Shared | None) -> Host:
+    return replace(host, shared=speaker.score, shared_reasons=speaker.reasons) if speaker else host
+
+
+def _of_a_host(address: Address) -> bool:
     return not (
         address.is_unspecified
         or address.is_multicast
         or address.is_loopback
+        or (isinstance(address, IPv6Address) and address.is_link_local)
         or str(address) == "255.255.255.255"
     )

@@ -11,6 +11,7 @@ from typing import Final
 
 from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.dhcp import Dhcp
+from omamori.firmware.lan.hint import Hint
 from omamori.firmware.lan.internet import Address, is_public
 from omamori.firmware.lan.ndp import Neighbour
 from omamori.firmware.lan.pppoe import Pppoe
@@ -101,5 +102,7 @@ def unasked(sighting: Sighting) -> bool:
             return True
         case Neighbour(kind=kind):
             return kind in {133, 135}
+        case Hint():
+            return True
         case _:
             return False

@@ -56,7 +56,8 @@ class Picture:
 
     def hosts(self, now: datetime) -> Hosts:
         """Every host known."""
-        return Hosts(now, self.inventory.hosts(vendors=self._vendors, besides=self.wire.no_hosts()))
+        besides, shared = self.wire.no_hosts(), self.wire.shared(now)
+        return Hosts(now, self.inventory.hosts(vendors=self._vendors, besides=besides, shared=shared))
 
     def wiring(self, now: datetime) -> Wiring:
         """The present diagnosis."""
@@ -85,7 +86,10 @@ class Picture:
         if self._hosts_told and now - self._hosts_told < TELL_EVERY:
             return None
         changed = self.inventory.take_changes(
-            vendors=self._vendors, besides=self.wire.no_hosts(), most=MOST_TOLD
+            vendors=self._vendors,
+            besides=self.wire.no_hosts(),
+            most=MOST_TOLD,
+            shared=self.wire.shared(now),
         )
         if not changed:
             return None

@@ -122,10 +122,12 @@ class Process:
 
     def _stored(self) -> Inventory:
         try:
-            return store.load(self._paths.state / "lan/hosts.json")
+            inventory = store.load(self._paths.state / "lan/hosts.json")
         except BadInventory as error:
             self._once.trouble("stored hosts", error)
-            return Inventory()
+            inventory = Inventory()
+        inventory.apart = store.load_apart(self._paths.state / "lan/apart.json")
+        return inventory
 
     def _listen(
         self,
@@ -238,6 +240,7 @@ class Process:
 
     def _save(self, picture: Picture, now: datetime) -> None:
         self._saved = now
+        picture.inventory.apart = store.load_apart(self._paths.state / "lan/apart.json")
         store.save(self._paths.state / "lan/hosts.json", picture.inventory)
 
     def _end(self, picture: Picture) -> None:

@@ -5,11 +5,25 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from omamori.firmware.lan import arp, dhcp, ethernet, internet, ndp, ntp, pppoe, segment
+from omamori.firmware.lan import (
+    arp,
+    dhcp,
+    dhcp6,
+    ethernet,
+    internet,
+    mdns,
+    ndp,
+    netbios,
+    ntp,
+    pppoe,
+    segment,
+    ssdp,
+)
 from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.dhcp import Dhcp
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.ethernet import EtherType
+from omamori.firmware.lan.hint import Hint
 from omamori.firmware.lan.internet import ICMP6, TCP, UDP, Packet
 from omamori.firmware.lan.ndp import Neighbour
 from omamori.firmware.lan.ntp import TimeSignal
@@ -43,7 +57,7 @@ class Passing:
     hops: int
 
 
-Said: TypeAlias = Arp | Dhcp | Pppoe | Neighbour | Opening | Passing | TimeSignal | Learned
+Said: TypeAlias = Arp | Dhcp | Pppoe | Neighbour | Hint | Opening | Passing | TimeSignal | Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +116,27 @@ def _datagram(payload: bytes, packet: Packet) -> Said | None:
         return dhcp.parse(payload)
     if source == ntp.PORT and (signal := ntp.parse(packet.source, packet.datagram)):
         return signal
-    return _passing(packet)
+    return _hint(packet, source, target) or _passing(packet)
+
+
+def _hint(packet: Packet, source: int, target: int) -> Hint | None:
+    """What a name or service protocol says; the port says which."""
+    sender, data = packet.source, packet.datagram
+    if source == mdns.PORT:
+        return mdns.parse(sender, data)
+    if source == mdns.LLMNR_PORT:
+        return mdns.parse_llmnr(sender, data)
+    match target:
+        case netbios.NAME_PORT:
+            return netbios.parse_name_service(sender, data)
+        case netbios.DATAGRAM_PORT:
+            return netbios.parse_datagram(sender, data)
+        case _ if ssdp.PORT in {source, target}:
+            return ssdp.parse(sender, data)
+        case 547:
+            return dhcp6.parse(sender, data)
+        case _:
+            return None
 
 
 def _passing(packet: Packet) -> Passing | None:

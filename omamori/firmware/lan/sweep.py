@@ -6,15 +6,16 @@ spanning tree forward nothing before that), and hourly: at most 512 requests, 40
 
 import socket
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final, Self
 
 from omamori.firmware.lan import arp
 from omamori.firmware.lan.errors import PortMissing
 from omamori.firmware.lan.ethernet import BROADCAST, EtherType, mac_octets
+from omamori.firmware.lan.internet import is_private
 from omamori.protocol.ids import Mac
 
 A_SECOND: Final = 40
@@ -26,12 +27,23 @@ _UNSPECIFIED: Final = IPv4Address(0)
 
 
 def targets(own: IPv4Interface | None, remembered: Iterable[str]) -> list[IPv4Address]:
-    """Whom to ask: remembered hosts first, then the unit's own subnet where it is no larger than a /24."""
+    """Whom to ask: remembered hosts first, then the unit's own subnet where it is no larger than a /24.
+
+    A unit without an address asks where most of the remembered hosts are.
+    """
     asked = dict.fromkeys(address for text in remembered if (address := _address(text)))
-    if own is not None and own.network.num_addresses <= _SUBNET_CAP:
-        asked |= dict.fromkeys(own.network.hosts())
+    network = own.network if own else _crowded(asked)
+    if network is not None and network.num_addresses <= _SUBNET_CAP:
+        asked |= dict.fromkeys(network.hosts())
+    if own is not None:
         asked.pop(own.ip, None)
     return list(asked)[:MOST]
+
+
+def _crowded(addresses: Iterable[IPv4Address]) -> IPv4Network | None:
+    """The /24 of a customer's own range that holds most of these."""
+    networks = Counter(IPv4Network((each, 24), strict=False) for each in addresses if is_private(each))
+    return networks.most_common(1)[0][0] if networks else None
 
 
 def request(sender: Mac, own: IPv4Interface | None, target: IPv4Address) -> bytes:

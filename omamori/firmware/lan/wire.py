@@ -13,6 +13,7 @@ from typing import Final
 from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.claims import ClaimLedger
 from omamori.firmware.lan.dhcp import Dhcp, MessageType
+from omamori.firmware.lan.hint import Hint
 from omamori.firmware.lan.internet import is_public
 from omamori.firmware.lan.leases import Leases
 from omamori.firmware.lan.ndp import Neighbour
@@ -32,9 +33,9 @@ from omamori.firmware.lan.observations import (
 from omamori.firmware.lan.passage import Passage, unasked
 from omamori.firmware.lan.pppoe import FROM_CLIENT, FROM_CONCENTRATOR, Code, Pppoe
 from omamori.firmware.lan.segment import Opening
-from omamori.firmware.lan.sighting import Port, Sighting
+from omamori.firmware.lan.sighting import Learned, Port, Sighting
 from omamori.firmware.lan.timing import Timing
-from omamori.firmware.lan.translation import Translations
+from omamori.firmware.lan.translation import Shared, Translations
 from omamori.protocol.ids import Mac
 
 MOST_STATIONS: Final = 2_000
@@ -45,6 +46,7 @@ DIALLING_KEEP: Final = timedelta(seconds=120)
 _MOST_GATEWAYS: Final = 8
 _AWAKE_STEP: Final = timedelta(seconds=10)
 _AWAKE_KEPT: Final = 12
+_ROUTER_SERVICES: Final = frozenset({"InternetGatewayDevice", "WANDevice", "WANConnectionDevice"})
 _GIVEN = frozenset({MessageType.OFFER, MessageType.ACK})
 
 
@@ -98,6 +100,8 @@ class Wire:
                 self._neighbour(trace, neighbour)
             case Opening() as opening:
                 self._translations.note(sighting, opening, holds=str(opening.source) in trace.claims)
+            case Hint(services=services) if _ROUTER_SERVICES & set(services):
+                self._translations.called_router(sighting.source)
             case TimeSignal() as signal:
                 self._timing.note(sighting.time, signal)
             case Pppoe() as frame:
@@ -146,9 +150,9 @@ class Wire:
             clock=self._timing.offset(now),
         )
 
-    def called_router(self, mac: Mac) -> None:
-        """A device announced itself as a router by a service protocol."""
-        self._translations.called_router(mac)
+    def shared(self, now: datetime) -> tuple[Shared, ...]:
+        """Devices that speak for several."""
+        return self._translations.shared(now)
 
     def no_hosts(self) -> frozenset[Mac]:
         """Addresses that are not hosts: the unit's own, routers, and the ends of a dialled line."""
@@ -180,7 +184,7 @@ class Wire:
             self._bound()
         trace.first = min(trace.first, sighting.time)
         trace.last[sighting.port] = max(sighting.time, trace.last.get(sighting.port, sighting.time))
-        trace.untagged |= not sighting.vlans
+        trace.untagged |= not sighting.vlans and not isinstance(sighting.said, Learned)
         if unasked(sighting) and (not trace.awake or sighting.time - trace.awake[-1] >= _AWAKE_STEP):
             trace.awake = [*trace.awake[1 - _AWAKE_KEPT :], sighting.time]
         return trace

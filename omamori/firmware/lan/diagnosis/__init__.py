@@ -77,6 +77,7 @@ CONSEQUENCES: Final[Mapping[WiringCode, frozenset[WiringCode]]] = {
     | _PLACES
     | {WiringCode.NO_ADDRESS, WiringCode.PORTS_SWAPPED, WiringCode.VLAN_ONLY},
     WiringCode.VLAN_ONLY: _BEYOND | _PLACES | {WiringCode.NO_ADDRESS},
+    WiringCode.ROGUE_DHCP: frozenset({WiringCode.NO_INTERNET, WiringCode.FLEET_UNREACHABLE}),
     WiringCode.NO_HOSTS_BEHIND: frozenset({WiringCode.SILENT}),
     WiringCode.NO_ADDRESS: _BEYOND,
     WiringCode.CLOCK_WRONG: frozenset({WiringCode.FLEET_UNREACHABLE, WiringCode.CAPTIVE_OR_PROXY}),
