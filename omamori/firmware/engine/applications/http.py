@@ -28,6 +28,7 @@ from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
 _HEAD_END = re.compile(rb"\n\r?\n|\n[ \t]+\n")
+_OLD_REQUEST = re.compile(rb"[A-Z]{3,10} [^ \r\n]+[ \t]*\r?\n")
 _STATUS_LINE = re.compile(rb"(?:^|\n)[ \t\0]*(?=HTTP/)", re.IGNORECASE)
 _UNAUTHORIZED = 401
 _CREDENTIALS = (b"basic ", b"digest ")
@@ -43,6 +44,7 @@ class _Side:
     """One direction."""
 
     __slots__ = (
+        "bodiless",
         "body",
         "buffers",
         "decoder",
@@ -52,6 +54,7 @@ class _Side:
         "first",
         "head",
         "lost",
+        "old",
         "scanned_to",
         "shown",
     )
@@ -60,6 +63,8 @@ class _Side:
         self.head = b""
         """Of a message whose empty line has not come yet."""
         self.scanned_to = 0
+        self.bodiless: Head | None = None
+        """The head of the last response, if it should have no body."""
         self.body: http_body.Body | None = None
         self.decoder: http_coding.Decoder | None = None
         self.files: BodyFiles | None = None
@@ -68,6 +73,8 @@ class _Side:
         self.shown = Shown(0)
         self.events = NO_EVENTS
         """What is odd about the head."""
+        self.old = False
+        """The request under way was shown as one of HTTP/0.9."""
         self.first = False
         self.lost = False
 
@@ -152,16 +159,27 @@ class Http:
             return self._unannounced(side, text, at, kept, events)
         match = _HEAD_END.search(text, max(side.scanned_to - 80, 0))
         if match is None:
+            if to_server and not side.old:
+                self._show_old_request(side, text, events, needs)
             side.head, side.scanned_to = text, len(text)
             side.lost = len(text) > self._settings.head_limit
             return len(piece.data)
-        side.head, side.scanned_to = b"", 0
+        side.head, side.scanned_to, side.old = b"", 0, False
         begin = self._begin_request if to_server else self._begin_response
         begin(side, text[: match.end()], events, needs)
         end = at + match.end() - kept
         if side.body is not None and side.body.done:
             side.body = None
         return end
+
+    def _show_old_request(self, side: _Side, text: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        """A line without a version is a whole request to servers that still know HTTP/0.9: rules see it at once."""
+        line = _OLD_REQUEST.match(text)
+        request = http_head.parse_request(line[0]) if line else None
+        if request is not None:
+            side.old = True
+            buffers = http_buffers.of_request(request, needs)
+            events.append(Message(self._count + 1, to_server=True, buffers=buffers, complete=False))
 
     def _unannounced(self, side: _Side, text: bytes, at: int, kept: int, events: list[Event]) -> int:
         """A response without a status line at its beginning: receivers skip to one, or take all for the file (HTTP/0.9)."""
@@ -172,8 +190,10 @@ class Http:
         side.head, side.scanned_to = b"", 0
         exchange = self._answered(Response(b"", b"", []))
         side.exchange, side.buffers = exchange, {}
-        head = Response(b"", b"", [])
-        self._begin_body(side, head, (Framing.CLOSE, 0), events, wanted=True, to_server=False)
+        # After a response that should have no body some receivers take what its head says for true.
+        head = side.bodiless or Response(b"", b"", [])
+        side.bodiless = None
+        self._begin_body(side, head, http_head.stated(head), events, wanted=True, to_server=False)
         return at
 
     def _begin_request(self, side: _Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
@@ -207,13 +227,14 @@ class Http:
         side.exchange, side.buffers = exchange, http_buffers.of_response(response, needs)
         side.events = http_events.of_response(response, block) if "events" in needs else NO_EVENTS
         method = exchange.request.method if exchange.request else b""
-        if http_head.opens_tunnel(response, method):
+        if http_head.opens_tunnel(response, exchange.request):
             events.append(Message(exchange.number, False, side.buffers, events=side.events))
             self._sides[True].lost = side.lost = True  # a tunnel: no HTTP/1 follows
             if (response.get(b"upgrade") or b"").strip().lower() == b"h2c":
                 self._upgraded = Http2(self._settings)
             return
         framing = http_head.response_body(response, method)
+        side.bodiless = response if framing[0] is Framing.NONE else None
         self._begin_body(
             side, response, framing, events, wanted=bool(needs & _RESPONSE_BODY), to_server=False
         )

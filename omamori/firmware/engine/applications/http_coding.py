@@ -1,4 +1,4 @@
-"""Content-Encoding undone (gzip, deflate, br), layer by layer and within limits: a bomb goes off in small parts only.
+"""Content-Encoding undone (gzip, deflate, br, lzma), layer by layer and within limits: a bomb goes off in small parts only.
 
 What cannot be undone is handed on as it is; what lies beyond the limit is not handed on at all.
 """
@@ -12,8 +12,9 @@ _STEP = 1 << 20
 """At most about so much comes out of a decoder at once."""
 _BURST = 16 * _STEP
 """And so much for one piece of input."""
-_ENCODING = re.compile(rb"gzip|deflate|(?<![a-z])br(?![a-z])", re.IGNORECASE)
+_ENCODING = re.compile(rb"gzip|deflate|(?<![a-z])br(?![a-z])|lzma|(?<![a-z])xz(?![a-z])", re.IGNORECASE)
 _MAX_LAYERS = 4
+_LZMA_MEMORY = 32 << 20
 _EARLY = 4096
 _GZIP = b"\x1f\x8b"
 _MAX_MEMBERS = 64
@@ -32,9 +33,7 @@ class Decoder:
     def __init__(self, encoding: bytes | None, limit: int) -> None:
         names = _ENCODING.findall(encoding or b"")[:_MAX_LAYERS]
         # The last encoding named was applied last, and is undone first (RFC 9110, 8.4).
-        self._layers: list[_Layer] = [
-            _Brotli() if name.lower() == b"br" else _Inflate() for name in reversed(names)
-        ]
+        self._layers: list[_Layer] = [_KINDS.get(name.lower(), _Inflate)() for name in reversed(names)]
         self._left = limit
 
     @property
@@ -165,6 +164,38 @@ class _Brotli:
             return out or data
         self._broken = len(out) >= _BURST
         return out
+
+
+class _Lzma:
+    """One layer of xz or of the older lzma format; damaged data is handed on as it is."""
+
+    __slots__ = ("_broken", "_decompressor", "_error")
+
+    def __init__(self) -> None:
+        import lzma
+
+        self._decompressor = lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+        self._error = lzma.LZMAError
+        self._broken = False
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        if self._broken or self._decompressor.eof:
+            return data if self._broken else b""
+        out = b""
+        try:
+            out = self._decompressor.decompress(data, min(_STEP, limit))
+            while not (self._decompressor.eof or self._decompressor.needs_input) and len(out) < min(
+                limit, _BURST
+            ):
+                out += self._decompressor.decompress(b"", _STEP)
+        except self._error:
+            self._broken = True
+            return out or data
+        return out
+
+
+_KINDS: dict[bytes, Callable[[], _Layer]] = {b"br": _Brotli, b"lzma": _Lzma, b"xz": _Lzma}
+"""Others are told apart by their first bytes."""
 
 
 def _after_gzip_header(data: bytes) -> bytes:

@@ -86,7 +86,7 @@ def parse_response(block: bytes) -> Response | None:
 
 def request_body(request: Request) -> tuple[Framing, int]:
     """How its body ends, and the length where that is stated."""
-    framing, length = _stated(request)
+    framing, length = stated(request)
     return (Framing.NONE, 0) if framing is Framing.CLOSE else (framing, length)
 
 
@@ -94,22 +94,25 @@ def response_body(response: Response, method: bytes) -> tuple[Framing, int]:
     """The same for the response to a request by `method`."""
     if method == b"HEAD" or response.status in (204, 304) or 100 <= response.status < 200:
         return Framing.NONE, 0
-    return _stated(response)
+    return stated(response)
 
 
-def opens_tunnel(response: Response, method: bytes) -> bool:
-    """What follows on the connection is not HTTP."""
+def opens_tunnel(response: Response, request: Request | None) -> bool:
+    """What follows on the connection is not HTTP: the client wanted so, and the server agrees."""
     if response.status == 101:
-        return response.get(b"upgrade") is not None
-    return method == b"CONNECT" and 200 <= response.status < 300
+        wanted = request is None or request.get(b"upgrade") is not None
+        return wanted and response.get(b"upgrade") is not None
+    return request is not None and request.method == b"CONNECT" and 200 <= response.status < 300
 
 
 def encodings(head: Head) -> bytes:
-    """What the Content-Encoding fields say."""
-    return (head.get(b"content-encoding") or b"").replace(b"\0", b"")
+    """What the fields say of how the body is encoded, what is undone first last."""
+    values = (head.get(b"content-encoding"), head.get(b"transfer-encoding"))
+    return b", ".join(value.replace(b"\0", b"") for value in values if value)
 
 
-def _stated(head: Head) -> tuple[Framing, int]:
+def stated(head: Head) -> tuple[Framing, int]:
+    """How its fields say the body ends, whether there should be one or not."""
     if b"chunked" in (head.get(b"transfer-encoding") or b"").lower().replace(b"\0", b""):
         return Framing.CHUNKED, 0
     lengths = [int(number) for number in _NUMBER.findall(head.get(b"content-length") or b"")]

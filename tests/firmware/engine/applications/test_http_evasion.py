@@ -1,6 +1,7 @@
 """Responses bent to slip past a scanner: whatever one receiver or another makes of them, the rules see the file."""
 
 import gzip
+import lzma
 import zlib
 
 import brotli
@@ -79,6 +80,10 @@ CHUNKED = {
     + OK
     + b"Transfer-Encoding: chunked\r\n\r\n"
     + chunks(FILE),
+    "gzip, too": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunks(gzip.compress(FILE)),
+    "after a status without a body": b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(FILE),
+    "after an upgrade nobody asked for": b"HTTP/1.1 101 Up\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + chunks(FILE),
     "no status": b"HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(FILE),
 }
 LENGTHS = {
@@ -107,6 +112,8 @@ ENCODED = {
     "both": (b"gzip, deflate", zlib.compress(gzip.compress(FILE))),
     "gzip, then br": (b"gzip, br", brotli.compress(gzip.compress(FILE))),
     "three times": (b"gzip, gzip, gzip", gzip.compress(gzip.compress(gzip.compress(FILE)))),
+    "lzma": (b"lzma", lzma.compress(FILE, format=lzma.FORMAT_ALONE)),
+    "xz": (b"xz", lzma.compress(FILE)),
     "not encoded after all": (b"gzip", FILE),
 }
 FIELDS = {
@@ -138,10 +145,19 @@ def test_the_file_is_seen_however_it_is_encoded(name, field, cut):
     assert FILE in scanned
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, brotli.compress])
+def test_a_request_without_a_version_is_shown_at_once():
+    http = Http(Settings())
+    events = http.feed(Piece(0, 0, b"GET /old\r\n"), frozenset(("http.uri",)), to_server=True)
+    assert [event.buffers for event in events] == [{"http.uri": [b"/old"]}]
+    assert http.feed(Piece(10, 0, b"Host: h\r\n"), frozenset(("http.uri",)), to_server=True) == []
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, brotli.compress, lzma.compress])
 def test_a_bomb_goes_off_within_the_limit(pack):
-    name = {gzip.compress: b"gzip", zlib.compress: b"deflate", brotli.compress: b"br"}[pack]
-    decoder, bomb = Decoder(name, 4 << 20), pack(bytes(60 << 20))
+    name = {gzip.compress: b"gzip", zlib.compress: b"deflate", brotli.compress: b"br", lzma.compress: b"xz"}[
+        pack
+    ]
+    decoder, bomb = Decoder(name, 4 << 20), pack(bytes(16 << 20))
     parts = [decoder.feed(bomb[at : at + 500]) for at in range(0, len(bomb), 500)]
     assert 3 << 20 < sum(map(len, parts)) <= 6 << 20
 
@@ -151,7 +167,9 @@ def test_endless_members_end():
 
 
 @given(
-    st.sampled_from([b"gzip", b"deflate", b"br", b"br, gzip", b"gzip, br, deflate, gzip, br"]),
+    st.sampled_from(
+        [b"gzip", b"deflate", b"br", b"br, gzip", b"xz", b"lzma", b"gzip, br, deflate, gzip, br"]
+    ),
     st.lists(
         st.one_of(st.binary(max_size=60), st.sampled_from([body[:40] for _, body in ENCODED.values()])),
         max_size=8,
