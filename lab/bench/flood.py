@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Final
 
-_PAYLOAD: Final = b"\0" * 18
+_PAYLOAD: Final = bytes.fromhex("9c1f7be2065d43a8f0916e2bd7c43a8857e1")
 """With UDP, IP and Ethernet headers and the check sum, a frame of 64 bytes."""
 _BURST: Final = 20
 _FIRST_PORT, _PORTS = 20_000, 20_000

@@ -15,6 +15,14 @@ request = function()
   return wrk.format("GET", string.format("{pattern}?%d", count % {variety}, count))
 end
 """
+_BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language: ja,en-US;q=0.7,en;q=0.3",
+    "Accept-Encoding: identity",
+    "Referer: http://www.example.com/catalogue",
+)
+"""Without them, rules about programs that send next to no header would all be looked at."""
 _PACED = "delay = function() return {milliseconds} end\n"
 
 
@@ -42,7 +50,7 @@ def wrk(
     second at even distances.
     """
     options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "--timeout", "5s"]
-    options += [word for header in headers for word in ("-H", header)]
+    options += [word for header in (*_BROWSER, *headers) for word in ("-H", header)]
     script = here.folder / "load.lua"
     varied = _SCRIPT.format(pattern=f"/{path}", variety=VARIETY) if "%d" in path else ""
     paced = _PACED.format(milliseconds=max(1, round(1000 * connections / rate))) if rate else ""

@@ -1,0 +1,30 @@
+"""A quick run for real: every program starts, every workload carries traffic, the exit code tells of the goals."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_quick_run_measures_everybody(tmp_path):
+    told = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "lab.bench", "--quick", "--only", "bulk,connections", "--json", told]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(told.read_text())
+    bulk, connections = (found["medians"][name] for name in ("bulk download, Gbit/s", "new connections/s"))
+    assert {"plain bridge", "omamori", "omamori, 1 queue"} <= bulk.keys()
+    assert min(*bulk.values(), *connections.values()) > 0
+    if found["facts"]["suricata"] != "not installed":
+        assert {"suricata stock", "suricata tuned"} <= found["medians"]["reload, s"].keys()
+    assert len(found["goals"]) == 13
+
+
+def test_an_unknown_workload_is_named():
+    command = [sys.executable, "-m", "lab.bench", "--only", "bulk,blubb"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "no workload blubb" in done.stderr
