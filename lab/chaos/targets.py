@@ -149,7 +149,7 @@ def _stream(name: str) -> Callable[[bytes], object]:
 
     def take(data: bytes) -> None:
         there, _, back = data.partition(_SPLIT)
-        base, size = next(numbers), 1 + len(data) % 1460
+        base, size = next(numbers), max(1 + len(data) % 1460, len(data) // 2000)
         engine.packet(
             tcp(b"", to_server=True, port=port, sequence=base, flags=2),
             now=next(clock) / 50,

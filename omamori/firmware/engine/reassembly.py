@@ -15,6 +15,8 @@ _HALF = 1 << 31
 _FAR = 4 << 20
 """A segment so far ahead is not of this connection's window, unless they keep coming."""
 _FAR_PATIENCE = 16
+_JOINED = 512
+"""Neighbours up to this size are kept as one: a comparison must not cost more for a byte in each segment."""
 _MAX_SEGMENTS = 1024
 _HISTORY = 64 << 10
 """Bytes kept after their delivery, until they are acknowledged, to compare what is sent again with."""
@@ -174,8 +176,12 @@ class Reassembly:
     def _deliver(self, data: bytes) -> Piece:
         piece = Piece(self.offset, 0, data)
         recent = self._recent
-        recent.append((self.offset, data))
         self.kept += len(data)
+        begin, before = recent[-1] if recent else (0, b"")
+        if recent and len(before) + len(data) <= _JOINED and begin + len(before) == self.offset:
+            recent[-1] = (begin, before + data)
+        else:
+            recent.append((self.offset, data))
         while self.kept > _HISTORY and len(recent) > 1:
             self.kept -= len(recent.popleft()[1])
         self._advance(len(data))
