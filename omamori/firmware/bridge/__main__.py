@@ -1,5 +1,8 @@
 """`python3 -m omamori.firmware.bridge`: the entry point of the data path."""
 
+import contextlib
+import gc
+import importlib
 import logging
 import os
 import signal
@@ -58,6 +61,7 @@ def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int, queues: 
     except (OSError, FirewallError) as error:
         logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
         sys.exit(os.EX_OSERR)
+    preload()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     supervisor.run()
@@ -73,10 +77,19 @@ def scans(wiring: Wiring, first_queue: int) -> ScanWatch | None:
 
 
 def load(paths: Paths, path: Path) -> Loaded:
-    """Runs in the nursery: the supervisor never imports the engine."""
+    """Runs in the nursery: the supervisor never makes an engine."""
     from omamori.firmware.bridge import inspection
 
     return inspection.load(path, paths)
+
+
+def preload() -> None:
+    """Code that every nursery and worker needs is loaded once and shared by all: during a swap there are six of them."""
+    with contextlib.suppress(ImportError):  # the nursery says what is missing
+        importlib.import_module("omamori.firmware.bridge.inspection")
+        importlib.import_module("omamori.firmware.signatures.pack")
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":
