@@ -136,6 +136,7 @@ def _row(row: Exemption, now: datetime) -> dict[str, object]:
         "destination": row.destination,
         "until": row.until,
         "active": row.active(now),
+        "waiting": queries.waiting(row),
         "created": row.created,
         "created_by": row.created_by,
         "reason": row.reason,

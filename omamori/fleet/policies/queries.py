@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.accounts.queries import within
 from omamori.fleet.errors import NotFound
 from omamori.fleet.policies.models import Exemption, Standing
-from omamori.fleet.units.models import Unit
+from omamori.fleet.units.models import Unit, Want
 from omamori.protocol import policy as wire
 from omamori.protocol.ids import Mac
 
@@ -32,6 +32,12 @@ def exemption(actor: Actor, key: int) -> Exemption:
     if found is None:
         raise NotFound(f"no exception {key}")
     return found
+
+
+def waiting(row: Exemption) -> int:
+    """Units it is for that have not fetched what is wanted of them now: there it may not hold, or not have ended, yet."""
+    units = Want.objects.filter(unit__site=row.site_id, generation__gt=F("taken"))
+    return (units.filter(unit=row.unit_id) if row.unit_id else units).count()
 
 
 def policy_of(unit: Unit, *, now: datetime) -> wire.Policy:

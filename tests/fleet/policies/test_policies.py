@@ -248,6 +248,13 @@ def test_durations_that_are_none(text):
     assert not Exemption.objects.exists()
 
 
+def test_which_units_have_not_fetched_it_yet(two):
+    mine, all_ = add(two, unit="om-aaaa"), add(two, site=two.sites[0].pk)
+    assert (queries.waiting(mine), queries.waiting(all_)) == (1, 2)
+    WantRow.objects.filter(pk="om-aaaa").update(taken=generation("om-aaaa"))
+    assert (queries.waiting(mine), queries.waiting(all_)) == (0, 1)
+
+
 def test_a_second_site_of_a_customer_is_another_scope(two):
     place = add_site(System(), reseller="Reseller A", customer="Customer A", site="Site C")
     add(two, site=place.pk)
