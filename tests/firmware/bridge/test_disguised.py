@@ -38,7 +38,10 @@ while True:
         elif key.fileobj is tcp:
             chosen.register(tcp.accept()[0], selectors.EVENT_READ)
         else:
-            data = key.fileobj.recv(65536)
+            try:
+                data = key.fileobj.recv(65536)
+            except ConnectionError:
+                data = b""
             print("tcp", data.decode("latin-1").replace("\\r\\n", "|"), flush=True)
             if not data:
                 chosen.unregister(key.fileobj)
@@ -60,6 +63,36 @@ client.send(b"!", socket.MSG_OOB)
 time.sleep(0.2)
 client.send(sys.argv[3].encode() + b" HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
 time.sleep(0.5)
+"""
+
+SECOND_COPY = """
+import socket, sys, time
+from omamori.firmware.engine.checksum import with_payload
+from omamori.firmware.engine.packet import parse
+sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+sniffer.settimeout(5)
+client = socket.create_connection((sys.argv[1], 8080), timeout=5)
+client.send(b"first-copy-first-copy")
+while True:
+    packet = parse(sniffer.recv(65536))
+    if packet.payload == b"first-copy-first-copy":
+        break
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for _ in range(3):
+    raw.sendto(with_payload(packet, b"other-copy-other-copy"), (sys.argv[1], 0))
+    time.sleep(0.2)
+client.send(b"-and-the-end")
+time.sleep(0.5)
+"""
+WITNESS = """
+import socket
+from omamori.firmware.engine.packet import TCP, parse
+sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+print("ready", flush=True)
+while True:
+    packet = parse(sniffer.recv(65536))
+    if packet.protocol == TCP and packet.destination_port == 8080 and packet.payload:
+        print(packet.payload.decode("latin-1").strip(), flush=True)
 """
 
 
@@ -125,3 +158,15 @@ def test_a_byte_that_the_kernel_takes_out_of_the_stream_hides_nothing(place):
     wait_until(lambda: detected(unit, Guard.IPS), seconds=10, what="a detection")
     assert detected(unit, Guard.IPS)[0].signature == "TEST injection"
     assert not any("ion-select" in entry for entry in receiver.lines())
+
+
+def test_other_data_for_bytes_already_sent_never_arrives(place, tmp_path):
+    """A forged second copy goes on, for the kernel of the receiver may take either, but with the first one's content."""
+    line, _, _ = place
+    seen = Receiver(tmp_path / "witness.log")
+    with line.wan.running(PYTHON, "-c", WITNESS, log=tmp_path / "witness.log"):
+        wait_until(seen.lines, seconds=20, what="the witness")
+        client(line, SECOND_COPY)
+        wait_until(lambda: "-and-the-end" in seen.lines(), seconds=20, what="the end")
+    assert seen.lines().count("first-copy-first-copy") == 4
+    assert not any("other-copy" in entry for entry in seen.lines())
