@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from omamori.firmware.engine import hashed
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.hashed import HashTable
 
+_REMEMBERED = 4096
 _MAX_NAME = 253
 _MAX_LABELS = 40
 """A longer name is looked up by its last labels only."""
@@ -21,25 +23,30 @@ class DomainHit:
 
 
 class DomainTable:
-    """An immutable domain -> category table."""
+    """An immutable domain -> category table, which remembers the answers to the names that clients ask for again and again."""
 
-    __slots__ = ("table",)
+    __slots__ = ("_cached", "table")
 
     def __init__(self, table: HashTable) -> None:
         self.table = table
+        self._cached = lru_cache(maxsize=_REMEMBERED)(partial(_nearest, table))
 
     def __len__(self) -> int:
         return len(self.table)
 
     def lookup(self, name: str) -> DomainHit | None:
         """The nearest listed domain at or above `name`, which must be `normalised`."""
-        labels = name.split(".")[-_MAX_LABELS:]
-        for first in range(len(labels)):
-            domain = ".".join(labels[first:])
-            category = self.table.get(domain)
-            if category is not None:
-                return DomainHit(domain, category)
-        return None
+        return self._cached(name)
+
+
+def _nearest(table: HashTable, name: str) -> DomainHit | None:
+    labels = name.split(".")[-_MAX_LABELS:]
+    for first in range(len(labels)):
+        domain = ".".join(labels[first:])
+        category = table.get(domain)
+        if category is not None:
+            return DomainHit(domain, category)
+    return None
 
 
 def build_table(entries: Iterable[tuple[str, str]]) -> DomainTable:
