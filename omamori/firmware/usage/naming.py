@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 
 from omamori.firmware.engine.domains import DomainTable, normalised
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.naming.catalogue import category
 from omamori.firmware.engine.naming.namer import Dissector, Named, Namer
 from omamori.firmware.host import sandbox
 from omamori.firmware.host.ndpi import Ndpi, NdpiError
@@ -144,11 +145,11 @@ class Child:
         self.tell(Beat(self._flows, self._log.missed, self._lost, self._errors))
 
     def _say(self, named: Named, inside: bytes) -> None:
-        name, category = "", ""
+        name, kind = "", ""
         if not named.lookup:
             name = named.application.name if named.application else ""
-            category = named.application.kind.value if named.application else self._category(named.host)
-        self.tell(Learned(named.key, inside, name, category, named.host, named.lookup))
+            kind = named.application.kind.value if named.application else self._category(named.host)
+        self.tell(Learned(named.key, inside, name, kind, named.host, named.lookup))
 
     def _category(self, host: str) -> str:
         """Of the first guard that lists the site; the application guard's lists have the best word for it."""
@@ -156,7 +157,7 @@ class Child:
             table = self._tables.get(guard)
             found = table.lookup(host) if table is not None else None
             if found is not None:
-                return found.category
+                return category(found.category)
         return ""
 
     def _inside(self, copy: Copy) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from omamori.firmware.engine.naming.catalogue import category
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.usage.records import Learned
@@ -29,7 +30,7 @@ class Blocks:
         """Whether the flow is to be stopped."""
         if not record.application or record.lookup:
             return False
-        wanted = {name.casefold() for name in self.policy.blocked_categories}
+        wanted = {category(name) for name in self.policy.blocked_categories}
         named = {record.application.casefold(), record.category.casefold()}
         if not wanted & named or self._only_told(signature(record.application)):
             return False

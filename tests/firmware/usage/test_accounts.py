@@ -93,6 +93,7 @@ UNTIL = START + timedelta(days=1)
         (Policy(blocked_categories=("games",)), False),
         (Policy(blocked_categories=("video",)), True),
         (Policy(blocked_categories=("youtube",)), True),
+        (Policy(blocked_categories=("audio-video",)), True),
         (Policy(blocked_categories=("video",), changes=(Change("apg", "log"),)), False),
         (Policy(blocked_categories=("video",), changes=(Change("apg:youtube", "log"),)), False),
         (Policy((Exemption(1, UNTIL, rule="apg:youtube"),), ("video",)), False),

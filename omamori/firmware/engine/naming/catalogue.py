@@ -20,6 +20,20 @@ class Kind(StrEnum):
     GAMES = "games"
 
 
+_LISTS = {
+    "filehosting": Kind.FILE_SHARING,
+    "p2p": Kind.FILE_SHARING,
+    "chat": Kind.MESSENGER,
+    "social_networks": Kind.SOCIAL_MEDIA,
+    "audio-video": Kind.VIDEO,
+}
+
+
+def category(name: str) -> str:
+    """A category as lists and policies name it, in the words of the five kinds where it is one of them."""
+    return _LISTS.get(name.casefold(), name.casefold())
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """One row."""
