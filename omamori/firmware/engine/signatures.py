@@ -33,6 +33,8 @@ class RuleHit:
     metadata: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
     told: bool = True
     """False: it stops the packet, but says nothing (`noalert`, or past its threshold)."""
+    rated: bool = False
+    """It does what it does because it came too often, not because its rule says so."""
     packet_only: bool = False
     """It speaks of one packet: `pass`, `drop` and `reject` hold for that one, not for the rest of the flow."""
     keeps_state: bool = False

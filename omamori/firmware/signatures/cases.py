@@ -19,6 +19,7 @@ from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
 from omamori.firmware.signatures.suricata.header import parse_group
 from omamori.firmware.signatures.suricata.special import ANSWERS_AS
+from omamori.firmware.signatures.tuning import Tuning, TuningError, parse_tuning
 
 _FEATURES = frozenset(("HAVE_JA3", "HAVE_JA4", "MAGIC", "HAVE_PCRE", "RUST", "HAVE_LIBJANSSON"))
 _ADDRESSES, _PORTS = "vars.address-groups.", "vars.port-groups."
@@ -145,9 +146,21 @@ def rules_of(case: Case) -> Parsed:
     parsed = read_rules(files)
     if parsed.refused:
         raise Skip(f"a rule does not load: {parsed.refused[0].reason}")
-    if "threshold-file" in case.settings:
-        raise Skip("needs a threshold file")
     return parsed
+
+
+def tuning_of(case: Case) -> dict[tuple[int, int], Tuning]:
+    """Raises Skip for a threshold file that is not there or cannot be read."""
+    named = case.settings.get("threshold-file", "")
+    if not named:
+        return {}
+    path = case.folder / named.replace("${TEST_DIR}/", "")
+    if not path.is_file():
+        raise Skip(f"the threshold file {named} is not there")
+    try:
+        return parse_tuning(path.read_text(encoding="utf-8"))
+    except TuningError as error:
+        raise Skip(f"its threshold file: {error}") from error
 
 
 def capture_of(case: Case) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 
 from omamori.firmware.engine import eve
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.ips.rule import Rule
 from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
@@ -24,11 +25,13 @@ from omamori.firmware.signatures.cases import (
     need,
     read_case,
     rules_of,
+    tuning_of,
     variables_of,
 )
 from omamori.firmware.signatures.drops import drop_events
 from omamori.firmware.signatures.matching import compared, matches
 from omamori.firmware.signatures.replay import Options, Outcome, replay
+from omamori.firmware.signatures.tuning import Tuned
 
 _EVENTS = ("alert", "drop")
 
@@ -83,16 +86,25 @@ def _problems(case: Case) -> list[str]:
     parsed, capture, variables = rules_of(case), capture_of(case), variables_of(case)
     options = Options(variables, prevent=case.ips, settings=replace(Settings(), midstream=case.midstream))
     try:
-        outcome = replay(capture, Signatures(rules=RuleSet.build(parsed.rules, variables)), options)
+        rules = Tuned(
+            RuleSet.build(parsed.rules, variables), tuning_of(case), variables, _tuned(parsed.rules)
+        )
+        outcome = replay(capture, Signatures(rules=rules), options)
     except (SignatureError, CaptureError) as error:
         return [str(error)]
     events = _events(case, outcome)
     return [problem for check in checks if (problem := _difference(check, events))]
 
 
+def _tuned(rules: Iterable[Rule]) -> frozenset[int]:
+    """Those with a threshold of their own."""
+    return frozenset(rule.sid for rule in rules if rule.threshold is not None)
+
+
 def _events(case: Case, outcome: Outcome) -> list[Mapping[str, Any]]:
     alerts = [eve.record(sighting) for sighting in outcome.sightings]
-    every = any(value == "all" for name, value in case.settings.items() if name.endswith("drop.flows"))
+    flows = [value for name, value in case.settings.items() if name.endswith("drop.flows")]
+    every = "all" in flows or not (case.folder / "suricata.yaml").exists()
     return [*alerts, *drop_events(outcome.drops, every_packet=every)]
 
 

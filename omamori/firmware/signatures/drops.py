@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from omamori.firmware.engine.packet import Packet
 from omamori.firmware.signatures.replay import Dropped
 
-_RULE = re.compile(r"rule (\d+):(\d+): (.*)", re.DOTALL)
+_RULE = re.compile(r"(rate of )?rule (\d+):(\d+): (.*)", re.DOTALL)
 _PORTED = ("tcp", "udp", "sctp")
 _PROTOCOLS = {"icmp": "ICMP", "icmpv6": "IPv6-ICMP"}
 
@@ -46,11 +46,12 @@ def _event(dropped: Dropped, packet: Packet, *, follows: bool) -> dict[str, obje
     if name in _PORTED:
         event |= {"src_port": packet.source_port, "dest_port": packet.destination_port}
     if not follows and (rule := _RULE.match(dropped.reason)):
-        event["drop"] = {"len": packet.end, "ttl": packet.ttl, "reason": "rules"}
+        why = "threshold detection_filter" if rule[1] else "rules"
+        event["drop"] = {"len": packet.end, "ttl": packet.ttl, "reason": why}
         event["alert"] = {
             "action": "blocked",
-            "gid": int(rule[1]),
-            "signature_id": int(rule[2]),
-            "signature": rule[3],
+            "gid": int(rule[2]),
+            "signature_id": int(rule[3]),
+            "signature": rule[4],
         }
     return event

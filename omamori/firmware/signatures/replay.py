@@ -14,6 +14,7 @@ from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.verdict import Block, Drop, Rewrite, Suspect
 from omamori.firmware.signatures.capture import Frame, read_capture
+from omamori.firmware.signatures.tuning import Tuned
 
 _MAX_DROPS = 10_000
 
@@ -99,7 +100,7 @@ def replay_frames(
 def _settings(signatures: Signatures, options: Options) -> Settings:
     told_only: frozenset[int] = frozenset()
     rules = signatures.rules
-    if isinstance(rules, RuleSet):
+    if isinstance(rules, RuleSet | Tuned):
         told_only = rules.sids(RuleAction.ALERT)
     mode = Mode.PREVENT if options.prevent else Mode.OBSERVE
     return replace(options.settings, mode=mode, repeat=True, state_rules_drop=True, logged_rules=told_only)

@@ -31,7 +31,7 @@ class RuleGuard:
             self._hit(turn, hit, inspection)
 
     def _hit(self, turn: Round, hit: RuleHit, inspection: Inspection) -> None:
-        reason = f"rule {hit.gid}:{hit.sid}: {hit.message}"
+        reason = f"{'rate of ' if hit.rated else ''}rule {hit.gid}:{hit.sid}: {hit.message}"
         judgement = judge(hit, from_outside=not turn.flow.facts.client_inside)
         context = turn.context(inspection.transaction)
         ruling = self._ruling(turn, hit, context, judgement)

@@ -111,13 +111,13 @@ class Memory:
     def filtered(self, rule: int, wanted: DetectionFilter, inspection: Inspection) -> bool:
         """detection_filter: counts this match, and says whether it still is none."""
         _, count = self._counted(
-            self._filters, (rule, _tracked(wanted.track, inspection)), wanted.seconds, inspection
+            self._filters, (rule, tracked(wanted.track, inspection)), wanted.seconds, inspection
         )
         return count <= wanted.count
 
-    def said(self, rule: int, wanted: Threshold, inspection: Inspection) -> Said:
+    def said(self, rule: object, wanted: Threshold, inspection: Inspection) -> Said:
         """threshold: counts this match. As `ThresholdHandlePacket` of Suricata 7: a window begins with its first match."""
-        key = (rule, _tracked(wanted.track, inspection))
+        key = (rule, tracked(wanted.track, inspection))
         since, count = self._counted(self._counts, key, wanted.seconds, inspection)
         match wanted.kind:
             case ThresholdKind.LIMIT:
@@ -144,7 +144,8 @@ class Memory:
         return since, count + 1
 
 
-def _tracked(track: Track, inspection: Inspection) -> object:
+def tracked(track: Track, inspection: Inspection) -> object:
+    """Whose matches are counted together."""
     source, destination = ends(inspection)
     match track:
         case Track.SOURCE:
