@@ -22,6 +22,8 @@ from omamori.firmware.lan.wire import Wire
 from omamori.protocol.ids import Mac
 
 LENGTH: Final = timedelta(minutes=10)
+SETTLING: Final = timedelta(seconds=30)
+"""What was heard so soon after link up (first leases, announcements) is played once."""
 _START: Final = datetime(2026, 4, 6, tzinfo=UTC)
 
 
@@ -30,7 +32,9 @@ def false_findings(recordings: dict[str, bytes], own: frozenset[Mac]) -> dict[st
     frames = sorted(_frames(recordings), key=lambda frame: frame[0])
     if not frames:
         return {"nothing was recorded": 1}
-    span = frames[-1][0] - frames[0][0] + timedelta(seconds=1)
+    again = next(
+        n for n, frame in enumerate(frames) if frame[0] - frames[0][0] >= SETTLING or n == len(frames) - 1
+    )
     picture, told = _picture(own), dict[str, int]()
     moment, place, turn = _START, 0, timedelta(0)
     while moment < _START + LENGTH:
@@ -39,7 +43,7 @@ def false_findings(recordings: dict[str, bytes], own: frozenset[Mac]) -> dict[st
             _note(picture, at, *frames[place][1:])
             place += 1
             if place == len(frames):
-                place, turn = 0, turn + span
+                place, turn = again, turn + frames[-1][0] - frames[again][0] + timedelta(seconds=1)
         for finding in picture.wiring(moment).findings:
             if finding.code != "OK":
                 told[finding.code] = told.get(finding.code, 0) + 1

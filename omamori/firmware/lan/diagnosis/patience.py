@@ -23,6 +23,8 @@ class Patience:
     """A station heard on both ports within this time has not moved: the ports meet somewhere outside."""
     tagged: timedelta = timedelta(seconds=15)
     """A network that has untagged frames at all shows one within this time."""
+    second: timedelta = timedelta(seconds=4)
+    """After link up: whoever gives out addresses, too, has answered by then."""
     lease: timedelta = timedelta(seconds=25)
     """After link up: an address is there, or nobody gives one."""
     astray: timedelta = timedelta(minutes=10)

@@ -80,7 +80,8 @@ def _dialling_evidence(seen: Observations, dialling: Dialling) -> Iterable[str]:
 
 def swapped(seen: Observations, patience: Patience) -> Finding | None:
     inside = [router for router in seen.routers if router.station.port is Port.LAN]
-    if not inside or _gateway_in_front(seen, patience):
+    heard_out = seen.now - max(link.since for link in seen.links.values()) >= patience.second
+    if not inside or not heard_out or _gateway_in_front(seen, patience):
         return None
     clients = [station for station in seen.hosts_on(Port.WAN) if station.is_client or station.speaks_ip]
     by_gateway = any(_GATEWAYS & set(router.reasons) for router in inside)
@@ -203,9 +204,9 @@ def silent(seen: Observations, patience: Patience) -> Finding | None:
 
 
 def _awake(seen: Observations, station: Station, span: timedelta) -> bool:
-    """It spoke by itself at three times or more, spread over half the span."""
+    """It spoke by itself at five times or more, spread over half the span: an idle host does not."""
     times = [time for time in station.awake if seen.now - time <= span]
-    return len(times) >= 3 and times[-1] - times[0] >= span / 2
+    return len(times) >= 5 and times[-1] - times[0] >= span / 2
 
 
 # --- all well -----------------------------------------------------------------------------------------------------
