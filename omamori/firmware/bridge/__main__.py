@@ -41,19 +41,35 @@ MOST_WORKERS = 4
     default=None,
     help="Workers; each has its scan and its suspect queue. [default: processors, at most 4]",
 )
-def main(root: Path, bridge: str, wan: str, lan: str, first_queue: int, queues: int | None) -> None:
+@click.option(
+    "--flows",
+    type=click.IntRange(min=100),
+    default=20_000,
+    show_default=True,
+    help="Remembered by all workers together.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=16),
+    default=192,
+    show_default=True,
+    help="Megabytes for flows, all workers together.",
+)
+def main(
+    root: Path, bridge: str, wan: str, lan: str, first_queue: int, queues: int | None, flows: int, memory: int
+) -> None:
     """Inspect what crosses the bridge, until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         ports = socket.if_nametoindex(lan), socket.if_nametoindex(wan)
         workers = queues or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-        wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers)
+        wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers, memory << 20)
         prepare_bridge()
         found = examine(bridge, (lan, wan))
         supervisor = Supervisor(
             Paths(root),
             wiring,
-            partial(load, Paths(root)),
+            partial(load, Paths(root), flows // workers),
             choose(),
             link=found,
             beside=scans(wiring, first_queue),
@@ -76,11 +92,11 @@ def scans(wiring: Wiring, first_queue: int) -> ScanWatch | None:
         return None
 
 
-def load(paths: Paths, path: Path) -> Loaded:
+def load(paths: Paths, flows: int, path: Path) -> Loaded:
     """Runs in the nursery: the supervisor never makes an engine."""
     from omamori.firmware.bridge import inspection
 
-    return inspection.load(path, paths)
+    return inspection.load(path, paths, flows)
 
 
 def preload() -> None:

@@ -51,6 +51,8 @@ class Post:
     queues: QueuePair
     inside_port: int
     outside_port: int
+    memory: int
+    """Bytes that each may need beyond the shared pack."""
 
 
 def be_nursery(path: Path, post: Post, load: Load, channel: socket.socket) -> NoReturn:
@@ -148,7 +150,7 @@ def _work(post: Post, loaded: Loaded, index: int, first_number: int, reporter: R
         reporter.send(Kind.FAILED, str(error).encode())
         return NO_QUEUES
     replies = Replies(_wire(post, reporter))
-    worker = Worker(inspector, *queues, reporter, replies, inside_port=post.inside_port)
+    worker = Worker(inspector, *queues, reporter, replies, inside_port=post.inside_port, memory=post.memory)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     reporter.send(Kind.READY)
     worker.run()

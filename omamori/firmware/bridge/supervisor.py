@@ -258,7 +258,10 @@ class Supervisor:
     def _start(self, pack: Pack) -> None:
         self._not_before = time.monotonic() + 0.5
         inherited = [part for one in self._alive() for part in one.descriptors()]
-        post = Post(self._free_queues(), self._wiring.inside_port, self._wiring.outside_port)
+        wiring = self._wiring
+        post = Post(
+            self._free_queues(), wiring.inside_port, wiring.outside_port, wiring.memory // wiring.workers
+        )
         try:
             self._loading = Generation(pack, post, self._load, inherited)
         except OSError as error:
@@ -337,6 +340,10 @@ class Supervisor:
 
     def _crashed(self, generation: Generation, member: Member) -> None:
         now, name = time.monotonic(), self._name(member.index)
+        if member.exit_code == 0:
+            self._mend()
+            self._gaps.begin(name)
+            return
         recent = [at for at in self._crashes.get(member.index, []) if now - at < self._timing.crashes]
         self._crashes[member.index] = [*recent, now]
         self._mend_at[member.index] = now + 0.2 * min(10, len(recent))

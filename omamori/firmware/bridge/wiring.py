@@ -37,3 +37,5 @@ class Wiring:
     first_queue: int = 0
     workers: int = 1
     """Four queue numbers are used for each."""
+    memory: int = 256 << 20
+    """Bytes that they may need for flows, all together; while a pack is exchanged, the leaving ones as much again."""

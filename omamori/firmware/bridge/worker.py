@@ -13,6 +13,7 @@ from typing import Final, Protocol, assert_never
 
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Counters, Kind, Reporter
+from omamori.firmware.bridge.room import Room
 from omamori.firmware.bridge.selftest import ANSWER, QUESTION
 from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.errors import PacketError
@@ -46,6 +47,10 @@ class Inspector(Protocol):
 
     def tick(self, now: float) -> None: ...
 
+    def relieve(self, now: float) -> int:
+        """Forget part of what is remembered, to need less memory; how many flows."""
+        ...
+
     def take_messages(self) -> Sequence[bytes]:
         """Detections since the last call, each as a message body without its id."""
         ...
@@ -63,8 +68,11 @@ class Worker:
         replies: Replies,
         *,
         inside_port: int,
+        memory: int,
     ) -> None:
+        """`memory`: bytes that it may need more than now."""
         self.counters = Counters()
+        self._room = Room(memory)
         self._inspector, self._reporter, self._inside = inspector, reporter, inside_port
         self._replies = replies
         self._scan = _Lane(scan, rewriting=False)
@@ -206,10 +214,20 @@ class Worker:
         self._next_beat = now + BEAT
         try:
             self._inspector.tick(time.time())
+            if self._room.is_short():
+                self._relieve()
         except Exception as error:  # noqa: BLE001 - as above
             self._complain(error)
         self._tell()
         self._reporter.beat(self.counters)
+
+    def _relieve(self) -> None:
+        """Flows are forgotten first; if that frees too little, the supervisor forks a new worker."""
+        if self._room.is_hopeless():
+            self._reporter.send(Kind.LOG, b"a worker has used up its memory and makes room for a new one")
+            self._stopping = True
+            return
+        self._say("memory", "short of memory: idle flows are forgotten", self._inspector.relieve(time.time()))
 
     def _tell(self) -> None:
         try:

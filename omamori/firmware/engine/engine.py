@@ -112,6 +112,14 @@ class Engine:
             for flow in self._flows.all():
                 self._streams.forget_taken(flow)
 
+    def relieve(self, now: float) -> int:
+        """Forgets the quarter of all flows that was idle for longest, to have less memory; how many those were."""
+        flows = sorted(self._flows.all(), key=lambda flow: flow.last)
+        for flow in flows[: len(flows) // 4 + 1]:
+            self._flows.remove(flow)
+            self._end(flow, now)
+        return min(len(flows), len(flows) // 4 + 1)
+
     def flush(self, now: float) -> None:
         """Ends every flow: what was waiting for more bytes is inspected as it is."""
         for flow in self._flows.all():

@@ -72,6 +72,11 @@ class Paths:
         return self.agent_state / "want.json"
 
     @property
+    def notice(self) -> Path:
+        """Whom the page in place of a blocked one says to ask: `{"ja": text, "en": text}`; may be missing."""
+        return self.state / "bridge/notice.json"
+
+    @property
     def update(self) -> Path:
         """The updater's own: TUF metadata, downloads, trial marker."""
         return self.state / "update"

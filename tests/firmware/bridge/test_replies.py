@@ -63,6 +63,8 @@ def unit(tmp_path_factory):
     with guarded_line("omarp") as line, contextlib.ExitStack() as stack:
         unit = BridgeProcess(line, folder / "root")
         unit.log.parent.mkdir()
+        unit.paths.notice.parent.mkdir(parents=True)
+        unit.paths.notice.write_text('{"ja": "内線<12>へ", "en": "Call extension <12>."}')
         unit.install(pack, version="1.0.0")
         for inside in (line.wan, line.lan):
             stack.enter_context(http_server(inside, folder, where="::", port=80))
@@ -113,8 +115,8 @@ def test_a_blocked_page_is_one_that_says_why_and_whom_to_ask(unit, version):
     assert "この通信はブロックされました" in page
     assert "This page was blocked" in page
     assert "phish.example is listed as phishing" in page
-    assert "Please ask the person who looks after" in page
-    assert "社内のネットワーク担当者" in page
+    assert "Call extension &lt;12&gt;." in page
+    assert "内線&lt;12&gt;へ" in page
     assert f"{PHISHING}/&lt;script&gt;?a=1" in page
     assert "<script" not in page
 

@@ -40,7 +40,9 @@ def line(tmp_path_factory, content):
 def unit(line, tmp_path):
     unit = Unit(line, tmp_path)
     unit.queues(2)
-    unit.install_toy({**PACK, "drag": "TOY-DRAGS"}, version="1.0.0")
+    unit.install_toy(
+        {**PACK, "drag": "TOY-DRAGS", "hoard": "TOY-HOARDS", "leak": "TOY-LEAKS"}, version="1.0.0"
+    )
     with unit.in_force():
         yield unit
 
@@ -172,3 +174,28 @@ def test_everything_ends_with_the_supervisor(unit):
     for pid in (*workers.values(), nursery):
         wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), seconds=9, what=f"{pid} to end")
     assert fetch_from(unit, ADDRESSES[0], "page") == b"an ordinary page"
+
+
+def hoard(unit, word, *, times):
+    """Each packet with this word costs the worker 8 MB, of 32 that it may have."""
+    send = "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind((sys.argv[2],0))\nfor _ in range(int(sys.argv[4])): s.sendto(sys.argv[3].encode(),(sys.argv[1],9999))"
+    unit.line.lan.run(sys.executable, "-c", send, unit.line.wan_address, ADDRESSES[0], word, str(times))
+
+
+def test_a_worker_that_is_short_of_memory_forgets_flows(unit):
+    before = unit.workers()
+    hoard(unit, "TOY-HOARDS", times=5)
+    unit.wait_told("short of memory: idle flows are forgotten")
+    assert fetch_from(unit, ADDRESSES[0]) == b"an ordinary page"
+    assert unit.workers() == before
+
+
+def test_a_worker_whose_memory_cannot_be_freed_is_replaced(unit):
+    before = unit.workers()
+    hoard(unit, "TOY-LEAKS", times=8)
+    unit.wait_told("has used up its memory")
+    wait_until(
+        lambda: len(set(unit.workers().values()) - set(before.values())) == 1, seconds=9, what="a new one"
+    )
+    assert fetch_from(unit, ADDRESSES[0]) == b"an ordinary page"
+    assert unit.status()["pack"] == "1.0.0"

@@ -1,7 +1,8 @@
 """The real supervisor, workers, queues and kernel rules around a toy inspector, so that the data path is tested alone.
 
 Run as a program. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
-overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `die`, and `broken` (loading
+overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `hoard` and `leak` (8 MB each, which can or cannot be
+given back), `die`, and `broken` (loading
 raises).
 """
 
@@ -24,11 +25,14 @@ from omamori.firmware.host.paths import Paths
 from omamori.protocol.messages import Log, encode_body
 from omamori.protocol.vocabulary import Guard
 
+LEAKED = []
+
 
 class Toy:
     def __init__(self, pack):
         self.pack = {name: value.encode() for name, value in pack.items() if isinstance(value, str)}
         self.messages = []
+        self.kept = []
 
     def packet(self, data, *, from_inside, rewriting, **_):
         def has(name):
@@ -38,6 +42,10 @@ class Toy:
             raise ValueError("the toy was told to fail")
         if has("hang"):
             time.sleep(3600)
+        if has("hoard"):
+            self.kept.append(bytearray(8 << 20))
+        if has("leak"):
+            LEAKED.append(bytearray(8 << 20))
         if has("drag"):
             time.sleep(0.1)
         if has("die"):
@@ -65,6 +73,10 @@ class Toy:
     def tick(self, _now):
         pass
 
+    def relieve(self, _now):
+        self.kept.clear()
+        return 1
+
     def take_messages(self):
         taken, self.messages = self.messages, []
         return taken
@@ -83,7 +95,7 @@ if __name__ == "__main__":
     prepare_bridge()
     queues = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     ports = socket.if_nametoindex("lan0"), socket.if_nametoindex("wan0")
-    wiring = Wiring("br0", "wan0", "lan0", *ports, workers=queues)
+    wiring = Wiring("br0", "wan0", "lan0", *ports, workers=queues, memory=queues * (32 << 20))
     timing = Timing(drain=20, quiet=2, status=0.2)
     supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, choose(), timing)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
