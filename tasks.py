@@ -104,6 +104,21 @@ def chaos(
     c.run(f"{PYTHON} -m lab.chaos --minutes {minutes} --fuzz-minutes {fuzz_minutes} {' '.join(flags)}")
 
 
+@task(
+    help={
+        "json": "write the figures to this file",
+        "check": "exit non-zero where a goal is missed",
+        "only": "codes or names of correct offices, with commas between; also faults, mixtures, correct",
+        "jobs": "topologies at the same time",
+    }
+)
+def lab(c: Context, json: str = "", check: bool = False, only: str = "", jobs: int = 4) -> None:  # noqa: FBT001, FBT002
+    """Every wiring fault, correct office and mixture built for real and judged by the real process."""
+    flags = (f"--json {shlex.quote(json)} " if json else "") + ("--check " if check else "")
+    flags += (f"--only {shlex.quote(only)} " if only else "") + f"--jobs {jobs}"
+    c.run(f"{PYTHON} -m lab.wiring {flags}", pty=sys.stdout.isatty())
+
+
 @task
 def docs(c: Context) -> None:
     """Write the generated reference pages and golden import lists anew."""

@@ -93,3 +93,66 @@ def _udp(source: str, source_port: int, target: str, target_port: int, body: byt
     packet = dpkt.ip.IP(src=socket.inet_aton(source), dst=socket.inet_aton(target), p=17, data=datagram)
     packet.len = 28 + len(body)
     return bytes(packet)
+
+
+# --- IP beyond DHCP ---------------------------------------------------------------------------------------------------
+
+LINUX = bytes.fromhex("020405b40402080a0000000100000000010303070000")[:20]
+"""TCP options as Linux orders them: mss, sok, ts, nop, ws."""
+WINDOWS = bytes.fromhex("020405b40103030801010402")
+
+
+def opening(
+    source: str,
+    address: str,
+    target: str,
+    *,
+    hops: int = 64,
+    options: bytes = LINUX,
+    answers: bool = False,
+    **rest,
+) -> bytes:
+    """A SYN, or its answer."""
+    segment = dpkt.tcp.TCP(
+        sport=50_000, dport=443, flags=dpkt.tcp.TH_SYN | (dpkt.tcp.TH_ACK if answers else 0), opts=options
+    )
+    packet = dpkt.ip.IP(
+        src=socket.inet_aton(address), dst=socket.inet_aton(target), p=6, ttl=hops, data=segment
+    )
+    packet.len = len(bytes(packet))
+    return ethernet(source, 0x0800, bytes(packet), target=UNIT, **rest)
+
+
+def datagram(
+    source: str, address: str, target: str, payload: bytes, *, sport: int, dport: int, **rest
+) -> bytes:
+    return ethernet(source, 0x0800, _udp(address, sport, target, dport, payload), **rest)
+
+
+def time_answer(source: str, address: str, time: datetime) -> bytes:
+    """An NTP server's answer with this time."""
+    seconds = int((time - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds())
+    body = bytes([0x24, 2, 6, 0xEC]) + bytes(36) + struct.pack("!II", seconds & 0xFFFFFFFF, 0)
+    return datagram(source, address, "192.168.1.10", body, sport=123, dport=40_000)
+
+
+def ip6(source: str, address: str, target: str, protocol: int, payload: bytes, *, hops: int = 255) -> bytes:
+    head = struct.pack("!IHBB", 6 << 28, len(payload), protocol, hops)
+    ends = socket.inet_pton(socket.AF_INET6, address) + socket.inet_pton(socket.AF_INET6, target)
+    return ethernet(source, 0x86DD, head + ends + payload)
+
+
+def solicitation(source: str, address: str, target: str) -> bytes:
+    body = bytes([135, 0, 0, 0]) + bytes(4) + socket.inet_pton(socket.AF_INET6, target)
+    return ip6(source, address, "ff02::1:ff00:1", 58, body)
+
+
+def router_advertisement(source: str, *, lifetime: int = 1800) -> bytes:
+    prefix = bytes([3, 4, 64, 0xC0]) + bytes(12) + socket.inet_pton(socket.AF_INET6, "2001:db8:7::")
+    return ip6(
+        source,
+        "fe80::1",
+        "ff02::1",
+        58,
+        bytes([134, 0, 0, 0, 64, 0]) + struct.pack("!H", lifetime) + bytes(8) + prefix,
+    )

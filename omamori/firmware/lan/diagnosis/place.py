@@ -152,7 +152,10 @@ def bypass(seen: Observations, patience: Patience) -> Finding | None:
 
     Devices of a VLAN that passes by are somebody else's business.
     """
-    routers = any(router.station.port is Port.WAN for router in seen.routers)
+    sides = {router.station.port for router in seen.routers}
+    routers = Port.WAN in sides
+    if sides == {Port.LAN}:  # the ports are swapped, or are about to be told as such
+        return None
     astray = [
         station
         for station in seen.hosts_on(Port.WAN)
