@@ -168,17 +168,20 @@ print(anonymous() - before, sum(map(len, loaded.domains.values())))
 @pytest.mark.slow
 def test_names_by_the_hundred_thousand_take_no_memory_of_the_process(tmp_path):
     path = tmp_path / "many.pack"
-    names = [f"host{number:06d}.listed.example" for number in range(200_000)]
+    names = [f"host{number:06d}.listed.example" for number in range(100_000)]
     pack.build(path, Version.parse("1.0.0"), CREATED, pack.Content(lists=[DomainList("phishing", names)]))
     done = subprocess.run([sys.executable, "-c", SIZES, path], check=True, capture_output=True, text=True)
     grown, count = map(int, done.stdout.split())
     assert count == len(names)
-    assert grown < 1500, "kB; as Python's own objects they would be 20,000"
+    assert grown < 1500, "kB; as Python's own objects they would be 10,000"
 
 
 @pytest.mark.corpus
 def test_the_published_lists_go_into_a_pack(tmp_path):
-    feeds = Path(os.environ["OMAMORI_CORPUS"]) / "feeds"
+    corpus = os.environ.get("OMAMORI_CORPUS")
+    if not corpus:
+        pytest.skip("OMAMORI_CORPUS is not set: the public lists are not there")
+    feeds = Path(corpus) / "feeds"
     database = feeds / "phishing-database"
     out = tmp_path / "feeds.pack"
     words = [f"phishing={database / name}" for name in ("domains-active-2.txt", "ips-active.txt")]
