@@ -167,7 +167,9 @@ class Mime:
         if self._delimiter is None or self._later is None:
             return None
         found = self._delimiter.match(data, at) if self._line_start else None
-        return found or self._later.search(data, at)
+        # Looking for the bytes first is many times faster than the expression.
+        near = data.find(b"\n--", at) if found is None else -1
+        return found if near < 0 else self._later.search(data, max(near - 1, at))
 
     def _delimited(self, found: re.Match[bytes]) -> None:
         """A boundary line: of the innermost part, or of one around it."""
