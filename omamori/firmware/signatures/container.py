@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 MAX_FILE = 256 << 20
 MAX_UNPACKED = 768 << 20
 MAX_MEMBERS = 2000
+_LONGEST_MANIFEST = 1 << 20
 Data = bytes | memoryview
 """A member: its own bytes, or a view of the file itself where it is stored as it is."""
 _TABLE = ".bin"
@@ -106,6 +107,9 @@ def _verified(archive: zipfile.ZipFile, mapped: memoryview) -> tuple[dict[str, o
         raise TooLarge(f"{len(infos)} members; a pack has {MAX_MEMBERS} at most")
     if sum(info.file_size for info in infos) > MAX_UNPACKED:
         raise TooLarge(f"over {MAX_UNPACKED >> 20} MiB unpacked")
+    # zipfile asks for as much memory as a header says before it reads.
+    if any(info.compress_size > len(mapped) for info in infos):
+        raise Truncated("a member is said to be larger than the whole file")
     manifest = _manifest(archive)
     described = manifest.get("members")
     if not isinstance(described, dict):
@@ -120,7 +124,8 @@ def _verified(archive: zipfile.ZipFile, mapped: memoryview) -> tuple[dict[str, o
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, object]:
     try:
-        if archive.getinfo(MANIFEST).file_size > 1 << 20:
+        info = archive.getinfo(MANIFEST)
+        if max(info.file_size, info.compress_size) > _LONGEST_MANIFEST:
             raise TooLarge("a manifest of over 1 MiB")
         manifest = json.loads(archive.read(MANIFEST))
     except KeyError:

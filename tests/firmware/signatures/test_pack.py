@@ -137,6 +137,18 @@ def test_a_file_that_claims_to_be_huge(tmp_path):
         pack.load(path)
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "rules.txt"])
+def test_a_member_that_claims_to_be_longer_than_the_file(built, tmp_path, name):
+    """Of the directory at the end of the file (APPNOTE 4.3.12): the compressed size lies 20 bytes into an entry."""
+    raw = bytearray(built.read_bytes())
+    entry = raw.rindex(name.encode()) - 46
+    assert raw[entry : entry + 4] == b"PK\1\2"
+    raw[entry + 20 : entry + 24] = (0xF000_0000).to_bytes(4, "little")
+    (tmp_path / "long.pack").write_bytes(raw)
+    with pytest.raises(container.Truncated, match="larger than the whole file"):
+        pack.load(tmp_path / "long.pack")
+
+
 def test_a_bomb(tmp_path):
     path = tmp_path / "bomb.pack"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
