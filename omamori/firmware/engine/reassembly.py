@@ -18,6 +18,7 @@ _FAR_PATIENCE = 16
 _JOINED = 512
 """Neighbours up to this size are kept as one: a comparison must not cost more for a byte in each segment."""
 _MAX_SEGMENTS = 1024
+_MAX_RECENT = 256
 _HISTORY = 64 << 10
 """Bytes kept after their delivery, until they are acknowledged, to compare what is sent again with."""
 
@@ -139,7 +140,10 @@ class Reassembly:
     def _near(self, at: int, end: int) -> Iterator[tuple[int, bytes]]:
         """What is kept that may reach into [at, end)."""
         if at < self.offset:
-            yield from self._recent
+            for begin, known in reversed(self._recent):
+                yield begin, known
+                if begin <= at:
+                    break
         first = max(bisect_left(self._begins, at) - 1, 0)
         for index in range(first, bisect_left(self._begins, end)):
             yield self._begins[index], self._pending[index]
@@ -182,7 +186,7 @@ class Reassembly:
             recent[-1] = (begin, before + data)
         else:
             recent.append((self.offset, data))
-        while self.kept > _HISTORY and len(recent) > 1:
+        while (self.kept > _HISTORY and len(recent) > 1) or len(recent) > _MAX_RECENT:
             self.kept -= len(recent.popleft()[1])
         self._advance(len(data))
         self._far = 0

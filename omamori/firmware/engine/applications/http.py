@@ -35,6 +35,8 @@ _CREDENTIALS = (b"basic ", b"digest ")
 """Schemes whose refusal is one: others are refused once or twice in every good log-in."""
 _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""
+_MAX_UNASKED = 256
+"""Responses that no request asked for, or that only announce another; what follows so many is taken for a file."""
 _STATUS_BEGIN = b"HTTP"
 _REQUEST_BODY = frozenset(("http.request_body", "file.data"))
 _RESPONSE_BODY = frozenset(("http.response_body", "file.data"))
@@ -90,7 +92,7 @@ class Http:
         self._sides = (_Side(), _Side())
         self._waiting: deque[Exchange] = deque()
         self._recent: deque[Exchange] = deque(maxlen=16)
-        self._count = 0
+        self._count = self._unasked = 0
         self._upgraded: Http2 | None = None
 
     @property
@@ -118,7 +120,7 @@ class Http:
         if self._upgraded is not None and at < len(data):
             rest = Piece(piece.offset + at, 0, data[at:])
             events += self._upgraded.feed(rest, needs, to_server=to_server)
-        return events
+        return events if len(events) <= http_body.MANY else http_body.together(events)
 
     def end(self, needs: frozenset[str]) -> Sequence[Event]:
         events: list[Event] = list(self._upgraded.end(needs)) if self._upgraded is not None else []
@@ -155,6 +157,8 @@ class Http:
                 at += 1
         kept = len(side.head)
         text = side.head + piece.data[at:] if kept or at else piece.data
+        if not to_server and self._unasked > _MAX_UNASKED:
+            return self._nameless(side, at, events)
         if not to_server and not _STATUS_BEGIN.startswith(text[:4].upper()):
             return self._unannounced(side, text, at, kept, events)
         match = _HEAD_END.search(text, max(side.scanned_to - 80, 0))
@@ -187,6 +191,10 @@ class Http:
         if status is not None:
             side.head, side.scanned_to = b"", 0
             return max(at + status.end() - kept, at)
+        return self._nameless(side, at, events)
+
+    def _nameless(self, side: _Side, at: int, events: list[Event]) -> int:
+        """A file without a head. What was kept of a head that is none is not part of it any more."""
         side.head, side.scanned_to = b"", 0
         exchange = self._answered(Response(b"", b"", []))
         side.exchange, side.buffers = exchange, {}
@@ -241,11 +249,13 @@ class Http:
 
     def _answered(self, response: Response) -> Exchange:
         if not self._waiting:
+            self._unasked += 1
             self._count += 1
             exchange = Exchange(self._count)
             self._recent.append(exchange)
             return exchange
         if 100 <= response.status < 200 and response.status != 101:
+            self._unasked += 1
             return self._waiting[0]
         return self._waiting.popleft()
 

@@ -1,10 +1,15 @@
 """Where the bodies of HTTP/1 messages lie in the stream (RFC 9112, 6 and 7)."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from omamori.firmware.engine.applications.http_head import Framing
+from omamori.firmware.engine.applications.layer import Content, Event
 
+MANY = 512
+"""Parts of bodies in one piece of a stream, beyond which they are handed on together."""
 _SIZE_LINE = 1024
 _SIZE = re.compile(rb"[ \t\r\v\f\0]*\+?(?:0[xX](?=[0-9a-fA-F]))?0*([0-9a-fA-F]{1,12})(?![0-9a-fA-F])")
 _NO_SIZE = re.compile(rb"[ \t\r\v\f\0]*[^ \t\r\n\v\f\0+0-9a-fA-F]")
@@ -100,3 +105,27 @@ class Body:
             return
         self._left = int(size[1], 16)
         self._state = "data" if self._left else "trailer"
+
+
+def together(events: Sequence[Event]) -> Sequence[Event]:
+    """The same with neighbouring parts of a file as one, their framing included: a sender of tiny chunks costs no more."""
+    out: list[Event] = []
+    for event in events:
+        last = out[-1] if out else None
+        if (
+            isinstance(event, Content)
+            and isinstance(last, Content)
+            and not event.first
+            and not last.last
+            and (event.transaction, event.to_server) == (last.transaction, last.to_server)
+            and event.length
+            and last.length < MANY
+        ):
+            end = event.offset + event.length
+            data = last.data + event.data
+            out[-1] = replace(
+                last, length=end - last.offset, data=data, plain=False, following=event.following
+            )
+        else:
+            out.append(event)
+    return out

@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import zlib
+from itertools import pairwise
 
 import brotli
 import pytest
@@ -179,3 +180,25 @@ def test_endless_members_end():
 def test_any_bytes_are_decoded_or_handed_on(encoding, parts):
     decoder = Decoder(encoding, 10_000)
     assert sum(len(decoder.feed(part)) for part in parts) <= 10_000 + (1 << 20)
+
+
+def test_a_flood_of_responses_nobody_asked_for_becomes_one_file():
+    http = Http(Settings())
+    for answer in (b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.1 100 Go on\r\n\r\n"):
+        events = http.feed(Piece(0, 0, answer * 3000), NEEDS, to_server=False)
+        assert sum(isinstance(event, Message) for event in events) < 600
+    assert http.feed(Piece(0, 0, FILE), NEEDS, to_server=False)[0].data == FILE
+
+
+def test_a_multitude_of_tiny_chunks_is_handed_on_together():
+    body = b"".join(b"1\r\n%c\r\n" % byte for byte in FILE * 100) + b"0\r\n\r\n"
+    http = Http(Settings())
+    head = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+    events = http.feed(Piece(0, 0, head + body), NEEDS, to_server=False)
+    parts = [event for event in events if isinstance(event, Content)]
+    assert len(parts) < 200
+    assert b"".join(part.data for part in parts) == FILE * 100
+    assert parts[0].first
+    assert parts[-1].last
+    for part, following in pairwise(parts[:-1]):
+        assert part.offset + part.length <= following.offset
