@@ -6,7 +6,7 @@ process to answer. Exit codes: 0 fine, 1 something is wrong, 2 wrong usage.
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,10 @@ from omamori.firmware.host import system
 from omamori.firmware.host.files import read_capped
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
+from omamori.protocol.messages import Want, decode
+from omamori.protocol.policy import NOTHING_CHANGED, Policy
 from omamori.protocol.version import Version
+from omamori.protocol.wire import to_wire
 
 _FRESH: Final = 15.0
 """Seconds; the bridge writes its status every two."""
@@ -67,6 +70,40 @@ def packs(paths: Paths, *, as_json: bool) -> None:
         )
     if not found:
         click.echo("no signature pack on this unit")
+
+
+@unit.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_obj
+def policy(paths: Paths, *, as_json: bool) -> None:
+    """Show what the operator changed about the guards of this unit."""
+    try:
+        want = decode(Want, read_capped(paths.want))
+    except FileNotFoundError:
+        want = Want(0)
+    except (OSError, ProtocolError) as error:
+        raise click.ClickException(f"{paths.want} cannot be read: {error}") from error
+    if as_json:
+        click.echo(json.dumps({"generation": want.generation, "policy": to_wire(want.policy)}, indent=2))
+        return
+    for line in _policy_lines(want.policy, datetime.now(UTC)):
+        click.echo(line)
+
+
+def _policy_lines(policy: Policy, now: datetime) -> Iterator[str]:
+    for each in policy.exemptions:
+        named = (("host", each.host), ("rule", each.rule), ("destination", each.destination))
+        what = ", ".join(f"{name} {value}" for name, value in named if value)
+        ended = "" if now < each.until else " (ended)"
+        yield f"exception {each.number}: {what} until {each.until:%Y-%m-%d %H:%M} UTC{ended}"
+    for change in policy.changes:
+        yield f"{change.subject}: {change.response}"
+    if policy.blocked_categories:
+        yield f"blocked categories: {', '.join(policy.blocked_categories)}"
+    if policy.trial_days:
+        yield f"rules younger than {policy.trial_days} days are told only"
+    if policy == NOTHING_CHANGED:
+        yield "every guard does as by default"
 
 
 @unit.command("self-test")

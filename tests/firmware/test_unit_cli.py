@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omamori.firmware.host.paths import Paths
+from omamori.protocol.messages import Want, encode
+from omamori.protocol.policy import Change, Exemption, Policy
 
 
 @pytest.fixture
@@ -111,3 +113,24 @@ def test_packs_are_listed_newest_first_with_the_current_one_marked(paths):
 
 def test_a_unit_without_packs_says_so(paths):
     assert run(paths, "packs").stdout == "no signature pack on this unit\n"
+
+
+def test_what_the_operator_changed_is_shown(paths):
+    assert run(paths, "policy").stdout == "every guard does as by default\n"
+    soon, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
+    changed = Policy(
+        (Exemption(12, soon, rule="1:7", destination="shop.example"), Exemption(11, past, rule="1:8")),
+        ("games",),
+        (Change("av", "block"),),
+        7,
+    )
+    write(paths.want, encode(Want(5, policy=changed)).decode())
+    first, second, *rest = run(paths, "policy").stdout.splitlines()
+    assert first.startswith("exception 12: rule 1:7, destination shop.example until ")
+    assert second.endswith("UTC (ended)")
+    assert rest == ["av: block", "blocked categories: games", "rules younger than 7 days are told only"]
+    shown = json.loads(run(paths, "policy", "--json").stdout)
+    assert (shown["generation"], shown["policy"]["blocked_categories"]) == (5, ["games"])
+    write(paths.want, "{")
+    done = run(paths, "policy")
+    assert (done.returncode, "cannot be read" in done.stderr) == (1, True)
