@@ -11,11 +11,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeVar
 
+from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.applications import dns
 from omamori.firmware.engine.applications.tls_hello import NotTls, parse_client
 from omamori.firmware.engine.domains import normalised
 from omamori.firmware.engine.errors import PacketError
-from omamori.firmware.engine.naming import payloads
+from omamori.firmware.engine.naming import networks, payloads
 from omamori.firmware.engine.naming.catalogue import Application, Catalogue, catalogue
 from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, parse
 
@@ -142,7 +143,7 @@ class Namer:
     def packet(self, data: bytes, *, now: float) -> Named | None:
         """What is newly known of the packet's flow; None where nothing is. A flow's first packet always tells."""
         try:
-            packet = parse(data)
+            packet = _innermost(parse(data))
         except PacketError:
             return None
         if packet.protocol not in (TCP, UDP) or packet.is_fragment:
@@ -307,8 +308,9 @@ class Namer:
         if flow.application is None:
             found += [self._looked_up.get(address) for address, _ in ends]
             found += [self._servers.get(address) for address, _ in ends] if key.protocol == UDP else []
-            port = payloads.by_port(key.protocol, (key.low_port, key.high_port))
-            found.append(self._table.by_name[port] if port else None)
+            names = [networks.of_address(address) for address, _ in ends]
+            names.append(payloads.by_port(key.protocol, (key.low_port, key.high_port)))
+            found += [self._table.by_name[name] if name else None for name in names]
         flow.application = next(filter(None, found), flow.application)
 
     def _remember(self, flow: _Flow, packet: Packet) -> None:
@@ -320,6 +322,16 @@ class Namer:
         port = packet.source_port if from_client else packet.destination_port
         if packet.protocol == UDP and port > 1024:
             self._endpoints.put((flow.client, port), flow.application)
+
+
+def _innermost(packet: Packet) -> Packet:
+    """What a tunnel in the clear carries. Raises PacketError."""
+    for _ in range(tunnel.DEPTH):
+        carried = tunnel.inside(packet) if not packet.is_fragment else None
+        if carried is None:
+            break
+        packet = parse(carried)
+    return packet
 
 
 def key_of(packet: Packet) -> FlowKey:

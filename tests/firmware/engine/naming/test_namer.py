@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omamori.firmware.engine.naming import networks
 from omamori.firmware.engine.naming.catalogue import Kind, catalogue
 from omamori.firmware.engine.naming.namer import Limits, Namer
 from tests.firmware.engine.conversation import PC, SITE, Tcp, datagram
@@ -108,6 +109,37 @@ def test_a_look_up_names_an_encrypted_flow_to_the_address_it_gave():
     told = [each for each in (namer.packet(data, now=NOW) for data in packets) if each] + namer.flush()
     names = {(each.key.protocol, each.lookup): each.application.name for each in told if each.application}
     assert names == {(17, True): "Discord", (6, False): "Discord"}
+
+
+@pytest.mark.parametrize(
+    ("server", "name"), [("149.154.167.51", "Telegram"), ("2a03:2880:f10c::1", "Facebook"), ("192.0.2.1", "")]
+)
+def test_a_flow_that_says_nothing_may_have_its_name_from_the_servers_network(server, name):
+    silent = Tcp(client="2001:db8::20" if ":" in server else PC, server=server, server_port=443)
+    packets = [*silent.handshake(), *silent.say(bytes(range(200, 256)) * 4, to_server=True)]
+    namer = Namer()
+    told = [each for each in (namer.packet(data, now=NOW) for data in packets) if each] + namer.flush()
+    assert [each.application.name for each in told if each.application] == ([name] if name else [])
+
+
+def test_a_tunnel_in_the_clear_is_looked_into():
+    inner = Tcp(client="10.9.0.2", server_port=443)
+    ethernet = bytes(12) + b"\x08\x00"
+    said = [*inner.handshake(), *inner.say(client_hello("www.netflix.com"), to_server=True)]
+    vxlan = b"\x08\0\0\0\0\0\x07\0"
+    namer = Namer()
+    found = [
+        namer.packet(datagram(PC, "192.168.1.2", 5000, 4789, vxlan + ethernet + data), now=NOW)
+        for data in said
+    ]
+    assert [each.application.name for each in found if each and each.application] == ["Netflix"]
+
+
+def test_networks_do_not_overlap_and_name_applications_of_the_table():
+    for width in (4, 16):
+        starts, ends = networks._ranges(width)
+        assert all(end < start for (end, _), start in zip(ends, starts[1:], strict=False))
+        assert {name for _, name in ends} <= set(catalogue().by_name)
 
 
 def test_calls_from_one_port_belong_to_the_application_that_said_its_name_there():
