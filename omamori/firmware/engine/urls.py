@@ -6,6 +6,7 @@ into a domain list. Only plain HTTP shows paths.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from omamori.firmware.engine import hashed
@@ -16,6 +17,7 @@ from omamori.firmware.engine.hashed import HashTable
 _MAX_FOLDERS = 12
 """Of a deeper path its first folders and the whole are looked up."""
 _MAX_URL = 4096
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,23 @@ class UrlHit:
 
 
 class UrlTable:
-    """An immutable URL -> category table."""
+    """An immutable URL -> category table. Most requests are for hosts without any entry, so those are known, too."""
 
-    __slots__ = ("table",)
+    __slots__ = ("_is_listed", "hosts", "table")
 
-    def __init__(self, table: HashTable) -> None:
-        self.table = table
+    def __init__(self, table: HashTable, hosts: HashTable) -> None:
+        """`hosts` holds the host of every entry."""
+        self.table, self.hosts = table, hosts
+        self._is_listed = lru_cache(maxsize=_REMEMBERED)(hosts.get)
 
     def __len__(self) -> int:
         return len(self.table)
 
     def lookup(self, host: str, target: bytes) -> UrlHit | None:
         """`host` normalised, `target` as in the request; the most exact entry that fits."""
-        if not self.table:
-            return None
         host = host.removeprefix("www.")
+        if self._is_listed(host) is None:
+            return None
         for path in _candidates(_origin_form(target[:_MAX_URL])):
             category = self.table.get(host + path)
             if category is not None:
@@ -51,7 +55,9 @@ class UrlTable:
 
 def build_urls(entries: Iterable[tuple[str, str]]) -> UrlTable:
     """From (URL, category); of a URL listed twice the first counts. Raises SignatureError."""
-    return UrlTable(hashed.build((_key(url), category) for url, category in entries))
+    keys = [(_key(url), category) for url, category in entries]
+    hosts = {key.partition("/")[0] for key, _ in keys}
+    return UrlTable(hashed.build(keys), hashed.build((host, "") for host in sorted(hosts)))
 
 
 def spelled(url: str) -> str | None:

@@ -45,6 +45,7 @@ def dump(listed: Listed) -> dict[str, bytes]:
         for guard, each in tables.items():
             members[f"{kind}/{guard.value}.bin"] = bytes(each.table.raw)
             members[f"{kind}/{guard.value}.json"] = json.dumps(each.table.categories).encode()
+    members |= {f"urls/{guard.value}.hosts.bin": bytes(each.hosts.raw) for guard, each in listed.urls.items()}
     for guard, addresses in listed.addresses.items():
         for width, ranges in zip(_WIDTHS, (addresses.four, addresses.six), strict=True):
             members[f"addresses/{guard.value}.{width}.bin"] = bytes(ranges.raw)
@@ -71,7 +72,7 @@ def load(members: Mapping[str, Data]) -> Listed:
         if (names := _hashed(members, f"domains/{guard.value}")) is not None:
             listed.domains[guard] = DomainTable(names)
         if (urls := _hashed(members, f"urls/{guard.value}")) is not None:
-            listed.urls[guard] = UrlTable(urls)
+            listed.urls[guard] = UrlTable(urls, HashTable(members[f"urls/{guard.value}.hosts.bin"], ("",)))
         if f"addresses/{guard.value}.json" in members:
             four, six = (Ranges(members[f"addresses/{guard.value}.{width}.bin"], width) for width in _WIDTHS)
             listed.addresses[guard] = AddressTable(
