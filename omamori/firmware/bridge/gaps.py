@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from omamori.firmware.host.firewall import Firewall, FirewallError, Plan
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -25,6 +27,28 @@ class Gap:
         much = "" if self.packets is None else f", about {self.packets} packets"
         span = f"{self.begun:%H:%M:%S.%f}"[:-3], f"{self.ended:%H:%M:%S.%f}"[:-3]
         return f"traffic passed uninspected for {self.seconds:.1f} s ({self.whose}; {span[0]} to {span[1]} UTC{much})"
+
+
+class Offer:
+    """The kernel's rules, and how many packets came to their queues under all plans so far."""
+
+    def __init__(self, firewall: Firewall) -> None:
+        self._firewall = firewall
+        self._before = 0
+        self._planned = False
+
+    def apply(self, plan: Plan) -> None:
+        """Raises FirewallError."""
+        before = self.packets()
+        self._firewall.apply(plan)
+        self._before, self._planned = before or self._before, True
+
+    def packets(self) -> int | None:
+        """None where that cannot be known."""
+        try:
+            return self._before + self._firewall.offered() if self._planned else None
+        except FirewallError:
+            return None
 
 
 class Gaps:

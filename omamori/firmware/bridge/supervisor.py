@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from omamori.firmware.bridge import status
-from omamori.firmware.bridge.gaps import Gaps
+from omamori.firmware.bridge.gaps import Gaps, Offer
 from omamori.firmware.bridge.generation import Generation, Member, Pack
 from omamori.firmware.bridge.nursery import Load, Post
 from omamori.firmware.bridge.report import Kind
@@ -60,7 +60,8 @@ class Supervisor:
         beside: Beside | None = None,
     ) -> None:
         """`link`: what was found amiss with the ports."""
-        self._paths, self._wiring, self._load, self._firewall = paths, wiring, load, firewall
+        self._paths, self._wiring, self._load = paths, wiring, load
+        self._offer = Offer(firewall)
         self._timing = timing or Timing()
         self._beside = beside
         self._spool = SpoolWriter(paths.spool("bridge"))
@@ -82,9 +83,6 @@ class Supervisor:
         self._self_test = SelfTest()
         self._link = tuple(link)
         self._drain_until = 0.0
-        self._offered = 0
-        """Packets that came to the queue rules of earlier plans."""
-        self._planned = False
         self._stopping = False
 
     def stop(self) -> None:
@@ -301,21 +299,12 @@ class Supervisor:
     def _apply(self) -> bool:
         current, draining = (one.queues if one else None for one in (self._serving, self._draining))
         plan = Plan(self._wiring.bridge, (self._wiring.outside, self._wiring.inside), current, draining)
-        before = self._offered_now()
         try:
-            self._firewall.apply(plan)
+            self._offer.apply(plan)
         except FirewallError as error:
             self._say("error", f"the kernel refused the queue rules: {error}")
             return False
-        self._offered, self._planned = before or self._offered, True
         return True
-
-    def _offered_now(self) -> int | None:
-        """Packets that came to the queue rules so far; None where that cannot be known."""
-        try:
-            return self._offered + self._firewall.offered() if self._planned else None
-        except FirewallError:
-            return None
 
     def _not_loaded(self, generation: Generation, *, busy: bool) -> None:
         """`busy`: the kernel did not give it its queues, which is not the pack's fault."""
@@ -398,7 +387,7 @@ class Supervisor:
 
     def _bypassed(self) -> int | None:
         """Packets offered to the queues and not taken, as far as told; None while nothing is queued."""
-        offered = self._offered_now() if self._serving else None
+        offered = self._offer.packets() if self._serving else None
         return None if offered is None else offered - self._totals.with_present(self._alive()).packets
 
     def _write_status(self) -> None:

@@ -6,9 +6,8 @@ Nothing stops a packet but a guard's match: what cannot be parsed passes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from omamori.firmware.engine import crafting, refusal, tunnel
+from omamori.firmware.engine import ending, tunnel
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.layer import (
     Closable,
@@ -19,7 +18,6 @@ from omamori.firmware.engine.applications.layer import (
     SiteAsked,
     Unscanned,
 )
-from omamori.firmware.engine.block_page import Refusal
 from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
@@ -33,6 +31,7 @@ from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, oddities, pars
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.engine.statistics import Statistics
 from omamori.firmware.engine.streams import NO_EVENTS, Streams
 from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
 from omamori.protocol.messages import Detection
@@ -40,26 +39,6 @@ from omamori.protocol.vocabulary import Guard
 
 _CLOCK_JUMP = 3600.0
 """Seconds between two packets or ticks beyond which the clock was set rather than the network silent."""
-
-
-@dataclass(slots=True)
-class Statistics:
-    """Counters since the engine was made."""
-
-    packets: int = 0
-    bytes: int = 0
-    flows: int = 0
-    """Now in the table."""
-    malformed: int = 0
-    blocked: int = 0
-    """Packets answered Block or Drop."""
-    silent: int = 0
-    """Matches that stopped a packet without a detection (`noalert`, or past a threshold); the verdict names the rule."""
-    neutralised: int = 0
-    """Packets overwritten."""
-    detections: int = 0
-    detections_lost: int = 0
-    flows_evicted: int = 0
 
 
 class Engine:
@@ -181,14 +160,14 @@ class Engine:
         flow, to_server, old = self._flows.find(whole, now, from_inside=from_inside)
         if old is not None:
             self._end(old, now)
-        known = self._known(flow, whole, rewriting=rewriting)
+        mendable = whole is packet and depth == 0
+        known = self._known(flow, whole, rewriting=rewriting, bare=mendable)
         if known is not None:
             return known
         turn = Round(flow, whole, now, to_server=to_server)
         if not flow.vetted:
             flow.vetted = True
             self._sites.reached(turn, self._signatures)
-        mendable = whole is packet and depth == 0
         if whole.protocol == TCP:
             self._segment(turn, whole, rewriting=rewriting, mendable=mendable)
         else:
@@ -204,19 +183,14 @@ class Engine:
         self._unspoken.add(reason)
         return Drop(reason, Guard.IPS)
 
-    def _known(self, flow: Flow, packet: Packet, *, rewriting: bool) -> Verdict | None:
-        """The verdict of a flow that has one already."""
+    def _known(self, flow: Flow, packet: Packet, *, rewriting: bool, bare: bool) -> Verdict | None:
+        """The verdict of a flow that has one already. `bare`: the packet is on the wire as it is."""
         if flow.blocked:
             self._counters.blocked += 1
-            return Block(flow.blocked, replies=self._resets(flow, packet))
+            return Block(flow.blocked, replies=ending.resets(flow, packet) if bare else ())
         if flow.decided:
             return DECIDED
         return SUSPECT if flow.suspect and not rewriting else None
-
-    @staticmethod
-    def _resets(flow: Flow, packet: Packet) -> tuple[Reply, ...]:
-        """For what was on its way when the flow was blocked, or is sent again because a reply was lost."""
-        return refusal.resets(_case(flow, packet, to_server=packet.source == flow.facts.client))
 
     def _segment(self, turn: Round, packet: Packet, *, rewriting: bool, mendable: bool) -> None:
         flow, to_server, streams = turn.flow, turn.to_server, self._streams
@@ -387,14 +361,10 @@ class Engine:
             turn.block = (
                 turn.block or "a packet that must be overwritten, but came in fragments or through a tunnel"
             )
-        if turn.block:
-            flow.blocked = turn.block
-            self._flows.closing(flow)
-            self._counters.blocked += 1
-            return Block(turn.block, turn.by, self._replies(turn, packet, turn.block, fragmented=fragmented))
-        if turn.drop:
-            self._counters.blocked += 1
-            return Drop(turn.drop, turn.by, self._replies(turn, packet, turn.drop, fragmented=fragmented))
+        if turn.block or turn.drop:
+            return self._stopped(
+                turn, () if fragmented else ending.replies(turn, packet, self.settings.notice)
+            )
         if flow.suspect:
             return self._overwritten(turn, packet, fragmented=fragmented) if rewriting else SUSPECT
         if flow.decided:
@@ -402,11 +372,13 @@ class Engine:
             return DECIDED
         return PASS
 
-    def _replies(self, turn: Round, packet: Packet, reason: str, *, fragmented: bool) -> tuple[Reply, ...]:
-        case = _case(turn.flow, packet, to_server=turn.to_server)
-        told = Refusal(turn.by, turn.context().subject, turn.category, reason)
-        replies = refusal.tell(case, told, self.settings.notice)
-        return tuple(reply for reply in replies if not (fragmented and reply.onward))
+    def _stopped(self, turn: Round, replies: tuple[Reply, ...]) -> Verdict:
+        self._counters.blocked += 1
+        if not turn.block:
+            return Drop(turn.drop, turn.by, replies)
+        turn.flow.blocked = turn.block
+        self._flows.closing(turn.flow)
+        return Block(turn.block, turn.by, replies)
 
     def _overwritten(self, turn: Round, packet: Packet, *, fragmented: bool) -> Verdict:
         half = turn.flow.halves[turn.to_server]
@@ -446,20 +418,6 @@ class Engine:
         if self._clock is not None and abs(now - self._clock) > _CLOCK_JUMP:
             self._flows.shift(now - self._clock)
         self._clock = now
-
-
-def _case(flow: Flow, packet: Packet, *, to_server: bool) -> refusal.Case:
-    if not flow.halves:
-        return refusal.Case(packet, flow.facts.application, flow.facts.client_inside, to_server)
-    own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
-    return refusal.Case(
-        packet,
-        flow.facts.application,
-        flow.facts.client_inside,
-        to_server,
-        opposite=other.expected,
-        in_order=own.expected == crafting.after(packet),
-    )
 
 
 def _told_again(message: Message, later: Sequence[Event]) -> bool:
