@@ -12,8 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from omamori.firmware.engine.ips.reputation import Reputation
 from omamori.firmware.engine.ips.rule import Group
 from omamori.firmware.engine.ips.spans import Variables, networks
+from omamori.firmware.signatures.reputation import ReputationError, read_categories, read_numbered
 from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
@@ -91,13 +93,13 @@ def _configuration(path: Path) -> dict[str, str]:
 
 
 def _flat(value: object, prefix: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Dotted names; a list of one-key mappings reads as a mapping, as Suricata takes it."""
+    """Dotted names; a list of mappings reads as a mapping, as Suricata takes it, other items are numbered."""
     if isinstance(value, dict) and depth < _MAX_DEPTH:
         for key, each in value.items():
             yield from _flat(each, f"{prefix}.{key}" if prefix else str(key), depth + 1)
     elif isinstance(value, list) and depth < _MAX_DEPTH:
-        for each in value:
-            yield from _flat(each, prefix, depth + 1)
+        for number, each in enumerate(value):
+            yield from _flat(each, prefix if isinstance(each, dict) else f"{prefix}.{number}", depth + 1)
     else:
         yield (
             prefix,
@@ -188,7 +190,24 @@ def variables_of(case: Case) -> Variables:
                 groups[key.removeprefix(_PORTS)] = parse_group(value, ports=True)
         except RuleError as error:
             raise Skip(f"{key}: {error.reason}") from error
-    return Variables().with_groups(groups)
+    return Variables(reputation=_reputation(case)).with_groups(groups)
+
+
+def _reputation(case: Case) -> Reputation:
+    """Raises Skip."""
+    named = case.settings.get("reputation-categories-file")
+    if not named:
+        return Reputation()
+    folder = case.folder / case.settings.get("default-reputation-path", ".").replace("${TEST_DIR}", ".")
+    try:
+        categories = read_categories(
+            (case.folder / named.replace("${TEST_DIR}/", "")).read_text(encoding="utf-8")
+        )
+        files = [case.settings[name] for name in case.settings if name.startswith("reputation-files")]
+        texts = [(folder / file.replace("${TEST_DIR}/", "")).read_text(encoding="utf-8") for file in files]
+        return Reputation(read_numbered(texts, categories))
+    except (OSError, ReputationError) as error:
+        raise Skip(f"its reputation lists: {error}") from error
 
 
 def _group(text: str) -> Group:

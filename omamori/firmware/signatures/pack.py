@@ -4,8 +4,9 @@
 them; otherwise they are compiled again from the same literals. A pack proves itself at each load (`selftest.py`).
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from omamori.firmware.engine.ips import literals as choosing
 from omamori.firmware.engine.ips import prefilter
 from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.order import ordered
+from omamori.firmware.engine.ips.reputation import Entry, Reputation
 from omamori.firmware.engine.ips.ruleset import RuleSet, needed
 from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.engine.signatures import Signatures
@@ -32,6 +34,8 @@ from omamori.protocol.version import Version
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
 RULES, INDEX = "rules.txt", "index.json"
+REPUTATION = "reputation.json"
+"""A pack without it knows nothing of addresses."""
 PASSWORDS = "passwords.bin"
 """Since 0.1: a pack without it knows only empty passwords and users' own names."""
 
@@ -43,6 +47,8 @@ class Content:
     rules: Parsed = field(default_factory=Parsed)
     lists: list[DomainList] = field(default_factory=list)
     malware: list[Signature] = field(default_factory=list)
+    reputation: dict[str, list[Entry]] = field(default_factory=dict)
+    """Scores of addresses by category, for `iprep` in rules."""
     credentials: list[tuple[str, str]] = field(default_factory=list)
     """(user, password) beside our own list; no user means everyone."""
 
@@ -57,6 +63,8 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
     members |= sites.dump(listed)
     passwords = build_passwords([*own(), *content.credentials])
     members[PASSWORDS] = bytes(passwords.raw)
+    if content.reputation:
+        members[REPUTATION] = json.dumps(content.reputation).encode()
     members |= antivirus_pack.dump(content.malware)
     members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, plain(content.malware)))
     manifest = {
@@ -88,9 +96,7 @@ def load(path: Path, variables: Variables | None = None) -> Signatures:
             passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
             urls=listed.urls,
             addresses=listed.addresses,
-            antivirus=antivirus_pack.load(
-                stored, same_matcher=manifest.get("matcher") == prefilter.MATCHER
-            ),
+            antivirus=antivirus_pack.load(stored, same_matcher=manifest.get("matcher") == prefilter.MATCHER),
             version=str(version),
         )
     except KeyError as error:
@@ -127,7 +133,20 @@ def _load_rules(
     rules = LazyRules(text.split("\n") if text else [])
     literals, needs = load_index(members[INDEX], len(rules))
     databases = _databases(manifest, members, literals)
+    known = {
+        str(name): map(_entry, entries)
+        for name, entries in json.loads(members.get(REPUTATION, b"{}")).items()
+    }
+    variables = replace(variables or Variables(), reputation=Reputation(known))
     return RuleSet(rules, literals, databases, variables, needs)
+
+
+def _entry(fields: list[int]) -> Entry:
+    """Raises ValueError."""
+    version, network, length, score = (int(field) for field in fields)
+    if version not in (4, 6) or not 0 <= length <= (32 if version == 4 else 128):
+        raise ValueError("a reputation entry is no network")
+    return version, network, length, score
 
 
 def _databases(

@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.ips.reputation import Entry
 from omamori.firmware.signatures import pack
 from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
 from omamori.firmware.signatures.credentials import read_credentials
 from omamori.firmware.signatures.lists import ListError, read_list, read_ut1
+from omamori.firmware.signatures.reputation import ReputationError, read_scores
 from omamori.firmware.signatures.rulefiles import read_rules
 from omamori.protocol.errors import VersionError
 from omamori.protocol.version import Version
@@ -39,8 +41,19 @@ def group() -> None:
     type=_PATH,
     help="More weak credentials, lines user:password or :password.",
 )
+@click.option(
+    "--reputation",
+    multiple=True,
+    metavar="CATEGORY=FILE",
+    help="Scores of addresses for iprep in rules, lines network,score.",
+)
 @click.option("--ut1", multiple=True, type=_PATH, help="A tree of UT1 lists: a folder for each category.")
-@click.option("--antivirus", multiple=True, type=_PATH, help="Malware signatures in ClamAV's forms: .hdb, .hsb, .ndb, .ldb.")
+@click.option(
+    "--antivirus",
+    multiple=True,
+    type=_PATH,
+    help="Malware signatures in ClamAV's forms: .hdb, .hsb, .ndb, .ldb.",
+)
 @click.option(
     "--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default)."
 )
@@ -57,6 +70,7 @@ def build(
     rules: tuple[Path, ...],
     domains: tuple[str, ...],
     credentials: tuple[Path, ...],
+    reputation: tuple[str, ...],
     ut1: tuple[Path, ...],
     antivirus: tuple[Path, ...],
     output: Path,
@@ -72,10 +86,19 @@ def build(
     try:
         content = _content(rules, domains, ut1, antivirus, with_eicar=with_eicar)
         content.credentials = [pair for path in credentials for pair in read_credentials(path)]
+        content.reputation = dict(_scores(text) for text in reputation)
         _tell(f"compiling {len(content.rules.rules)} rules")
         pack.build(output, Version.parse(version_text), _created(), content)
         manifest = pack.read_manifest(output)
-    except (OSError, ValueError, VersionError, ListError, SignatureError, pack.PackError) as error:
+    except (
+        OSError,
+        ValueError,
+        VersionError,
+        ListError,
+        SignatureError,
+        pack.PackError,
+        ReputationError,
+    ) as error:
         raise click.ClickException(str(error)) from error
     _show(manifest, output, as_json=as_json)
 
@@ -121,6 +144,15 @@ def _content(
     if with_eicar:
         content.malware.append(eicar())
     return content
+
+
+def _scores(text: str) -> tuple[str, list[Entry]]:
+    category, equals, file = text.partition("=")
+    if not equals or not category or not file:
+        raise ListError(f"--reputation wants CATEGORY=FILE, not {text!r}")
+    entries = read_scores(Path(file).read_text(encoding="utf-8"))
+    _tell(f"{category}: {len(entries)} networks with a score")
+    return category, entries
 
 
 def _created() -> datetime:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from omamori.firmware.engine.inspection import Inspection
-from omamori.firmware.engine.ips.rule import ANYTHING, Group, RuleAction, Threshold, ThresholdKind, Track
+from omamori.firmware.engine.ips.rule import ANYTHING, Group, RuleAction
 from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.ips.spans import AddressSet, Resolver, Variables
 from omamori.firmware.engine.ips.state import Bounded, Memory, Said, ends, tracked
+from omamori.firmware.engine.ips.thresholds import Threshold, ThresholdKind, Track
 from omamori.firmware.engine.signatures import RuleHit
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.header import parse_group

@@ -212,7 +212,6 @@ SURICATA = [
     "config",
     "dataset",
     "datarep",
-    "iprep",
     "lua",
     "geoip",
     "asn1",

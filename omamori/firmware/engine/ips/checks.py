@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from omamori.firmware.engine.inspection import FlowFacts, Inspection
 from omamori.firmware.engine.ips.moments import applications
 from omamori.firmware.engine.ips.numbers import compare
+from omamori.firmware.engine.ips.reputation import Reputation
 from omamori.firmware.engine.ips.rule import (
     ApplicationIs,
     BitsCheck,
@@ -13,6 +14,7 @@ from omamori.firmware.engine.ips.rule import (
     FieldCheck,
     FlowCount,
     IpOption,
+    ReputationIs,
     SameAddress,
     StreamSize,
 )
@@ -24,12 +26,12 @@ _TOO_BIG = 2
 _ECHO = {"icmp": (0, 8, 13, 14, 15, 16), "icmpv6": (128, 129)}
 
 
-def hold(checks: Sequence[Check], inspection: Inspection) -> bool:
+def hold(checks: Sequence[Check], inspection: Inspection, reputation: Reputation) -> bool:
     """All of them."""
-    return all(_holds(check, inspection) for check in checks)
+    return all(_holds(check, inspection, reputation) for check in checks)
 
 
-def _holds(check: Check, inspection: Inspection) -> bool:
+def _holds(check: Check, inspection: Inspection, reputation: Reputation) -> bool:
     match check:
         case FieldCheck():
             value = None if inspection.packet is None else _field(inspection.packet, check.field)
@@ -48,6 +50,8 @@ def _holds(check: Check, inspection: Inspection) -> bool:
             return inspection.packet is not None and _ip_option(check, inspection.packet)
         case FlowCount():
             return _count(check, inspection)
+        case ReputationIs():
+            return _reputation(check, inspection, reputation)
 
 
 def _field(packet: Packet, name: str) -> int | None:
@@ -126,6 +130,15 @@ def _ip_option(check: IpOption, packet: Packet) -> bool:
             return False
         at += 1 if options[at] == 1 else max(options[at + 1] if at + 1 < len(options) else 40, 2)
     return False
+
+
+def _reputation(check: ReputationIs, inspection: Inspection, reputation: Reputation) -> bool:
+    flow = inspection.flow
+    source, destination = (flow.client, flow.server) if inspection.to_server else (flow.server, flow.client)
+    asked = {"src": (source,), "dst": (destination,)}.get(check.side, (source, destination))
+    scores = [reputation.score(check.category, address) for address in asked]
+    met = [score is not None and compare(check.comparison, score) for score in scores]
+    return all(met) if check.side == "both" else any(met)
 
 
 _COUNTS: Mapping[str, Callable[[FlowFacts], Sequence[int]]] = {

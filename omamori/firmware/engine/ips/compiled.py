@@ -33,6 +33,7 @@ class CompiledRule:
         "_extracts",
         "_header",
         "_payload",
+        "_reputation",
         "_sections",
         "_where",
         "key",
@@ -46,6 +47,7 @@ class CompiledRule:
         self.key: Key = (rule.gid, rule.sid)
         self.reach = 0
         """After a match in a stream: how far into it the match went."""
+        self._reputation = resolver.reputation
         header = rule.header
         self._header = (
             resolver.addresses(header.source),
@@ -74,7 +76,7 @@ class CompiledRule:
         """All but state and thresholds."""
         if not self._flow_matches(inspection) or not self._ends_match(inspection):
             return False
-        if self.rule.checks and not checks.hold(self.rule.checks, inspection):
+        if self.rule.checks and not checks.hold(self.rule.checks, inspection, self._reputation):
             return False
         values: dict[str, int] = {}
         self.reach = 0

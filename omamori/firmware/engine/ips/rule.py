@@ -6,8 +6,10 @@ variables: a unit knows its own HOME_NET, the release side does not.
 """
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from typing import TypeAlias
+
+from omamori.firmware.engine.ips.thresholds import DetectionFilter, Threshold
 
 Number: TypeAlias = int | str
 """A number, or the name of a variable that byte_extract or byte_math fills."""
@@ -275,8 +277,26 @@ class FlowCount:
     comparison: Comparison
 
 
+@dataclass(frozen=True, slots=True)
+class ReputationIs:
+    """`iprep`: the score of an address in a category; one of which nothing is known never compares."""
+
+    side: str
+    """`src`, `dst`, `any` or `both`."""
+    category: str
+    comparison: Comparison
+
+
 Check: TypeAlias = (
-    FieldCheck | BitsCheck | IpOption | SameAddress | StreamSize | ApplicationIs | EventRaised | FlowCount
+    FieldCheck
+    | BitsCheck
+    | IpOption
+    | SameAddress
+    | StreamSize
+    | ApplicationIs
+    | EventRaised
+    | FlowCount
+    | ReputationIs
 )
 
 
@@ -316,37 +336,6 @@ class FlowInt:
 
 
 StateOp: TypeAlias = FlowBits | XBits | FlowInt
-
-
-class ThresholdKind(Enum):
-    LIMIT = auto()
-    THRESHOLD = auto()
-    BOTH = auto()
-
-
-class Track(StrEnum):
-    SOURCE = "by_src"
-    DESTINATION = "by_dst"
-    BOTH = "by_both"
-    RULE = "by_rule"
-    FLOW = "by_flow"
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    kind: ThresholdKind
-    track: Track
-    count: int
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionFilter:
-    """The rule matches from the hit after `count` on, within `seconds`."""
-
-    track: Track
-    count: int
-    seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ Sets are exact: a list is the union of its plain items less the union of its neg
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import TypeAlias
 
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.ips.reputation import Reputation
 from omamori.firmware.engine.ips.rule import Group, Span, Variable
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
@@ -70,8 +71,11 @@ class Variables:
 
     groups: Mapping[str, Group] = field(default_factory=_defaults)
 
+    reputation: Reputation = field(default_factory=Reputation)
+    """What is known of addresses (`iprep`)."""
+
     def with_groups(self, changed: Mapping[str, Group]) -> "Variables":
-        return Variables({**self.groups, **changed})
+        return replace(self, groups={**self.groups, **changed})
 
 
 def resolve(group: Group, version: int, variables: Variables, depth: int = 0) -> Ranges:
@@ -188,6 +192,10 @@ class Resolver:
         self._variables = variables
         self._addresses: dict[Group, AddressSet] = {}
         self._ports: dict[Group, PortSet] = {}
+
+    @property
+    def reputation(self) -> Reputation:
+        return self._variables.reputation
 
     def addresses(self, group: Group) -> AddressSet:
         found = self._addresses.get(group)

@@ -7,19 +7,8 @@ from typing import Generic, TypeVar
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection
 from omamori.firmware.engine.ips.numbers import compare
-from omamori.firmware.engine.ips.rule import (
-    BitOp,
-    Comparison,
-    DetectionFilter,
-    FlowBits,
-    FlowInt,
-    Operator,
-    StateOp,
-    Threshold,
-    ThresholdKind,
-    Track,
-    XBits,
-)
+from omamori.firmware.engine.ips.rule import BitOp, Comparison, FlowBits, FlowInt, Operator, StateOp, XBits
+from omamori.firmware.engine.ips.thresholds import DetectionFilter, Threshold, ThresholdKind, Track
 
 _ENTRIES = 65_536
 """Of each memory; the oldest is forgotten first."""

@@ -9,7 +9,6 @@ from omamori.firmware.engine.ips.rule import (
     BitOp,
     BitsCheck,
     Comparison,
-    DetectionFilter,
     EventRaised,
     FieldCheck,
     FlowBits,
@@ -17,13 +16,12 @@ from omamori.firmware.engine.ips.rule import (
     FlowInt,
     IpOption,
     Operator,
+    ReputationIs,
     SameAddress,
     StreamSize,
-    Threshold,
-    ThresholdKind,
-    Track,
     XBits,
 )
+from omamori.firmware.engine.ips.thresholds import DetectionFilter, Threshold, ThresholdKind, Track
 from omamori.firmware.signatures.suricata.draft import Draft
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Option
@@ -162,6 +160,18 @@ def app_layer_protocol(draft: Draft, option: Option) -> None:
     draft.checks.append(ApplicationIs("" if name == "unknown" else name, value.startswith("!")))
 
 
+def iprep(draft: Draft, option: Option) -> None:
+    """`side,category,operator,score`; as in Suricata 7 without `isset`."""
+    words = names(option)
+    if (
+        len(words) != 4
+        or words[0] not in ("src", "dst", "any", "both")
+        or words[2] not in ("<", "<=", ">", ">=", "=")
+    ):
+        raise RuleSyntaxError("iprep needs side, category, operator and score", option.value_column)
+    draft.checks.append(ReputationIs(words[0], words[1], comparison(option, words[2] + words[3])))
+
+
 def event(draft: Draft, option: Option) -> None:
     name = required(option)
     if name not in EVENTS:
@@ -277,6 +287,7 @@ HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {
     "ipopts": ipopts,
     "sameip": sameip,
     "stream_size": stream_size,
+    "iprep": iprep,
     "app-layer-protocol": app_layer_protocol,
     "app-layer-event": event,
     "decode-event": event,

@@ -7,15 +7,14 @@ from omamori.firmware.engine.ips.rule import (
     Base64Decode,
     Check,
     Content,
-    DetectionFilter,
     FlowState,
     Header,
     Rule,
     Section,
     StateOp,
     Step,
-    Threshold,
 )
+from omamori.firmware.engine.ips.thresholds import DetectionFilter, Threshold
 from omamori.firmware.signatures.suricata.buffers import BUFFERS
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Option

@@ -13,7 +13,6 @@ REASONS: dict[str, str] = {
     "replace": "rules do not rewrite packets",
     "dataset": "data sets are not carried",
     "datarep": "data sets are not carried",
-    "iprep": "address reputation comes as lists, not as a rule option",
     "filemd5": "file hashes are matched by the antivirus",
     "filesha1": "file hashes are matched by the antivirus",
     "filesha256": "file hashes are matched by the antivirus",
