@@ -115,6 +115,8 @@ _SIGNS: Final = (
     # how software names itself
     _sign("system", r"Windows (Server|200[038])", Kind.SERVER, "Windows Server", 3),
     _sign("system", r"Windows", Kind.PC, "Windows", 2),
+    _sign("system", r"Windows 10", None, "Windows 10", 1),
+    _sign("system", r"Windows 7", None, "Windows 7", 1),
     _sign("system", r"Microsoft-Windows/10\.0", Kind.PC, "Windows 10", 2),
     _sign("system", r"Microsoft-Windows/6\.1", Kind.PC, "Windows 7", 2),
     _sign("system", r"Samba", Kind.NAS, "Linux", 1),
@@ -221,6 +223,7 @@ def _found(traits: Traits) -> Iterable[_Sign]:
 
 
 def _best(sums: Mapping[str, int]) -> str:
-    """The heaviest; among equals the longest word, which says most."""
-    enough = {what: weight for what, weight in sums.items() if weight >= ENOUGH}
+    """The heaviest; a word that makes another more exact (Windows 10) has that one's weight, too."""
+    whole = {what: sum(weight for other, weight in sums.items() if what.startswith(other)) for what in sums}
+    enough = {what: weight for what, weight in whole.items() if weight >= ENOUGH}
     return max(enough, key=lambda what: (enough[what], len(what), what)) if enough else ""

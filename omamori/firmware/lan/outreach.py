@@ -66,7 +66,7 @@ def read_fleet(path: Path) -> Fleet | None:
         url = urlsplit(str(value["url"]))
         port = url.port or (443 if url.scheme == "https" else 80)
         return Fleet(url.hostname or "", port, Path(str(value["ca"]))) if url.hostname else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -261,5 +261,5 @@ def read_session(path: Path, now: datetime) -> Session:
         age = now - datetime.fromisoformat(str(value["time"]))
         alive = abs(age) <= timedelta(seconds=60)
         return Session(bool(value["activated"]) and alive, bool(value["connected"]) and alive)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Session()

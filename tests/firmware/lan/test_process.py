@@ -135,6 +135,59 @@ def counting(net, port):
         yield lambda: json.loads(process.communicate("\n", timeout=20)[0])
 
 
+def test_both_ports_in_one_switch_are_closed_before_the_network_melts_and_opened_again(net):
+    net.plug(wan="router", lan="office")
+    net.office.run("ip", "address", "add", "192.168.78.20/24", "dev", "eth0")
+    with net.lan_process():
+        net.panel.run("ip", "link", "set", "lan0", "down")
+        net.panel.run("ip", "link", "set", "lan0", "master", "hub-wan0")
+        net.panel.run("ip", "link", "set", "lan0", "up")
+        wait_until(lambda: net.codes() == ["BOTH_PORTS_SAME_SWITCH"], seconds=20, what="the loop")
+        assert port_state(net, "lan0") == "disabled"
+        before = received(net, "wan0")
+        time.sleep(2)
+        assert received(net, "wan0") - before < 2_000
+        net.panel.run("ip", "link", "set", "lan0", "down")
+        net.panel.run("ip", "link", "set", "lan0", "master", "hub-lan0")
+        net.panel.run("ip", "link", "set", "lan0", "up")
+        wait_until(lambda: port_state(net, "lan0") == "forwarding", seconds=20, what="the port to open")
+        wait_until(
+            lambda: "BOTH_PORTS_SAME_SWITCH" not in net.codes(), seconds=20, what="the finding to clear"
+        )
+
+
+def test_a_process_that_ends_or_begins_leaves_no_port_closed(net):
+    set_state(net, "lan0", "disabled")
+    with net.lan_process():
+        assert port_state(net, "lan0") == "forwarding"
+        set_state(net, "lan0", "disabled")
+    assert port_state(net, "lan0") == "forwarding"
+
+
+def port_state(net, port):
+    (link,) = json.loads(net.unit.run("bridge", "-json", "link", "show", "dev", port).stdout)
+    return link["state"]
+
+
+def set_state(net, port, state):
+    net.unit.run("bridge", "link", "set", "dev", port, "state", state)
+
+
+def received(net, port):
+    (link,) = json.loads(net.unit.run("ip", "-json", "-statistics", "link", "show", port).stdout)
+    return link["stats64"]["rx"]["packets"]
+
+
+def test_swapped_ports_are_written_down_for_the_bridge(net):
+    ports = net.state / "run/omamori/lan/ports.json"
+    with dhcp_server(net.router, net.state), net.lan_process():
+        assert json.loads(ports.read_text()) == {"inside": "lan0", "swapped": False}
+        net.plug(wan="office", lan="router")
+        net.lease(net.office, name="keiri-pc")
+        wait_until(lambda: json.loads(ports.read_text())["swapped"], seconds=20, what="the exchange")
+        wait_until(lambda: net.hosts()[mac(net.office)]["side"] == "behind", seconds=10, what="the side")
+
+
 def test_only_what_arrives_on_the_port_is_captured(net):
     with counting(net, "lan0") as lan, counting(net, "wan0") as wan:
         send(net.office, frames.arp(PC, "10.1.2.3", "10.1.2.1"))

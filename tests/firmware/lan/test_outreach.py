@@ -1,0 +1,161 @@
+"""Tries to reach the fleet against real servers: each way a network can answer gets its own word, in bounded time."""
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import ThreadingHTTPServer
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from lab.namespaces import wait_until
+from lab.wiring.stub import handler
+from omamori.firmware.lan.observations import FleetAnswer, Reach
+from omamori.firmware.lan.outreach import Fleet, Outreach, Session, Tried, attempt, read_fleet, read_session
+from omamori.firmware.lan.sounding import after, with_session
+
+NOW = datetime.now(UTC)
+
+
+def certificate(path, *, began=NOW - timedelta(days=1), ends=NOW + timedelta(days=1), name="localhost"):
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = x509.CertificateBuilder(
+        subject, subject, key.public_key(), x509.random_serial_number(), began, ends
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    words = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(key.private_bytes(*words) + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@contextlib.contextmanager
+def server(pem=None, *, shift=0):
+    """A web server; gives its port."""
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler(shift=shift, redirect=""))
+    if pem:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        listening.socket = context.wrap_socket(
+            listening.socket, server_side=True, do_handshake_on_connect=False
+        )
+    listening.handle_error = lambda *_: None
+    threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield listening.server_port
+    finally:
+        listening.shutdown()
+        listening.server_close()
+
+
+def test_the_fleet_is_reached_and_says_what_time_it_is(tmp_path):
+    pem = certificate(tmp_path / "fleet.pem")
+    with server(pem, shift=7200) as port:
+        tried = attempt(Fleet("localhost", port, pem))
+    assert tried.answer is FleetAnswer.REACHED
+    reach = after(Reach(failures=3, since=NOW), tried, NOW)
+    assert (reach.failures, reach.since) == (0, None)
+    assert timedelta(hours=1.9) < reach.fleet_offset < timedelta(hours=2.1)
+
+
+def test_another_certificate_is_somebody_in_between(tmp_path):
+    ours, theirs = certificate(tmp_path / "ours.pem"), certificate(tmp_path / "theirs.pem")
+    with server(theirs) as port:
+        tried = attempt(Fleet("localhost", port, ours))
+    assert tried.answer is FleetAnswer.INTERCEPTED
+    assert "not the fleet's" in tried.detail
+
+
+@pytest.mark.parametrize(
+    ("began", "ends"),
+    [
+        (NOW + timedelta(days=9), NOW + timedelta(days=99)),
+        (NOW - timedelta(days=99), NOW - timedelta(days=9)),
+    ],
+)
+def test_a_certificate_of_another_time_is_a_matter_of_the_clock(tmp_path, began, ends):
+    pem = certificate(tmp_path / "fleet.pem", began=began, ends=ends)
+    with server(pem) as port:
+        assert attempt(Fleet("localhost", port, pem)).answer is FleetAnswer.UNTIMELY
+
+
+def test_an_answer_without_tls_is_somebody_in_between(tmp_path):
+    with server() as port:
+        tried = attempt(Fleet("localhost", port, certificate(tmp_path / "fleet.pem")))
+    assert tried.answer is FleetAnswer.INTERCEPTED
+    assert "not in TLS" in tried.detail
+
+
+def test_a_closed_port_refuses(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    tried = attempt(Fleet("localhost", port, certificate(tmp_path / "fleet.pem")))
+    assert tried.answer is FleetAnswer.REFUSED
+
+
+def test_a_server_that_hangs_up_is_silent(tmp_path):
+    pem = certificate(tmp_path / "fleet.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up():
+            listening.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        tried = attempt(Fleet("localhost", listening.getsockname()[1], pem))
+    assert tried.answer is FleetAnswer.SILENT
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"url": 3, "ca": 4}', b'{"url": "https://[", "ca": ""}', b"\xff", b"[" * 9000],
+)
+def test_a_fleet_file_that_cannot_be_used_is_none(tmp_path, content):
+    (tmp_path / "fleet.json").write_bytes(content)
+    assert read_fleet(tmp_path / "fleet.json") is None
+
+
+def test_the_agents_word_counts_while_it_is_fresh(tmp_path):
+    path = tmp_path / "status.json"
+    assert read_session(path, NOW) == Session()
+    for age, alive in ((10, True), (100, False)):
+        told = {"time": (NOW - timedelta(seconds=age)).isoformat(), "activated": True, "connected": True}
+        path.write_text(json.dumps(told))
+        assert read_session(path, NOW) == Session(alive, alive)
+    for damaged in (b"{}", b"[" * 2000, b'{"time": 4}'):
+        path.write_bytes(damaged)
+        assert read_session(path, NOW) == Session()
+
+
+def test_a_session_is_proof_enough_and_failures_count_from_the_first():
+    reach = Reach()
+    for second in range(3):
+        reach = after(reach, Tried(FleetAnswer.SILENT, "no answer"), NOW + timedelta(seconds=second))
+    assert (reach.failures, reach.since) == (3, NOW)
+    joined = with_session(reach, Session(activated=True, connected=True), away_since=NOW)
+    assert (joined.fleet, joined.failures, joined.disconnected_since) == (FleetAnswer.REACHED, 0, None)
+    alone = with_session(reach, Session(activated=True), away_since=NOW)
+    assert (alone.failures, alone.disconnected_since) == (3, NOW)
+
+
+def test_the_thread_tries_only_while_it_is_wanted(tmp_path):
+    pem = certificate(tmp_path / "fleet.pem")
+    with server(pem) as port, Outreach(tmp_path / "fleet.json") as outreach:
+        place = {"url": f"https://localhost:{port}", "ca": str(pem)}
+        (tmp_path / "fleet.json").write_text(json.dumps(place))
+        assert outreach.results() == []
+        outreach.wanted = True
+        outreach.soon()
+        found = []
+        wait_until(lambda: found.extend(outreach.results()) or found, seconds=30, what="a try")
+        assert [tried.answer for tried in found] == [FleetAnswer.REACHED]
