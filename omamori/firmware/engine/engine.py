@@ -13,6 +13,7 @@ from omamori.firmware.engine.applications.layer import (
     Closable,
     ConnectionExpected,
     Event,
+    GivesWay,
     LoginRefused,
     Message,
     SiteAsked,
@@ -264,7 +265,9 @@ class Engine:
         if layer is not None:
             for way, part in pieces:
                 self._events(turn, layer.feed(part, self._needs, to_server=way))
-        if layer is not None and layer.finished:
+        if layer is not None and layer.finished and isinstance(layer, GivesWay) and layer.gives_way:
+            flow.layer, flow.undetected = None, [b"", b""]
+        elif layer is not None and layer.finished:
             flow.decided = True
         elif layer is None or layer.lost:
             flow.decided = piece.offset + len(piece.data) >= self.settings.stream_depth

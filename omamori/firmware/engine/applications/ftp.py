@@ -33,6 +33,7 @@ class Ftp:
     """The parser of one control connection."""
 
     name = "ftp"
+    gives_way = True
     lost = False
 
     def __init__(self, settings: Settings) -> None:

@@ -85,10 +85,12 @@ class Http:
     """The parser of one connection."""
 
     name = "http"
-    finished = False
+    gives_way = True
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.finished = False
+        """A tunnel was opened: another protocol follows."""
         self._sides = (_Side(), _Side())
         self._waiting: deque[Exchange] = deque()
         self._recent: deque[Exchange] = deque(maxlen=16)
@@ -240,6 +242,7 @@ class Http:
             self._sides[True].lost = side.lost = True  # a tunnel: no HTTP/1 follows
             if (response.get(b"upgrade") or b"").strip().lower() == b"h2c":
                 self._upgraded = Http2(self._settings)
+            self.finished = self._upgraded is None
             return
         framing = http_head.response_body(response, method)
         side.bodiless = response if framing[0] is Framing.NONE else None

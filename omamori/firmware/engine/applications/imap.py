@@ -99,6 +99,7 @@ class Imap:
         """Number of the message whose FETCH goes on."""
         self._count = 0
         self.finished = False
+        self.gives_way = False
 
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         if self.finished:
@@ -166,7 +167,7 @@ class Imap:
     def _answered(self, word: bytes, events: list[Event]) -> None:
         self._refused = word != b"OK"
         if self._changes and not self._refused:
-            self.finished = True
+            self.finished, self.gives_way = True, self._changes == b"STARTTLS"
             if self._changes == b"COMPRESS":
                 events += [Unscanned(way, "compressed IMAP connection") for way in (False, True)]
         self._changes = b""

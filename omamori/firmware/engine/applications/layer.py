@@ -146,6 +146,14 @@ class Layer(Protocol):
 
 
 @runtime_checkable
+class GivesWay(Protocol):
+    """A layer after which, once it is finished, another protocol may begin on the same connection (STARTTLS, CONNECT)."""
+
+    @property
+    def gives_way(self) -> bool: ...
+
+
+@runtime_checkable
 class Closable(Layer, Protocol):
     """A layer that has something to say when one direction ends before the flow does."""
 

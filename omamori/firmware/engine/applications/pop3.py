@@ -20,6 +20,7 @@ class Pop3:
     """The parser of one connection."""
 
     name = "pop3"
+    gives_way = True
     lost = False
 
     def __init__(self, settings: Settings) -> None:

@@ -27,6 +27,7 @@ class Smtp:
     """The parser of one connection."""
 
     name = "smtp"
+    gives_way = True
     lost = False
 
     def __init__(self, settings: Settings) -> None:
