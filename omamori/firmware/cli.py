@@ -141,6 +141,7 @@ def gather(paths: Paths) -> dict[str, dict[str, object]]:
         "unit": _unit(paths),
         "bridge": _document(paths.bridge_status),
         "lan": _lan(paths),
+        "usage": _document(paths.usage_status),
         "agent": _document(paths.agent_status),
         "update": _document(paths.update_state),
     }

@@ -56,7 +56,7 @@ class Rhythm:
     period: int = 3600
     survey: float = 60.0
     """Between two readings of the whole connection table."""
-    status: float = 2.0
+    status: float = 1.0
     retry: float = 30.0
 
 
@@ -225,6 +225,8 @@ class Process:
             files.write_atomic(path, json.dumps(status).encode() + b"\n", mode=0o644)
 
     def _end(self) -> None:
+        for record in self._nurse.turn(self._task()):
+            self._accounts.learned(record)
         self._close_period(time.time())
         self._nurse.stop()
         with suppress(copies.CopiesError):
