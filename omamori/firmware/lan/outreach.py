@@ -13,6 +13,7 @@ import ssl
 import struct
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,8 @@ REACHED_PAUSE: Final = 900.0
 _TIMEOUT: Final = 4.0
 _ANSWER_CAP: Final = 4096
 _HOPS: Final = 3
+_PATIENCE: Final = 1.0
+"""Seconds for routers to report."""
 _NOWHERE: Final = "192.0.2.1"
 """An address of the internet that nobody has (RFC 5737): packets to it pass the first routers all the same."""
 _TRACE_PORT: Final = 33_434
@@ -157,35 +160,40 @@ def _portal(host: str, address: str) -> str:
 
 def trace(target: str) -> tuple[str, ...]:
     """Who says that a packet's hops are used up after 1, 2 and 3 routers (RFC 792); empty text where nobody does."""
-    hops: list[str] = []
-    for ttl in range(1, _HOPS + 1):
-        try:
-            hops.append(_hop(target, ttl))
-        except OSError:
-            hops.append("")
-    return tuple(hops)
+    with ExitStack() as stack:
+        sockets = [_sent(stack, target, ttl) for ttl in range(1, _HOPS + 1)]
+        told: list[str | None] = [None if out else "" for out in sockets]
+        until = time.monotonic() + _PATIENCE
+        while None in told and time.monotonic() < until:
+            time.sleep(0.02)
+            told = [
+                _told(out) if out and word is None else word for out, word in zip(sockets, told, strict=True)
+            ]
+    return tuple(word or "" for word in told)
 
 
-def _hop(target: str, ttl: int) -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+def _sent(stack: ExitStack, target: str, ttl: int) -> socket.socket | None:
+    """A socket that has sent one packet with this TTL; None where there is no way there."""
+    out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    try:
         out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
         out.setsockopt(socket.IPPROTO_IP, _RECVERR, 1)
         out.connect((target, _TRACE_PORT + ttl))
         out.send(b"omamori")
-        until = time.monotonic() + 1.0
-        while time.monotonic() < until:
-            time.sleep(0.05)
-            if told := _told(out):
-                return told
-    return ""
+    except OSError:
+        return None
+    return out
 
 
-def _told(out: socket.socket) -> str:
-    """The router that reported in the socket's error queue (ip(7): sock_extended_err and its sender)."""
+def _told(out: socket.socket) -> str | None:
+    """The router that reported in the socket's error queue (ip(7): sock_extended_err and its sender).
+
+    Empty where another report came: the packet has arrived, or was refused. None while there is none.
+    """
     try:
         _, control, _, _ = out.recvmsg(64, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
     except OSError:
-        return ""
+        return None
     for level, kind, data in control:
         if (level, kind) == (socket.IPPROTO_IP, _RECVERR) and len(data) >= 24:
             _errno, origin, reported = struct.unpack_from("=IBB", data)
