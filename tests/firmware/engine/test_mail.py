@@ -167,6 +167,14 @@ def test_two_mails_on_one_connection_are_told_apart():
     assert len(found(talk.guard)) == 2
 
 
+def no_mail_any_more(guard, talk):
+    """What follows is another protocol's: TLS records, here with what would be malware in a mail."""
+    for to_server in (True, False):
+        record = b"\x17\x03\x03\x00\x40" + MARK.ljust(64)
+        assert MARK in received(guard.feed(talk.say(record, to_server=to_server)))
+    return found(guard) == []
+
+
 def test_a_refused_data_command_is_no_mail():
     talk = Smtp()
     talk.client(b"DATA\r\n")
@@ -202,10 +210,42 @@ def test_a_lost_segment_of_an_infected_mail_comes_again_and_is_overwritten_alike
 PADDING_LONG = random.Random(1).randbytes(9000)
 
 
+@given(
+    st.integers(30, 3000), st.sampled_from([0.0, 0.2]), st.integers(0, 50), st.sampled_from(sorted(CODINGS))
+)
+@settings(max_examples=40, deadline=None)
+def test_only_the_infected_file_changes_however_the_mail_travels(size, swaps, seed, coding):
+    order = random.Random(seed)
+    fine = order.randbytes(1500)
+    text = by_hand(CODINGS[coding](infected(order.randbytes(900), order.randbytes(900))), coding.encode())
+    text = text.replace(b"Before.", in_base64(fine)).replace(b"After.", in_base64(fine))
+    talk = Smtp()
+    talk.client(b"DATA\r\n")
+    talk.server(b"354 go ahead\r\n")
+    start = talk.talk.sequences[True]
+    packets = talk.talk.say(dotted(text), to_server=True, size=size)
+    shuffled = list(packets)
+    for index in range(len(packets) - 1):
+        if order.random() < swaps:
+            shuffled[index], shuffled[index + 1] = shuffled[index + 1], shuffled[index]
+    got = received(talk.guard.feed(shuffled) + talk.guard.feed(packets), start=start)
+    assert len(got) == len(dotted(text))
+    begin, end = dotted(text).index(b"a.bin\r\n\r\n"), dotted(text).rindex(b"\r\n--=-xyz\r\n")
+    assert got[:begin] == dotted(text)[:begin]
+    assert got[end:] == dotted(text)[end:]
+    assert len(found(talk.guard)) == 1
+    if not swaps:
+        assert not _has_mark(undotted(got)[0])
+
+
+def _has_mark(text):
+    return MARK in b"".join(content or b"" for content in files_of(text).values())
+
+
 # --- POP3 and IMAP
 
 
-def fetched(port, greeting, steps):
+def conversed(port, greeting, steps):
     """Each step is (from the client, from the server); the server's bytes as the client gets them."""
     guard, talk = unit(), Tcp(server_port=port)
     guard.feed(talk.handshake())
@@ -214,6 +254,12 @@ def fetched(port, greeting, steps):
     for asked, answered in steps:
         guard.feed(talk.say(asked, to_server=True))
         got.append(received(guard.feed(talk.say(answered, to_server=False))))
+    return guard, talk, got
+
+
+def fetched(port, greeting, steps):
+    """The same without the connection."""
+    guard, _, got = conversed(port, greeting, steps)
     return guard, got
 
 
@@ -321,6 +367,7 @@ def control(guard, said):
     guard.feed(talk.say(b"220 FTP ready\r\n", to_server=False))
     for to_server, data in said:
         guard.feed(talk.say(data, to_server=to_server))
+    return talk
 
 
 FTP = {

@@ -305,6 +305,9 @@ class Mime:
         tail = data[begin:]
         if self._inline and self._uu is None and tail and self._may_begin(tail):
             return begin
+        line = data.rfind(b"\n", at, newline) + 1 if newline > at else at
+        if not tail and self._inline and self._uu is None and self._may_begin(data[max(line, at) : newline]):
+            return max(line, at)
         if not (self._stack or self._adopts) or not self._may_delimit(tail):
             return len(data) - (bool(self._stack) and len(tail) > 0 and data.endswith(b"\r"))
         if newline < 0:

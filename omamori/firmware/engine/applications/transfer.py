@@ -70,10 +70,10 @@ class Base64:
         clean = self._rest + raw.translate(None, _JUNK)
         given = self._given
         *whole, clean = _PADDING.split(clean) if b"=" in clean else [clean]
-        done = b"".join(_flushed(part) for part in whole)
+        done = b"".join(flushed(part) for part in whole)
         even = len(clean) & ~3
         self._rest = clean[even:]
-        begun = _flushed(self._rest)
+        begun = flushed(self._rest)
         self._given = len(begun)
         return (done + binascii.a2b_base64(clean[:even]) + begun)[given:]
 
@@ -82,11 +82,14 @@ class Base64:
         return b""
 
 
-def _flushed(letters: bytes) -> bytes:
-    """Up to whole bytes, as if padded."""
+def flushed(letters: bytes) -> bytes:
+    """Base64 letters up to whole bytes, as if padded; nothing for what is none."""
     if len(letters) % 4 == 1:
         letters = letters[:-1]
-    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+    try:
+        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+    except ValueError:
+        return b""
 
 
 class Quoted:
