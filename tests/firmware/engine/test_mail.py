@@ -40,9 +40,9 @@ def found(guard):
 class Smtp:
     """A client and its server through a unit; `commands` collects what the server got between the mails."""
 
-    def __init__(self, size=1460, **fields):
+    def __init__(self, size=1460, *, inbound=False, **fields):
         self.guard, self.size = unit(**fields), size
-        self.talk = Tcp(server_port=25)
+        self.talk = Tcp(SITE, PC, server_port=25) if inbound else Tcp(server_port=25)
         self.guard.feed(self.talk.handshake())
         self.server(b"220 mx.example ESMTP ready\r\n")
         self.client(b"EHLO pc.example\r\n")
@@ -106,6 +106,15 @@ def test_an_infected_attachment_is_overwritten_and_the_rest_of_the_mail_is_as_se
     assert detection.action is Action.NEUTRALISED
     assert detection.severity is Severity.THREE
     assert detection.source.address == PC
+
+
+def test_a_mail_that_comes_to_a_server_inside_is_no_important_matter():
+    talk = Smtp(inbound=True)
+    stored = talk.data(mail(("bad.exe", infected(), "base64")))
+    assert MARK not in files_of(stored)["bad.exe"]
+    (detection,) = found(talk.guard)
+    assert (detection.action, detection.severity) == (Action.NEUTRALISED, Severity.ONE)
+    assert (detection.source.address, detection.destination.address) == (SITE, PC)
 
 
 @pytest.mark.parametrize("coding", list(CODINGS))
