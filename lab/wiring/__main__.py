@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.wiring import longer, parts, report
 from lab.wiring.plan import FAULTS, MIXTURES, VARIANTS
-from lab.wiring.trial import Case, Outcome, mixture, run, single, variant
+from lab.wiring.trial import SETTLED, Case, Outcome, mixture, run, single, variant
 from omamori.protocol.vocabulary import WiringCode
 
 
@@ -31,6 +31,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="exit with 1 where a goal is missed")
     parser.add_argument("--only", default="", help="codes or names of correct offices, with commas between")
     parser.add_argument("--watch", type=float, default=130.0, help="seconds to watch a correct office")
+    parser.add_argument(
+        "--settled", type=float, default=SETTLED, help="seconds that a right verdict must hold"
+    )
     parser.add_argument("--jobs", type=int, default=4, help="topologies at the same time")
     return parser.parse_args()
 
@@ -43,7 +46,7 @@ def _report(options: argparse.Namespace, certificates: parts.Certificates) -> re
     singles = [single(code) for code in FAULTS if _wanted(chosen, code, "faults")]
     mixed = [mixture(*pair) for pair in MIXTURES if _wanted(chosen, "", "mixtures")]
     correct = [variant(name, watch=options.watch) for name in VARIANTS if _wanted(chosen, name, "correct")]
-    outcomes = _run_all([*singles, *mixed, *correct], certificates, jobs=options.jobs)
+    outcomes = _run_all([*singles, *mixed, *correct], certificates, options)
     ends = len(singles), len(singles) + len(mixed)
     kinds = (outcomes[: ends[0]], outcomes[ends[0] : ends[1]], outcomes[ends[1] :])
     simulated = {
@@ -58,15 +61,17 @@ def _wanted(chosen: set[str], name: WiringCode | str, group: str) -> bool:
     return not chosen or str(name) in chosen or group in chosen
 
 
-def _run_all(cases: Sequence[Case], certificates: parts.Certificates, *, jobs: int) -> list[Outcome]:
+def _run_all(
+    cases: Sequence[Case], certificates: parts.Certificates, options: argparse.Namespace
+) -> list[Outcome]:
     """In the given order; each is printed when it ends."""
 
     def one(case: Case) -> Outcome:
-        outcome = run(case, certificates)
+        outcome = run(case, certificates, settled=options.settled)
         print(report.line(outcome), flush=True)
         return outcome
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(options.jobs) as pool:
         return list(pool.map(one, cases))
 
 

@@ -62,7 +62,7 @@ def _frames(recordings: dict[str, bytes]) -> Iterator[tuple[timedelta, Port, byt
 def _picture(own: frozenset[Mac]) -> Picture:
     links = {port: Link(f"{port}0", up=True, since=_START, speed=1000) for port in Port}
     wire = Wire(own=own, links=links)
-    wire.own_place = Own(IPv4Interface("192.168.10.150/24"), reaches_ipv6=True, gateway="192.168.10.1")
+    wire.own_place = Own(IPv4Interface("192.168.10.5/24"), reaches_ipv6=True, gateway="192.168.10.1")
     wire.reach = Reach(FleetAnswer.REACHED, activated=True, connected=True)
     wire.gateway("192.168.10.1")
     return Picture(wire, Inventory(), vendors=Vendors(), began=_START)

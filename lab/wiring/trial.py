@@ -22,7 +22,7 @@ from omamori.protocol.vocabulary import WiringCode
 
 GIVE_UP: Final = 120.0
 SETTLED: Final = 12.0
-"""Seconds that a right verdict must hold."""
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +97,36 @@ def mixture(one: WiringCode, other: WiringCode) -> Case:
     return Case(f"{one} + {other}", FAULTS[other](FAULTS[one](Plan())), truth)
 
 
-def run(case: Case, certificates: Certificates) -> Outcome:
-    """Never raises for a topology that fails: the outcome says so."""
+def run(case: Case, certificates: Certificates, *, settled: float = SETTLED) -> Outcome:
+    """Never raises for a topology that fails: the outcome says so. A right verdict must hold for `settled` seconds."""
     outcome = Outcome(case)
     prefix = f"lab-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     with tempfile.TemporaryDirectory(prefix="omamori-lab-") as directory:
         try:
             with build(case.plan, prefix, Path(directory), certificates) as built:
-                _watch(built, outcome)
+                _watch(built, outcome, settled)
         except (OSError, subprocess.SubprocessError, AssertionError, ValueError) as error:
             outcome.trouble = f"{type(error).__name__}: {error}"[:2000]
     return outcome
 
 
-def _watch(built: Built, outcome: Outcome) -> None:
+def _watch(built: Built, outcome: Outcome, settled: float) -> None:
     case = outcome.case
     with _recording(built, outcome) if case.watch else contextlib.nullcontext(), built.lan_process():
         built.plug()
         began = time.monotonic()
-        while not _finished(outcome, time.monotonic() - began):
+        while not _finished(outcome, time.monotonic() - began, settled):
             codes = tuple(built.codes())
             if codes != outcome.last:
                 outcome.said.append((round(time.monotonic() - began, 1), codes))
             time.sleep(0.2)
 
 
-def _finished(outcome: Outcome, elapsed: float) -> bool:
+def _finished(outcome: Outcome, elapsed: float, settled: float) -> bool:
     if outcome.case.watch:
         return elapsed > outcome.case.watch
-    settled = outcome.said and outcome.complete and elapsed - outcome.said[-1][0] > SETTLED
-    return bool(settled) or elapsed > GIVE_UP
+    holds = outcome.said and outcome.complete and elapsed - outcome.said[-1][0] > settled
+    return bool(holds) or elapsed > GIVE_UP
 
 
 @contextlib.contextmanager
