@@ -57,6 +57,23 @@ TABLE: Final = {
 
 _MALWARE_CATEGORIES: Final = frozenset(("COINMINER", "MALWARE", "MOBILE_MALWARE", "TROJAN", "WORM"))
 """Second word of an `ET` message: such rules are pinned to malware whatever their class."""
+_ATTACK_CATEGORIES: Final = frozenset(
+    (
+        "ACTIVEX",
+        "ADWARE_PUP",
+        "DOS",
+        "EXPLOIT",
+        "EXPLOIT_KIT",
+        "FTP",
+        "PHISHING",
+        "SCAN",
+        "SQL",
+        "WEB_CLIENT",
+        "WEB_SERVER",
+        "WEB_SPECIFIC_APPS",
+    )
+)
+"""The same of rules about flaws, lures and what a user met: they often bear a class or family of malware, and show no infection."""
 _SITES: Final = {
     **dict.fromkeys(("botnet", "c&c", "c2", "cc", "command-and-control"), Kind.MALWARE),
     **dict.fromkeys(("malware", "ransomware", "stalkerware"), Kind.ATTACK),
@@ -81,9 +98,11 @@ def rule_kind(hit: "RuleHit", *, harmful: bool) -> Kind:
     if not harmful or hit.classtype in HARMLESS:
         return Kind.RISK
     source, _, rest = hit.message.partition(" ")
-    named = source in ("ET", "ETPRO") and rest.partition(" ")[0] in _MALWARE_CATEGORIES
-    pinned = named or hit.classtype in MALWARE_CLASSES or "malware_family" in hit.metadata
-    return Kind.MALWARE if pinned else Kind.ATTACK
+    category = rest.partition(" ")[0] if source in ("ET", "ETPRO") else ""
+    if category in _ATTACK_CATEGORIES:
+        return Kind.ATTACK
+    pinned = hit.classtype in MALWARE_CLASSES or "malware_family" in hit.metadata
+    return Kind.MALWARE if pinned or category in _MALWARE_CATEGORIES else Kind.ATTACK
 
 
 def site_kind(guard: Guard, category: str) -> Kind:

@@ -75,6 +75,10 @@ def test_known_malware_from_inside_has_three_stars_and_the_same_from_outside_one
         ("ET EXPLOIT_KIT Redirect", "exploit-kit"),
         ("ET PHISHING Successful phish", "credential-theft"),
         ("OWN flood", "attempted-dos"),
+        ("ET EXPLOIT Possible router flaw", "trojan-activity"),
+        ("ET PHISHING Successful credential phish", "trojan-activity"),
+        ("ET EXPLOIT_KIT Observed domain in DNS lookup", "domain-c2"),
+        ("ET ADWARE_PUP check-in", "command-and-control"),
     ],
 )
 def test_attacks_have_two_stars_from_inside_and_one_from_outside_or_in_an_answer(message, classtype):
