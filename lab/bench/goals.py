@@ -43,8 +43,14 @@ GOALS: Sequence[Goal] = (
     Goal("peak memory at reload, MB", at_most=0.7),
     Goal("ready after start, s", at_most=0.1),
 )
-NOTHING: Sequence[str] = ("attacks passed at reload", "requests lost at reload", "office objects lost")
-"""Figures of ours that must be nought."""
+NOTHING: Sequence[str] = (
+    "attacks passed under load",
+    "attacks passed beside a flood",
+    "attacks passed at reload",
+    "requests lost at reload",
+    "office objects lost",
+)
+"""Figures of ours that must be nought in every round: without them who lets everything pass would be the fastest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from lab.bench.goals import Medians, Outcome
+from lab.bench.goals import NOTHING, Medians, Outcome
 
 Samples = dict[str, dict[str, list[float]]]
 """Figure -> contestant -> one value for each round."""
@@ -16,8 +16,11 @@ def note(samples: Samples, contestant: str, figures: Mapping[str, float]) -> Non
 
 
 def medians(samples: Samples) -> Medians:
+    """Over the rounds; of what must never happen, the worst round."""
     return {
-        figure: {name: statistics.median(values) for name, values in by.items()}
+        figure: {
+            name: (max if figure in NOTHING else statistics.median)(values) for name, values in by.items()
+        }
         for figure, by in samples.items()
     }
 

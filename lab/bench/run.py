@@ -5,22 +5,18 @@ meets all of them alike.
 """
 
 import contextlib
-import json
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.bench import rules
 from lab.bench.contestants import Contestant, Inline, Omamori, Plain, change_rules, memory, ready
-from lab.bench.place import ALWAYS, SERVER, Place, make_content, place
+from lab.bench.place import Place, make_content, place
 from lab.bench.report import Samples, note
 from lab.bench.tools import Tools
-from lab.bench.workloads import WORKLOADS, Load, watched
-from lab.namespaces import PYTHON
-
-_PROBED = 300.0
+from lab.bench.workloads import WORKLOADS, Load, half_load, probed, watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +80,29 @@ class Run:
                 if not isinstance(entry.contestant, Plain):
                     note(self.samples, entry.contestant.name, {"ready after start, s": seconds})
             for name in self._only:
+                load = replace(self._load, rate=half_load(self._slowest()))
                 for entry in entries:
-                    note(self.samples, entry.contestant.name, WORKLOADS[name](entry.here, self._load))
+                    note(self.samples, entry.contestant.name, WORKLOADS[name](entry.here, load))
             for entry in entries:
                 if not isinstance(entry.contestant, Plain):
                     note(self.samples, entry.contestant.name, self._reload(entry))
 
+    def _slowest(self) -> list[float]:
+        """Each contestant's newest rate of requests."""
+        return [rates[-1] for rates in self.samples.get("keep-alive requests/s", {}).values()]
+
     def _reload(self, entry: Entry) -> dict[str, float]:
         """Under a steady trickle of requests, half of them attacks."""
         contestant, here = entry.contestant, entry.here
-        told = here.folder / "prober.json"
-        told.unlink(missing_ok=True)
         before = memory(contestant.processes())
-        probing = (PYTHON, "-m", "lab.bench.prober", SERVER, ALWAYS, str(_PROBED))
-        with (
-            watched(lambda: memory(contestant.processes())) as sizes,
-            here.line.lan.running(*probing, log=told),
-        ):
-            time.sleep(1)
+        with watched(lambda: memory(contestant.processes())) as sizes, probed(here) as seen:
             seconds = change_rules(contestant, here, 1)
             time.sleep(2)
-        probed = json.loads(told.read_text())
         return {
             "reload, s": seconds,
-            "attacks passed at reload": probed["passed"],
-            "requests lost at reload": probed["lost"],
-            "slowest request at reload, ms": probed["slowest"] * 1000,
+            "attacks passed at reload": seen["passed"],
+            "requests lost at reload": seen["lost"],
+            "slowest request at reload, ms": seen["slowest"] * 1000,
             "peak memory, MB": before,
             "peak memory at reload, MB": max(sizes),
         }

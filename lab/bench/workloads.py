@@ -3,14 +3,15 @@
 `Load` says how long and how hard. Every workload is bounded in time and stops by itself.
 """
 
+import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lab.bench.place import BULK, SERVER, SIZES, VARIETY, Place
+from lab.bench.place import ALWAYS, BULK, SERVER, SIZES, VARIETY, Place
 from lab.bench.wrk import Wrk, wrk
 from lab.namespaces import PYTHON
 
@@ -20,11 +21,11 @@ FLOOD = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Seconds for each measure; the size of the office mix; requests a second for the latency."""
+    """Seconds for each measure; the size of the office mix; requests a second for the latency (`half_load`)."""
 
     seconds: float = 4.0
     objects: int = 3000
-    rate: int = 5000
+    rate: int = 1000
 
 
 Figures = dict[str, float]
@@ -43,17 +44,20 @@ def parallel(here: Place, load: Load) -> Figures:
 
 def connections(here: Place, load: Load) -> Figures:
     """A page of 10 kB on each."""
-    done = wrk(here, "10k-%d.html", connections=32, seconds=load.seconds, headers=("Connection: close",))
-    return {"new connections/s": done.rate}
+    with probed(here) as attacks:
+        done = wrk(here, "10k-%d.html", connections=32, seconds=load.seconds, headers=("Connection: close",))
+    return {"new connections/s": done.rate, "attacks passed under load": attacks["passed"]}
 
 
 def requests(here: Place, load: Load) -> Figures:
     """A page of 1 kB each, on connections that stay."""
-    return {"keep-alive requests/s": wrk(here, "1k-%d.html", connections=32, seconds=load.seconds).rate}
+    with probed(here) as attacks:
+        done = wrk(here, "1k-%d.html", connections=32, seconds=load.seconds)
+    return {"keep-alive requests/s": done.rate, "attacks passed under load": attacks["passed"]}
 
 
 def latency(here: Place, load: Load) -> Figures:
-    """At a steady rate that leaves every contestant time to spare."""
+    """At the same steady rate for all: half of what the slowest of them can do."""
     done = wrk(here, "1k-%d.html", connections=32, seconds=load.seconds, rate=load.rate)
     return {"latency p50, ms": done.p50, "latency p99, ms": done.p99, "requests/s meanwhile": done.rate}
 
@@ -79,12 +83,32 @@ def office(here: Place, load: Load) -> Figures:
 
 
 def flood(here: Place, load: Load) -> Figures:
-    """The download beside 64-byte datagrams to ever changing ports."""
+    """The download beside 64-byte datagrams to ever changing ports, and requests that must be blocked all the same."""
     sender = (PYTHON, "-m", "lab.bench.flood", SERVER, FLOOD)
     with here.line.lan.running(*map(str, sender)):
         time.sleep(0.5)
-        done = wrk(here, BULK, connections=1, seconds=load.seconds)
-    return {"download beside a flood, Gbit/s": _gigabits(done)}
+        with probed(here) as attacks:
+            done = wrk(here, BULK, connections=1, seconds=load.seconds)
+    return {
+        "download beside a flood, Gbit/s": _gigabits(done),
+        "attacks passed beside a flood": attacks["passed"],
+    }
+
+
+@contextmanager
+def probed(here: Place) -> Iterator[Figures]:
+    """What the prober saw while the context lasted; filled in at its end."""
+    told, found = here.folder / "prober.json", Figures()
+    told.unlink(missing_ok=True)
+    with here.line.lan.running(PYTHON, "-m", "lab.bench.prober", SERVER, ALWAYS, "300", log=told):
+        time.sleep(0.5)
+        yield found
+    found.update(json.loads(told.read_text()))
+
+
+def half_load(rates: Iterable[float]) -> int:
+    """Half of the lowest of these rates, but some load in any case."""
+    return max(200, round(min(rates, default=400.0) / 2))
 
 
 WORKLOADS: Mapping[str, Workload] = {

@@ -4,6 +4,7 @@ import pytest
 
 from lab.bench import report
 from lab.bench.goals import judge
+from lab.bench.workloads import half_load
 from lab.bench.wrk import LoadError, parse
 
 _SAID = """Running 4s test @ http://203.0.113.10/1k-0.html
@@ -42,6 +43,13 @@ def test_what_is_no_result_is_an_error(text):
         parse(text)
 
 
+def test_of_what_must_never_happen_the_worst_round_counts():
+    samples = {"attacks passed at reload": {"omamori": [0.0, 3.0, 0.0]}}
+    found = report.medians(samples)
+    assert found == {"attacks passed at reload": {"omamori": 3.0}}
+    assert [each.met for each in judge(found) if each.figure == "attacks passed at reload"] == [False]
+
+
 def test_medians_are_of_each_contestant_and_the_table_names_missed_goals():
     samples = {}
     for ours, theirs in ((1.0, 2.0), (9.0, 2.0), (2.0, 2.0)):
@@ -51,3 +59,10 @@ def test_medians_are_of_each_contestant_and_the_table_names_missed_goals():
     assert found["new connections/s"] == {"omamori": 2.0, "suricata stock": 2.0}
     lines = list(report.lines(found, judge(found), ["omamori", "suricata stock"]))
     assert any(line.startswith("new connections/s") and line.endswith("MISSED") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("rates", "half"), [([], 200), ([5000.0, 20_000.0], 2500), ([10.0], 200), ([801.0], 400)]
+)
+def test_half_load_is_of_the_slowest(rates, half):
+    assert half_load(rates) == half

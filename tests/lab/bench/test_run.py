@@ -20,7 +20,7 @@ def test_a_quick_run_measures_everybody(tmp_path):
     assert min(*bulk.values(), *connections.values()) > 0
     if found["facts"]["suricata"] != "not installed":
         assert {"suricata stock", "suricata tuned"} <= found["medians"]["reload, s"].keys()
-    assert len(found["goals"]) == 13
+    assert len(found["goals"]) == 15
 
 
 def test_an_unknown_workload_is_named():
