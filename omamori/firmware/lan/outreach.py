@@ -93,18 +93,23 @@ def attempt(fleet: Fleet) -> Tried:
 def _converse(fleet: Fleet, address: str, hops: tuple[str, ...]) -> Tried:
     where = f"{fleet.host} ({address}) port {fleet.port}"
     try:
+        context = _context(fleet.ca)
+    except OSError as error:
+        return Tried(FleetAnswer.UNKNOWN, f"the fleet's certificate cannot be read: {error}", hops)
+    try:
         connection = socket.create_connection((address, fleet.port), timeout=_TIMEOUT)
     except ConnectionRefusedError:
         return Tried(FleetAnswer.REFUSED, f"{where} refuses connections", hops)
     except OSError as error:
         return Tried(FleetAnswer.SILENT, f"{where} does not answer ({error.strerror or 'timed out'})", hops)
     with connection:
-        return _handshake(fleet, connection, where, hops)
+        return _handshake(fleet, context, connection, where, hops)
 
 
-def _handshake(fleet: Fleet, connection: socket.socket, where: str, hops: tuple[str, ...]) -> Tried:
+def _handshake(
+    fleet: Fleet, context: ssl.SSLContext, connection: socket.socket, where: str, hops: tuple[str, ...]
+) -> Tried:
     try:
-        context = ssl.create_default_context(cafile=str(fleet.ca))
         with context.wrap_socket(connection, server_hostname=fleet.host) as secured:
             return Tried(
                 FleetAnswer.REACHED, f"{where} answers", hops, _their_time(secured, fleet), time.time()
@@ -119,6 +124,14 @@ def _handshake(fleet: Fleet, connection: socket.socket, where: str, hops: tuple[
         return Tried(FleetAnswer.INTERCEPTED, f"{where} answers, but not in TLS ({error.reason})", hops)
     except OSError as error:
         return Tried(FleetAnswer.SILENT, f"{where} connects and then is silent ({error})", hops)
+
+
+def _context(authority: Path) -> ssl.SSLContext:
+    """Trusts what the agent trusts, as strictly as the agent does. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=str(authority))
+    return context
 
 
 def _their_time(secured: ssl.SSLSocket, fleet: Fleet) -> datetime | None:

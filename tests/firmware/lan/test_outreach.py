@@ -116,6 +116,11 @@ def test_a_server_that_hangs_up_is_silent(tmp_path):
     assert tried.answer is FleetAnswer.SILENT
 
 
+def test_without_the_fleets_certificate_nothing_is_concluded(tmp_path):
+    tried = attempt(Fleet("localhost", 1, tmp_path / "none.pem"))
+    assert (tried.answer, "cannot be read" in tried.detail) == (FleetAnswer.UNKNOWN, True)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b"{}", b'{"url": 3, "ca": 4}', b'{"url": "https://[", "ca": ""}', b"\xff", b"[" * 9000],
