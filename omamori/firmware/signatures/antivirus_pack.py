@@ -31,16 +31,14 @@ def dump(signatures: Sequence[Signature]) -> dict[str, bytes]:
         LOGICAL: json.dumps(lines).encode(),
         DATABASE: whole.dumped(),
     }
-    return members | {_hashes(table.length): table.dump() for table in known.tables}
+    return members | {_hashes(table.length): bytes(table.raw) for table in known.tables}
 
 
 def load(members: Mapping[str, bytes | memoryview], *, same_matcher: bool) -> Antivirus:
     """Hash tables stay where they are. Raises SignatureError, KeyError, ValueError, TypeError."""
     bodies = [Malware(*row).compiled() for row in json.loads(bytes(members[BODIES]))]
     combined = [Combined("", line).compiled() for line in json.loads(bytes(members.get(LOGICAL, b"[]")))]
-    tables = [
-        HashTable.load(members[_hashes(length)], length) for length in LENGTHS if _hashes(length) in members
-    ]
+    tables = [HashTable(length, members[_hashes(length)]) for length in LENGTHS if _hashes(length) in members]
     database: hyperscan.Database | None = None
     if same_matcher and members.get(DATABASE):
         database = antivirus.loaded(bytes(members[DATABASE]))
