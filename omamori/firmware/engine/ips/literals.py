@@ -22,6 +22,10 @@ _TELLING = 4
 _FEW_PORTS = 8
 KEYS = (8, 4, 2)
 """Bytes of a beginning or an end that are looked up: the most that its literal has."""
+_TOLD = 12
+"""Of a longer literal the bytes that are looked up say too little: the first ones of `HTTP/1.1 200 OK` are in each response."""
+_NAMES = frozenset(("dns.query", "dns.query.name", "tls.sni", "http.host", "http.host.raw", "quic.sni"))
+"""Here nothing is as common as that."""
 TABLES = ("exact", "suffix", "beginning", "ending")
 _FIXED = {"ja3.hash": 32, "ja3s.hash": 32, "ssh.hassh": 32, "ssh.hassh.server": 32}
 """Buffers that are always as long."""
@@ -66,7 +70,9 @@ class _Choice:
         size = len(self.content.pattern)
         named = self.section.buffer != PAYLOAD and size >= 4
         hashed = self.kind in ("exact", "suffix", "ending") and size >= _SHORT
-        return int(hashed), min(size, _TELLING), int(self.content.fast) * 2 + int(named), size
+        # Bytes that repeat themselves, zeros most of all, are in any binary.
+        telling = min(size, 2 * len(set(self.content.pattern)), _TELLING)
+        return int(hashed), telling, int(self.content.fast) * 2 + int(named), size
 
 
 def choose(rules: Sequence[Rule]) -> Literals:
@@ -114,15 +120,18 @@ def _kind(section: Section, content: Content) -> str:
     size = len(content.pattern)
     if content.relative or content.offset not in (None, 0):
         return "literals"
+    told = size <= _TOLD or section.buffer in _NAMES
     if section.buffer == PAYLOAD:
-        return "beginning" if content.startswith or content.depth == size else "literals"
+        return "beginning" if told and (content.startswith or content.depth == size) else "literals"
     sizes = [step.comparison for step in section.steps if isinstance(step, BufferSize)]
     whole = any(each.operator is Operator.EQUAL and each.low == size for each in sizes)
     if whole or (content.startswith and content.endswith) or _FIXED.get(section.buffer) == size:
         return "exact"
+    if content.endswith and content.pattern.startswith(b"."):
+        return "suffix"
     if content.endswith:
-        return "suffix" if content.pattern.startswith(b".") else "ending"
-    return "beginning" if content.startswith or content.depth == size else "literals"
+        return "ending" if told else "literals"
+    return "beginning" if told and (content.startswith or content.depth == size) else "literals"
 
 
 def _enter(chosen: Literals, number: int, rule: Rule, choice: _Choice) -> None:

@@ -42,6 +42,20 @@ def test_a_fingerprint_of_fixed_size_is_the_whole_buffer():
     assert group.exact == {digest.encode(): [0]}
 
 
+def test_bytes_that_repeat_themselves_do_not_stand_for_a_rule():
+    (group,) = groups(
+        'alert udp any any -> any any (content:"|00 00 00 00 00|"; offset:4; content:"|02 05 21 04|"; offset:9; sid:1;)'
+    ).values()
+    assert list(group.literals) == [(bytes.fromhex("02052104"), False)]
+
+
+def test_a_long_beginning_is_searched_for_whole():
+    (group,) = groups(
+        'alert http any any -> any any (http.response_line; content:"HTTP/1.1 200 Strange"; startswith; sid:1;)'
+    ).values()
+    assert list(group.literals) == [(b"HTTP/1.1 200 Strange", False)]
+
+
 def test_short_literals_are_gated_by_port():
     rules = (
         'alert tcp any any -> any 21 (flow:to_server; content:"CWD"; sid:1;)',
