@@ -6,7 +6,7 @@ once and everything else goes on. No bytes of a copy make it raise.
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Final
@@ -18,7 +18,7 @@ from omamori.firmware.engine.severity import Way, grade
 from omamori.firmware.host import handshakes
 from omamori.firmware.host.nflog import NflogError, PacketLog
 from omamori.protocol.ids import DetectionId
-from omamori.protocol.messages import Detection, Endpoint, encode_body
+from omamori.protocol.messages import Detection, Endpoint, Log, encode_body
 from omamori.protocol.vocabulary import Action, Direction, Guard
 
 _NUMBERS: Final = 8_000_000_000
@@ -34,10 +34,11 @@ _TITLES: Final = {
 
 
 class ScanWatch:
-    """Call `work` when the descriptor is ready and at least once a second."""
+    """Call `work` when the descriptor is ready and at least once a second. It never raises: after a fault nothing more is seen."""
 
     def __init__(self, wiring: Wiring, group: int) -> None:
         """Raises OSError where the kernel or its rules cannot do that."""
+        self._failed = False
         self._inside = wiring.inside_port
         self._watch = Watch()
         self._next = _NUMBERS
@@ -52,11 +53,17 @@ class ScanWatch:
     def fileno(self) -> int:
         return self._log.fileno()
 
-    def work(self) -> Iterator[bytes]:
-        """Detections as message bodies."""
+    def work(self) -> Sequence[bytes]:
+        """Detections, or what went wrong, as message bodies."""
+        if self._failed:
+            return ()
         now = time.time()
-        for suspicion in self._taken(now):
-            yield encode_body(self._detection(suspicion, now))
+        try:
+            return [encode_body(self._detection(suspicion, now)) for suspicion in self._taken(now)]
+        except Exception as error:  # noqa: BLE001 - whatever happens here, the data path goes on
+            self._failed = True
+            text = f"scans are no longer seen: {error!r}"[:500]
+            return [encode_body(Log(datetime.now(UTC), "bridge", "warning", text))]
 
     def close(self) -> None:
         self._log.close()

@@ -1,13 +1,14 @@
 """Scans through the real kernel: handshakes are copied by its rules, told by the data-path process, and never stopped."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.bridge import BridgeProcess
-from lab.namespaces import PYTHON, guarded_line, wait_until
+from lab.namespaces import PYTHON, guarded_line, namespace, wait_until
 from omamori.firmware.bridge.scanning import knock
 from omamori.protocol.vocabulary import Action, Direction, Severity
 from tests.firmware.engine.conversation import PC, SITE, Tcp
@@ -81,6 +82,24 @@ def test_ordinary_clients_are_told_nothing_and_version_6_is_seen(unit):
     scan = told(unit, "ips:port-scan", line.wan_address6)
     assert scan.destination.address == line.lan_address6
     assert not {line.lan_address, line.lan_address6} & {each.source.address for each in unit.detections()}
+
+
+@pytest.mark.root
+def test_a_fault_is_said_once_and_stops_nothing():
+    program = """
+import socket, sys
+from omamori.firmware.bridge.scanning import ScanWatch
+from omamori.firmware.bridge.wiring import Wiring
+from omamori.protocol.messages import decode_body
+watch = ScanWatch(Wiring("br0", "wan0", "lan0", 2, 3), 61)
+assert watch.work() == []
+watch.close()
+(said,) = watch.work()
+print(decode_body(said).text)
+assert watch.work() == ()
+"""
+    with namespace(f"omscf-{os.getpid()}") as inside:
+        assert "scans are no longer seen" in inside.run(PYTHON, "-c", program).stdout
 
 
 def test_both_ways_of_a_handshake_name_the_same_client():
