@@ -149,7 +149,7 @@ class Child:
         if not named.lookup:
             name = named.application.name if named.application else ""
             kind = named.application.kind.value if named.application else self._category(named.host)
-        self.tell(Learned(named.key, inside, name, kind, named.host, named.lookup))
+        self.tell(Learned(named.key, inside, name, kind, named.host, named.lookup, named.guessed))
 
     def _category(self, host: str) -> str:
         """Of the first guard that lists the site; the application guard's lists have the best word for it."""

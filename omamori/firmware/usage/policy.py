@@ -7,6 +7,7 @@ cannot be read changes nothing.
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Final
 
 from omamori.firmware.engine.naming.catalogue import category
 from omamori.firmware.host import files
@@ -16,6 +17,8 @@ from omamori.protocol import ProtocolError, wire
 from omamori.protocol.messages import Hosts, Want, decode
 from omamori.protocol.policy import NOTHING_CHANGED, Exemption, Policy, Response
 from omamori.protocol.vocabulary import Guard, Side
+
+_EVERY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,9 @@ class Blocks:
     """Addresses with the MAC that holds each now."""
 
     def unwanted(self, record: Learned, now: float) -> bool:
-        """Whether the flow is to be stopped."""
-        if not record.application or record.lookup:
+        """Whether the flow is to be stopped; never by a guess."""
+        unsure = record.lookup or record.guessed
+        if not record.application or unsure or not self.policy.blocked_categories:
             return False
         wanted = {category(name) for name in self.policy.blocked_categories}
         named = {record.application.casefold(), record.category.casefold()}
@@ -57,11 +61,15 @@ class PolicyFile:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
+        self._next = 0.0
         self._seen: tuple[tuple[int, int, int] | None, ...] = (None, None)
         self._blocks = Blocks()
 
-    def blocks(self) -> Blocks:
-        """What holds now."""
+    def blocks(self, now: float) -> Blocks:
+        """What holds; the files are looked at once a second. `now` is any clock that goes on."""
+        if self._next - 2 * _EVERY < now < self._next:
+            return self._blocks
+        self._next = now + _EVERY
         seen = tuple(_stamp(path) for path in (self._paths.want, self._paths.hosts))
         if seen != self._seen:
             self._seen = seen

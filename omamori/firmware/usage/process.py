@@ -117,7 +117,7 @@ class Process:
 
     def _learn(self, record: Learned) -> None:
         self._accounts.learned(record)
-        if self._policy.blocks().unwanted(record, time.time()):
+        if self._policy.blocks(time.monotonic()).unwanted(record, time.time()):
             self._block(record)
 
     def _hear(self) -> None:

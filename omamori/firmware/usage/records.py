@@ -55,6 +55,8 @@ class Learned:
     category: str = ""
     host: str = ""
     lookup: bool = False
+    guessed: bool = False
+    """As the namer says: good enough for a sum, not for a block."""
 
 
 Record = Ready | Beat | Fell | Learned
@@ -72,7 +74,7 @@ def encode(record: Record) -> bytes:
             key = record.key
             ends = [key.protocol, key.low.hex(), key.low_port, key.high.hex(), key.high_port]
             said = ["flow", *ends, record.inside.hex(), record.application, record.category, record.host]
-            said.append(record.lookup)
+            said += [record.lookup, record.guessed]
     return json.dumps(said, separators=(",", ":")).encode()
 
 
@@ -86,10 +88,18 @@ def decode(raw: bytes) -> Record | None:
                 return Beat(flows, missed, lost, errors)
             case ["fell", str(why)]:
                 return Fell(why[:300])
-            case ["flow", *ends, str(inside), str(application), str(category), str(host), bool(lookup)]:
-                return Learned(
-                    _key(ends), _address(inside), application[:60], category[:60], host[:253], lookup
-                )
+            case [
+                "flow",
+                *ends,
+                str(inside),
+                str(application),
+                str(category),
+                str(host),
+                bool(lookup),
+                bool(guessed),
+            ]:
+                texts = application[:60], category[:60], host[:253]
+                return Learned(_key(ends), _address(inside), *texts, lookup=lookup, guessed=guessed)
     return None
 
 

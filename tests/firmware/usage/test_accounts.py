@@ -109,4 +109,5 @@ UNTIL = START + timedelta(days=1)
 def test_what_the_customer_does_not_want_and_what_is_excepted(policy, stopped):
     blocks = Blocks(policy, (("192.168.1.20", "02:00:00:00:00:01"),))
     assert blocks.unwanted(learned(host="www.youtube.com"), START.timestamp() + 60) is stopped
-    assert blocks.unwanted(learned(host="www.youtube.com", lookup=True), START.timestamp() + 60) is False
+    for unsure in ({"lookup": True}, {"guessed": True}):
+        assert blocks.unwanted(learned(host="www.youtube.com", **unsure), START.timestamp() + 60) is False

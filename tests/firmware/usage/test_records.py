@@ -17,7 +17,7 @@ def test_every_record_comes_back_as_it_was_sent():
         Beat(1, 2, 3, 4),
         Fell("MemoryError()"),
         Learned(KEY, bytes([10, 0, 0, 1]), "YouTube", "video", "www.youtube.com"),
-        Learned(KEY._replace(low=bytes(16), high=bytes(range(16))), b"", lookup=True),
+        Learned(KEY._replace(low=bytes(16), high=bytes(range(16))), b"", lookup=True, guessed=True),
     ):
         assert decode(encode(record)) == record
 

@@ -13,17 +13,16 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.applications import dns
-from omamori.firmware.engine.applications.tls_hello import NotTls, parse_client
 from omamori.firmware.engine.domains import normalised
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.naming import networks, payloads
+from omamori.firmware.engine.naming.asked import asked_host
 from omamori.firmware.engine.naming.catalogue import Application, Catalogue, catalogue
 from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, parse
 
 _HELLO: Final = 16 << 10
 """Bytes of a stream's start kept while a hello is incomplete."""
 _CERTIFIED: Final = re.compile(rb"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,12}")
-_HTTP_METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"CONNECT ", b"PATCH ", b"DELETE ")
 
 
 class FlowKey(NamedTuple):
@@ -46,6 +45,8 @@ class Named:
     """The server's name as the client asked for it; empty where it did not say."""
     lookup: bool = False
     """It is a DNS exchange about `host`, no use of the application itself."""
+    guessed: bool = False
+    """The application is concluded from an address that others may share, or from a port: never block by it."""
 
 
 class Dissector(Protocol):
@@ -101,6 +102,7 @@ class _Flow:
     """It began with STUN, which says little about who calls."""
     weak: bool = False
     """The name is the library's for a call: what the same port does elsewhere is surer."""
+    guessed: bool = False
     told: tuple[Application | None, str] = (None, "")
 
 
@@ -195,7 +197,7 @@ class Namer:
         if state == flow.told and not new:
             return None
         flow.told = state
-        return Named(flow.key, flow.application, flow.host, flow.lookup)
+        return Named(flow.key, flow.application, flow.host, flow.lookup, flow.guessed)
 
     def _look(self, flow: _Flow, packet: Packet, now: float) -> None:
         if packet.payload and (flow.lookup or not flow.sure):
@@ -252,7 +254,7 @@ class Namer:
             return
         flow.start += packet.payload
         flow.next = (packet.sequence + len(packet.payload)) & 0xFFFFFFFF
-        found = _asked_host(flow.start)
+        found = asked_host(flow.start)
         if found:
             flow.start, flow.next = b"", -1
             self._host(flow, found)
@@ -304,17 +306,26 @@ class Namer:
             return
         key = flow.key
         ends = ((key.low, key.low_port), (key.high, key.high_port))
-        found = [self._endpoints.get(end) for end in ends] if key.protocol == UDP else []
-        if flow.application is None:
-            found += [self._looked_up.get(address) for address, _ in ends]
-            found += [self._servers.get(address) for address, _ in ends] if key.protocol == UDP else []
-            names = [networks.of_address(address) for address, _ in ends]
-            names.append(payloads.by_port(key.protocol, (key.low_port, key.high_port)))
-            found += [self._table.by_name[name] if name else None for name in names]
-        flow.application = next(filter(None, found), flow.application)
+        same = [self._endpoints.get(end) for end in ends] if key.protocol == UDP else []
+        shared = [] if flow.application else self._by_address(key)
+        found = next(filter(None, same), None) or next(filter(None, shared), None)
+        if found is not None:
+            flow.guessed = found not in same and found.name not in map(
+                networks.of_address, (key.low, key.high)
+            )
+            flow.application = found
+
+    def _by_address(self, key: FlowKey) -> list[Application | None]:
+        """What the addresses were said to be, the best first; then their networks and ports."""
+        addresses = (key.low, key.high)
+        found = [self._looked_up.get(address) for address in addresses]
+        found += [self._servers.get(address) for address in addresses] if key.protocol == UDP else []
+        names = [networks.of_address(address) for address in addresses]
+        names.append(payloads.by_port(key.protocol, (key.low_port, key.high_port)))
+        return found + [self._table.by_name[name] if name else None for name in names]
 
     def _remember(self, flow: _Flow, packet: Packet) -> None:
-        if flow.application is None or flow.weak or flow.lookup:
+        if flow.application is None or flow.weak or flow.lookup or flow.guessed:
             return
         from_client = packet.source == flow.client
         if flow.sure:
@@ -352,39 +363,3 @@ def _from_server(packet: Packet) -> bool:
     if packet.has_tcp and packet.flags & SYN:
         return bool(packet.flags & ~SYN & 0x10)
     return packet.source_port < packet.destination_port and packet.source_port < 10_000
-
-
-def _asked_host(start: bytes) -> bytes | None:
-    """The server's name in the first bytes of a client; None where there is none, or not yet."""
-    if start[:1] == b"\x16":
-        return _tls_host(start)
-    if start.startswith(_HTTP_METHODS):
-        return _http_host(start)
-    return None
-
-
-def _tls_host(start: bytes) -> bytes | None:
-    """A hello may lie in several records."""
-    body, at = b"", 0
-    while at + 5 <= len(start) and start[at] == 0x16:
-        size = int.from_bytes(start[at + 3 : at + 5], "big")
-        body += start[at + 5 : at + 5 + size]
-        at += 5 + size
-    if len(body) < 4 or body[0] != 1 or len(body) < 4 + int.from_bytes(body[1:4], "big"):
-        return None
-    try:
-        return parse_client(body[4 : 4 + int.from_bytes(body[1:4], "big")]).name or None
-    except NotTls:
-        return None
-
-
-def _http_host(start: bytes) -> bytes | None:
-    """Only whole lines count; the last one may not have ended."""
-    lines = (
-        start.partition(b"\r\n\r\n")[0].split(b"\r\n") if b"\r\n\r\n" in start else start.split(b"\r\n")[:-1]
-    )
-    for line in lines[1:64]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"host":
-            return value.strip() or None
-    return None

@@ -107,8 +107,12 @@ def test_a_look_up_names_an_encrypted_flow_to_the_address_it_gave():
     packets += silent.say(b"\x99" * 900, to_server=True)
     namer = Namer()
     told = [each for each in (namer.packet(data, now=NOW) for data in packets) if each] + namer.flush()
-    names = {(each.key.protocol, each.lookup): each.application.name for each in told if each.application}
-    assert names == {(17, True): "Discord", (6, False): "Discord"}
+    names = {
+        each.key.protocol: (each.application.name, each.lookup, each.guessed)
+        for each in told
+        if each.application
+    }
+    assert names == {17: ("Discord", True, False), 6: ("Discord", False, True)}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,8 @@ def test_a_flow_that_says_nothing_may_have_its_name_from_the_servers_network(ser
     packets = [*silent.handshake(), *silent.say(bytes(range(200, 256)) * 4, to_server=True)]
     namer = Namer()
     told = [each for each in (namer.packet(data, now=NOW) for data in packets) if each] + namer.flush()
-    assert [each.application.name for each in told if each.application] == ([name] if name else [])
+    found = [(each.application.name, each.guessed) for each in told if each.application]
+    assert found == ([(name, False)] if name else [])
 
 
 def test_a_tunnel_in_the_clear_is_looked_into():
