@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -27,7 +28,7 @@ from omamori.firmware.lan.observations import FleetAnswer
 PAUSES: Final = (4.0, 8.0, 15.0, 30.0, 60.0, 300.0)
 """Seconds after each failure in a row; the last one ever after. Drawn from half of it to all of it."""
 REACHED_PAUSE: Final = 900.0
-"""After a success while the agent has no session: it will have one soon."""
+"""After a success: while the agent has no session, it will have one soon."""
 _TIMEOUT: Final = 4.0
 _ANSWER_CAP: Final = 4096
 _HOPS: Final = 3
@@ -217,15 +218,24 @@ def _told(out: socket.socket) -> str | None:
 # --- the thread ---------------------------------------------------------------------------------------------------
 
 
+class Mode(Enum):
+    """What the thread is to do."""
+
+    REST = "rest"
+    """There is no address to try from."""
+    TRACE = "trace"
+    """The agent has its session: only look who is on the way, now and then."""
+    TRY = "try"
+
+
 class Outreach:
-    """Tries while `wanted` is set. Close it, or use it in a `with`; an unfinished try ends with the process."""
+    """Does as its mode says. Close it, or use it in a `with`; an unfinished try ends with the process."""
 
     def __init__(self, fleet_file: Path) -> None:
         self._fleet_file = fleet_file
         self._results: queue.SimpleQueue[Tried] = queue.SimpleQueue()
         self._again, self._stopping = threading.Event(), threading.Event()
-        self.wanted = False
-        """Whether trying makes sense: there is an address, and no session."""
+        self._mode = Mode.REST
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._run, name="outreach", daemon=True).start()
@@ -234,6 +244,12 @@ class Outreach:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._again.set()
+
+    def turn_to(self, mode: Mode) -> None:
+        """From now on; a new mode begins at once."""
+        if mode is not self._mode:
+            self._mode = mode
+            self._again.set()
 
     def soon(self) -> None:
         """Something changed: do not wait out the pause."""
@@ -249,16 +265,26 @@ class Outreach:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            fleet = read_fleet(self._fleet_file) if self.wanted else None
-            if fleet is None:
+            tried = self._one()
+            if tried is None:
                 self._wait(1.0)
                 continue
-            tried = attempt(fleet)
             self._results.put(tried)
             failures = 0 if tried.answer is FleetAnswer.REACHED else failures + 1
             pause = PAUSES[min(failures, len(PAUSES)) - 1] if failures else REACHED_PAUSE
             if self._wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - spreads load, guards nothing
                 failures = 0
+
+    def _one(self) -> Tried | None:
+        """None where there is nothing to do, or nobody has said where the fleet is."""
+        match self._mode:
+            case Mode.REST:
+                return None
+            case Mode.TRACE:
+                return Tried(FleetAnswer.REACHED, "the agent has its session", trace(_NOWHERE))
+            case Mode.TRY:
+                fleet = read_fleet(self._fleet_file)
+                return attempt(fleet) if fleet else None
 
     def _wait(self, seconds: float) -> bool:
         """Whether it was cut short."""

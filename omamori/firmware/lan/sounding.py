@@ -19,7 +19,7 @@ from omamori.firmware.lan.errors import PortMissing
 from omamori.firmware.lan.links import Interface, Links
 from omamori.firmware.lan.loops import LoopGuard, ProbePort
 from omamori.firmware.lan.observations import FleetAnswer, Own, Reach
-from omamori.firmware.lan.outreach import Outreach, Session, Tried, read_session
+from omamori.firmware.lan.outreach import Mode, Outreach, Session, Tried, read_session
 from omamori.firmware.lan.picture import Picture
 from omamori.firmware.lan.probe import RUN_LENGTH
 from omamori.firmware.lan.rounds import Rounds
@@ -147,7 +147,8 @@ class Sounding:
             picture.wire.reach = Reach()
             self._outreach.soon()
         self._address = own.address
-        self._outreach.wanted = (own.address is not None or own.reaches_ipv6) and not session.connected
+        placed = own.address is not None or own.reaches_ipv6
+        self._outreach.turn_to(Mode.REST if not placed else Mode.TRACE if session.connected else Mode.TRY)
         for tried in self._outreach.results():
             picture.wire.reach = after(picture.wire.reach, tried, now)
         self._note_session(now, picture, session)

@@ -17,7 +17,16 @@ from cryptography.x509.oid import NameOID
 from lab.namespaces import wait_until
 from lab.wiring.stub import handler
 from omamori.firmware.lan.observations import FleetAnswer, Reach
-from omamori.firmware.lan.outreach import Fleet, Outreach, Session, Tried, attempt, read_fleet, read_session
+from omamori.firmware.lan.outreach import (
+    Fleet,
+    Mode,
+    Outreach,
+    Session,
+    Tried,
+    attempt,
+    read_fleet,
+    read_session,
+)
 from omamori.firmware.lan.sounding import after, with_session
 
 NOW = datetime.now(UTC)
@@ -153,14 +162,18 @@ def test_a_session_is_proof_enough_and_failures_count_from_the_first():
     assert (alone.failures, alone.disconnected_since) == (3, NOW)
 
 
-def test_the_thread_tries_only_while_it_is_wanted(tmp_path):
+def test_the_thread_does_as_its_mode_says(tmp_path):
     pem = certificate(tmp_path / "fleet.pem")
     with server(pem) as port, Outreach(tmp_path / "fleet.json") as outreach:
         place = {"url": f"https://localhost:{port}", "ca": str(pem)}
         (tmp_path / "fleet.json").write_text(json.dumps(place))
         assert outreach.results() == []
-        outreach.wanted = True
+        for mode, detail in ((Mode.TRY, "localhost"), (Mode.TRACE, "the agent has its session")):
+            outreach.turn_to(mode)
+            found = []
+            wait_until(lambda f=found: f.extend(outreach.results()) or f, seconds=30, what=f"{mode}")
+            assert [tried.answer for tried in found] == [FleetAnswer.REACHED]
+            assert detail in found[0].detail
+        outreach.turn_to(Mode.REST)
         outreach.soon()
-        found = []
-        wait_until(lambda: found.extend(outreach.results()) or found, seconds=30, what="a try")
-        assert [tried.answer for tried in found] == [FleetAnswer.REACHED]
+        assert outreach.results() == []
