@@ -4,9 +4,9 @@ A pattern split over any number of packets is found. Patterns that hold for one 
 again for each match; plain ones are reported once by the matcher itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 import hyperscan
 
@@ -109,16 +109,15 @@ class Antivirus:
         database: "hyperscan.Database | None" = None,
     ) -> None:
         """Raises SignatureError for a pattern that the matcher does not take."""
-        self.entries = tuple(_entries(bodies, logical))
+        self.entries = Entries(bodies, logical)
         self.logical = tuple(logical)
         self.late = tuple(number for number, each in enumerate(self.logical) if not each.early)
         """Logical signatures that are told at the end of a file only."""
         self.hashes = hashes if isinstance(hashes, HashSet) else HashSet(hashes)
         self._database = database
         if database is None and self.entries:
-            self._database = compiled(
-                [entry.pattern for entry in self.entries], [e.once for e in self.entries]
-            )
+            entries = list(self.entries)
+            self._database = compiled([each.pattern for each in entries], [each.once for each in entries])
 
     def __bool__(self) -> bool:
         return bool(self.entries) or len(self.hashes) > 0
@@ -180,18 +179,36 @@ def compiled(patterns: Sequence[Pattern], once: Sequence[bool]) -> "hyperscan.Da
     return database
 
 
-def _entries(bodies: Sequence[Pattern | Body], logical: Sequence[Logical]) -> list[Entry]:
-    found = []
-    for each in bodies:
+class Entries(Sequence[Entry]):
+    """What each expression of the database means; a body is made when it is asked for, for it may be one of very many."""
+
+    def __init__(self, bodies: Sequence[Pattern | Body], logical: Sequence[Logical]) -> None:
+        self._bodies = bodies
+        self._parts = list(_parts(logical))
+
+    def __len__(self) -> int:
+        return len(self._bodies) + len(self._parts)
+
+    @overload
+    def __getitem__(self, number: int) -> Entry: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, number: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        if number >= len(self._bodies):
+            return self._parts[number - len(self._bodies)]
+        each = self._bodies[number]
         body = each if isinstance(each, Body) else Body(each)
-        found.append(Entry(body.pattern, body.place, body.kind, once=body.place is None))
+        return Entry(body.pattern, body.place, body.kind, once=body.place is None)
+
+
+def _parts(logical: Sequence[Logical]) -> Iterator[Entry]:
     for number, signature in enumerate(logical):
         counted = _counted(signature.expression)
         for part, body in enumerate(signature.parts):
             kind = body.kind or signature.kind
-            once = body.place is None and not counted
-            found.append(Entry(body.pattern, body.place, kind, number, part, once))
-    return found
+            yield Entry(body.pattern, body.place, kind, number, part, body.place is None and not counted)
 
 
 def _counted(expression: Expression) -> bool:

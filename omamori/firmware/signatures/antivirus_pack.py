@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import overload
 
 import hyperscan
 
@@ -36,13 +38,37 @@ def dump(signatures: Sequence[Signature]) -> dict[str, bytes]:
 
 def load(members: Mapping[str, bytes | memoryview], *, same_matcher: bool) -> Antivirus:
     """Hash tables stay where they are. Raises SignatureError, KeyError, ValueError, TypeError."""
-    bodies = [Malware(*row).compiled() for row in json.loads(bytes(members[BODIES]))]
+    bodies = LazyBodies([Malware(*row) for row in json.loads(bytes(members[BODIES]))])
     combined = [Combined("", line).compiled() for line in json.loads(bytes(members.get(LOGICAL, b"[]")))]
     tables = [HashTable(length, members[_hashes(length)]) for length in LENGTHS if _hashes(length) in members]
     database: hyperscan.Database | None = None
     if same_matcher and members.get(DATABASE):
         database = antivirus.loaded(bytes(members[DATABASE]))
     return Antivirus(bodies, HashSet.of(tables), combined, database=database)
+
+
+class LazyBodies(Sequence[Body]):
+    """Read from their source when they match: most never do."""
+
+    def __init__(self, sources: Sequence[Malware]) -> None:
+        self._sources = sources
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, number: int) -> Body: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Body]: ...
+    def __getitem__(self, number: int | slice) -> Body | Sequence[Body]:
+        if isinstance(number, slice):
+            return [each.compiled() for each in self._sources[number]]
+        return _compiled(self._sources[number])
+
+
+@lru_cache(maxsize=1000)
+def _compiled(source: Malware) -> Body:
+    return source.compiled()
 
 
 def _row(each: Malware) -> list[str | int]:
