@@ -20,6 +20,8 @@ from omamori.firmware.bridge.nursery import NO_QUEUES, Load, Post, be_nursery
 from omamori.firmware.bridge.report import Counters, Kind, Record, counters, receive
 from omamori.firmware.host.firewall import QueuePair
 
+_LAST_WORD: Final = 0.3
+"""Seconds that a nursery may take to say how a worker ended."""
 _MOST: Final = 500
 """Records of one process taken at once."""
 
@@ -56,8 +58,11 @@ class Member:
         """A pidfd: readable once the process has ended."""
         self.ready = False
         self.failure = ""
+        self.passing = ""
+        """A flow that passes from now on, because the worker died of its packet."""
         self.exit_code: int | None = None
         """Unknown until its nursery says so."""
+        self._ended = 0.0
         self.counters = Counters()
         self.started = self.last_sign = self.last_work = time.monotonic()
 
@@ -70,6 +75,13 @@ class Member:
 
     def exited(self) -> bool:
         return bool(select.select([self.process], [], [], 0)[0])
+
+    def told(self) -> bool:
+        """Whether it ended and its nursery has said how, or has had the time to."""
+        if not self.exited():
+            return False
+        self._ended = self._ended or time.monotonic()
+        return self.exit_code is not None or time.monotonic() - self._ended > _LAST_WORD
 
     @property
     def no_queues(self) -> bool:
@@ -220,10 +232,10 @@ class Generation:
         if self.ending:
             member.kill()
 
-    def _gone(self, pid: int, code: int) -> None:
+    def _gone(self, pid: int, code: int, passing: str) -> None:
         for member in self.members.values():
             if member.pid == pid:
-                member.exit_code = code
+                member.exit_code, member.passing = code, passing
 
 
 def _received(channel: socket.socket) -> Iterator[Record]:

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from omamori.firmware.bridge.last_packet import Exempt, LastPacket
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Kind, Reporter
-from omamori.firmware.bridge.worker import Inspector, Worker
+from omamori.firmware.bridge.room import Room
+from omamori.firmware.bridge.worker import Caution, Inspector, Worker
 from omamori.firmware.host.firewall import QueuePair
 from omamori.firmware.host.nfqueue import PacketQueue, QueueError
 from omamori.firmware.host.wire import Wire
@@ -71,8 +73,9 @@ def be_nursery(path: Path, post: Post, load: Load, channel: socket.socket) -> No
 class _Nursery:
     def __init__(self, post: Post, channel: socket.socket) -> None:
         self._post, self._channel = post, channel
-        self._workers: dict[int, int] = {}
-        """Process id by pidfd."""
+        self._workers: dict[int, tuple[int, LastPacket]] = {}
+        """By pidfd: process id, and what it is busy with."""
+        self._exempt = Exempt()
 
     def run(self, path: Path, load: Load) -> int:
         try:
@@ -104,6 +107,7 @@ class _Nursery:
 
     def _hatch(self, loaded: Loaded, index: int, first_number: int) -> None:
         theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        last = LastPacket()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
@@ -111,29 +115,43 @@ class _Nursery:
             theirs.close()
             for descriptor in self._workers:
                 os.close(descriptor)
-            _be_worker(self._post, loaded, index, first_number, ours)
+            task = _Task(index, first_number, last, self._exempt)
+            _be_worker(self._post, loaded, task, ours)
         descriptor = os.pidfd_open(pid)
-        self._workers[descriptor] = pid
+        self._workers[descriptor] = pid, last
         ours.close()
         with theirs:
             self._say(Kind.HATCHED, json.dumps([index, pid]).encode(), [theirs.fileno(), descriptor])
 
     def _reap(self, descriptor: int) -> None:
-        pid = self._workers.pop(descriptor)
+        pid, last = self._workers.pop(descriptor)
         os.close(descriptor)
         _, status = os.waitpid(pid, 0)
-        self._say(Kind.GONE, json.dumps([pid, os.waitstatus_to_exitcode(status)]).encode())
+        code = os.waitstatus_to_exitcode(status)
+        passing = self._exempt.add(last.read()) if code < 0 else ""
+        last.close()
+        self._say(Kind.GONE, json.dumps([pid, code, passing]).encode())
 
     def _say(self, kind: Kind, content: bytes, descriptors: Sequence[int] = ()) -> None:
         with contextlib.suppress(OSError):
             socket.send_fds(self._channel, [kind.value + content], descriptors)
 
 
-def _be_worker(post: Post, loaded: Loaded, index: int, first_number: int, channel: socket.socket) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one worker is to do."""
+
+    index: int
+    first_number: int
+    last: LastPacket
+    exempt: Exempt
+
+
+def _be_worker(post: Post, loaded: Loaded, task: _Task, channel: socket.socket) -> NoReturn:
     """As `be_nursery`."""
     code = 1
     try:
-        code = _work(post, loaded, index, first_number, Reporter(channel))
+        code = _work(post, loaded, task, Reporter(channel))
     except BaseException:  # noqa: BLE001 - the last line of defence prints and leaves
         traceback.print_exc()
     finally:
@@ -141,16 +159,17 @@ def _be_worker(post: Post, loaded: Loaded, index: int, first_number: int, channe
         os._exit(code)
 
 
-def _work(post: Post, loaded: Loaded, index: int, first_number: int, reporter: Reporter) -> int:
-    inspector = loaded.inspector(first_number)
-    scan, suspect = post.queues.of_worker(index)
+def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
+    inspector = loaded.inspector(task.first_number)
+    scan, suspect = post.queues.of_worker(task.index)
     try:
         queues = PacketQueue(scan, gso=True), PacketQueue(suspect, gso=False)
     except QueueError as error:
         reporter.send(Kind.FAILED, str(error).encode())
         return NO_QUEUES
     replies = Replies(_wire(post, reporter))
-    worker = Worker(inspector, *queues, reporter, replies, inside_port=post.inside_port, memory=post.memory)
+    caution = Caution(task.last, task.exempt, Room(post.memory))
+    worker = Worker(inspector, *queues, reporter, replies, caution, inside_port=post.inside_port)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     reporter.send(Kind.READY)
     worker.run()

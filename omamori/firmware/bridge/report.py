@@ -27,7 +27,7 @@ class Kind(Enum):
     HATCHED = b"H"
     """Of a nursery, with two descriptors (the worker's channel, its pidfd): content is `[index, pid]` as JSON."""
     GONE = b"G"
-    """Of a nursery: a worker ended; content is `[pid, exit code]` as JSON, negative for a signal."""
+    """Of a nursery: a worker ended; content is `[pid, exit code, flow]` as JSON: negative for a signal; a flow it died of."""
     BEAT = b"B"
     """Alive; content is `Counters` as JSON."""
     DETECTION = b"D"

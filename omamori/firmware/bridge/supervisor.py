@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from omamori.firmware.bridge import status
-from omamori.firmware.bridge.gaps import Gaps, Offer
+from omamori.firmware.bridge.gaps import Gap, Gaps, Offer
 from omamori.firmware.bridge.generation import Generation, Member, Pack
 from omamori.firmware.bridge.nursery import Load, Post
 from omamori.firmware.bridge.report import Kind
@@ -144,14 +144,14 @@ class Supervisor:
             elif record.kind is Kind.LOG:
                 self._say("warning", record.content.decode("utf-8", "replace"))
             elif record.kind is Kind.READY and generation is self._serving:
-                self._close_gap(self._name(member.index))
+                self._say_gap(self._gaps.end(self._name(member.index)))
                 self._self_test.begin(self._wiring.workers)
 
     def _bury(self) -> None:
         for generation in self._alive():
             barren = generation.barren()
-            for member in [one for one in generation.members.values() if one.exited()]:
-                self._hear(generation)
+            for member in [one for one in generation.members.values() if one.told()]:
+                self._hear_member(generation, member)
                 del generation.members[member.index]
                 self._totals.add(member.counters)
                 member.close()
@@ -287,12 +287,9 @@ class Supervisor:
         pids = ", ".join(str(one.pid) for one in generation.members.values())
         self._say("info", f"pack {generation.version} in force, worker {pids}")
         self._self_test.begin(self._wiring.workers)
-        gap = self._gaps.end_all()
-        if gap:
-            self._say("warning", gap.text())
+        self._say_gap(self._gaps.end_all())
 
-    def _close_gap(self, whose: str) -> None:
-        gap = self._gaps.end(whose)
+    def _say_gap(self, gap: Gap | None) -> None:
         if gap:
             self._say("warning", gap.text())
 
@@ -329,19 +326,18 @@ class Supervisor:
 
     def _crashed(self, generation: Generation, member: Member) -> None:
         now, name = time.monotonic(), self._name(member.index)
-        if member.exit_code == 0:
-            self._mend()
-            self._gaps.begin(name)
-            return
         recent = [at for at in self._crashes.get(member.index, []) if now - at < self._timing.crashes]
-        self._crashes[member.index] = [*recent, now]
+        crashed = member.exit_code != 0  # else it made room
+        self._crashes[member.index] = [*recent, now] if crashed else recent
         self._mend_at[member.index] = now + 0.2 * min(10, len(recent))
         self._mend()  # the next one begins while this is told
         self._gaps.begin(name)
         self._say(
             "error", f"worker {member.pid} ended with {member.exit_text}; traffic passes uninspected ({name})"
         )
-        if len(recent) >= 2 and self._others(generation.pack):
+        if member.passing:
+            self._say("error", f"a packet between {member.passing} ended it; that flow passes from now on")
+        if crashed and len(recent) >= 2 and self._others(generation.pack):
             self._crashes.clear()
             self._serving = None
             self._leaving.append(generation)

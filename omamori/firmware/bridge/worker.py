@@ -9,8 +9,10 @@ to and its queues are empty, or when its supervisor is gone; it never decides ab
 import select
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
+from omamori.firmware.bridge.last_packet import Exempt, LastPacket
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Counters, Kind, Reporter
 from omamori.firmware.bridge.room import Room
@@ -18,7 +20,7 @@ from omamori.firmware.bridge.selftest import ANSWER, QUESTION
 from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.packet import parse
-from omamori.firmware.engine.verdict import Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
+from omamori.firmware.engine.verdict import DECIDED, Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
 from omamori.firmware.host.firewall import PROBE, Mark
 from omamori.firmware.host.nfqueue import Answer, PacketQueue, QueuedPacket
 
@@ -56,6 +58,15 @@ class Inspector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What keeps a worker from doing harm."""
+
+    last: LastPacket
+    exempt: Exempt
+    room: Room
+
+
 class Worker:
     """One inspector between two queues."""
 
@@ -66,13 +77,12 @@ class Worker:
         suspect: PacketQueue,
         reporter: Reporter,
         replies: Replies,
+        caution: "Caution",
         *,
         inside_port: int,
-        memory: int,
     ) -> None:
-        """`memory`: bytes that it may need more than now."""
         self.counters = Counters()
-        self._room = Room(memory)
+        self._last, self._exempt, self._room = caution.last, caution.exempt, caution.room
         self._inspector, self._reporter, self._inside = inspector, reporter, inside_port
         self._replies = replies
         self._scan = _Lane(scan, rewriting=False)
@@ -118,12 +128,16 @@ class Worker:
                 self._answer(lane, packet, self._judge(lane, packet, now))
             if not now < until <= now + _TURN:  # or the clock was set
                 break
+        self._last.clear()
         lane.flush()
         self._tell()
 
     def _judge(self, lane: "_Lane", packet: QueuedPacket, now: float) -> Verdict:
         if packet.arrived and _STALE < now - packet.arrived < _FUTURE:
             return self._shed()
+        if self._exempt and self._exempt.has(packet.data):
+            return DECIDED
+        self._last.note(packet.data)
         try:
             return self._inspector.packet(
                 packet.data,
@@ -224,6 +238,8 @@ class Worker:
     def _relieve(self) -> None:
         """Flows are forgotten first; if that frees too little, the supervisor forks a new worker."""
         if self._room.is_hopeless():
+            if self._stopping:
+                return
             self._reporter.send(Kind.LOG, b"a worker has used up its memory and makes room for a new one")
             self._stopping = True
             return

@@ -159,8 +159,13 @@ def test_traffic_passes_within_a_second_of_a_workers_death_and_inspection_return
     assert fetch(unit.line, "TOY-ATTACK", seconds=1) is None
 
 
-def test_a_packet_that_kills_its_worker_passes_by_retransmission(unit):
-    assert b"404" in fetch(unit.line, "TOY-DIES", seconds=3)
+def test_a_packet_that_kills_its_worker_kills_no_other_and_its_flow_passes(unit):
+    assert b"404" in fetch(unit.line, "TOY-DIES", seconds=9)
+    unit.wait_told("ended it; that flow passes from now on")
+    unit.wait_told("signal 9")
+    told = [body.text for body in unit.spooled() if "signal 9" in getattr(body, "text", "")]
+    assert len(told) == 1
+    assert fetch(unit.line, "TOY-ATTACK", seconds=1) is None
 
 
 def test_a_worker_that_hangs_is_killed_and_traffic_goes_on(unit):
