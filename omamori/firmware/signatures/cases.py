@@ -23,7 +23,19 @@ from omamori.firmware.signatures.suricata.header import parse_group
 from omamori.firmware.signatures.suricata.special import ANSWERS_AS
 from omamori.firmware.signatures.tuning import Tuning, TuningError, parse_tuning
 
-_FEATURES = frozenset(("HAVE_JA3", "HAVE_JA4", "MAGIC", "HAVE_PCRE", "RUST", "HAVE_LIBJANSSON"))
+_FEATURES = frozenset(
+    (
+        "HAVE_JA3",
+        "HAVE_JA4",
+        "MAGIC",
+        "HAVE_PCRE",
+        "RUST",
+        "HAVE_LIBJANSSON",
+        "HAVE_NSS",
+        "TLS",
+        "HTTP2_DECOMPRESSION",
+    )
+)
 _ADDRESSES, _PORTS = "vars.address-groups.", "vars.port-groups."
 _HOME = ("192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12")
 _MAX_DEPTH = 20

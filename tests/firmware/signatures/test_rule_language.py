@@ -67,7 +67,7 @@ def test_a_whole_rule():
         ('alert http any any -> any any (content:""; sid:1;)', 40, "empty"),
         ("alert http any any -> any any (nocase; sid:1;)", 32, "needs a content"),
         ('alert http any any -> any any (content:"abc"; depth:2; sid:1;)', 53, "smaller than its content"),
-        ('alert http any any -> any any (content:!"abc"; fast_pattern; sid:1;)', 48, "negated"),
+        ('alert http any any -> any any (content:!"abc"; depth:5; fast_pattern; sid:1;)', 57, "negated"),
         ('alert http any any -> any any (pcre:"/(/"; sid:1;)', 40, "missing closing parenthesis"),
         ('alert http any any -> any any (pcre:"abc"; sid:1;)', 37, "/pattern/"),
         ('alert http any any -> any any (pcre:"/a/q"; sid:1;)', 37, "no flag"),

@@ -77,8 +77,9 @@ def anchored(draft: Draft, option: Option) -> None:
 
 def fast_pattern(draft: Draft, option: Option) -> None:
     before = draft.content(option)
-    if before.negated:
-        raise RuleSyntaxError("fast_pattern on a negated content", option.column)
+    placed = (before.offset, before.depth, before.distance, before.within) != (None,) * 4
+    if before.negated and placed:
+        raise RuleSyntaxError("fast_pattern on a negated content with a place", option.column)
     draft.change(option, fast=True)
 
 
