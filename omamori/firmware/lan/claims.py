@@ -2,7 +2,8 @@
 
 Two devices conflict when their claims interleave (A, B, A again) or when both answer within two seconds: one that took an address
 over, or a card that was exchanged, does neither. Who claims many addresses answers for others (a repeater, a proxy) and counts
-in no conflict; neither do virtual routers (RFC 5798), whose two ends share an address on purpose.
+in no conflict; neither do virtual routers (RFC 5798), whose two ends share an address on purpose, nor two cards that share more than
+one address: they are in one computer, which answers by both (Linux: arp_ignore 0).
 """
 
 from collections import OrderedDict
@@ -111,13 +112,12 @@ class ClaimLedger:
             if mac not in self._own and now - times[-1] <= WINDOW and len(self._held.get(mac, ())) < _PROXY
         ]
 
-    @staticmethod
-    def _conflicting(claims: _Claims, holders: list[Mac]) -> bool:
+    def _conflicting(self, claims: _Claims, holders: list[Mac]) -> bool:
         return any(
             _interleave(claims.times[one], claims.times[other]) or _together(claims.replies, one, other)
             for one in holders
             for other in holders
-            if one != other
+            if one != other and len(self._held[one] & self._held[other]) < 2
         )
 
 

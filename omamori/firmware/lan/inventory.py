@@ -17,6 +17,7 @@ from omamori.firmware.lan.ethernet import is_station
 from omamori.firmware.lan.hint import Hint
 from omamori.firmware.lan.identity import Same, devices
 from omamori.firmware.lan.internet import Address
+from omamori.firmware.lan.kinds import Kind, guess
 from omamori.firmware.lan.ndp import Neighbour
 from omamori.firmware.lan.observations import Remembered
 from omamori.firmware.lan.record import MOST_ADDRESSES, Record, Span
@@ -34,6 +35,7 @@ MOST_HOSTS: Final = 1_000
 STILL_THERE: Final = timedelta(hours=1)
 """A host that changed in nothing but `last_seen` is told again after this long."""
 
+_EQUIPMENT: Final = frozenset({Kind.ROUTER, Kind.ACCESS_POINT})
 _LEASED = frozenset({MessageType.ACK})
 _ASKED = frozenset({MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM})
 
@@ -116,6 +118,14 @@ class Inventory:
             if record.side is Side.BEHIND and record.mac not in besides
         ]
         return Remembered(len(times), max(times, default=None))
+
+    def equipment(self, *, vendors: Vendors) -> frozenset[Mac]:
+        """Devices that seem to be routers or access points."""
+        return frozenset(
+            record.mac
+            for record in self._records.values()
+            if guess(record.traits(vendors.of(record.mac))).kind in _EQUIPMENT
+        )
 
     def newest_addresses(self) -> list[str]:
         """The address each host held last, hosts behind the unit first."""

@@ -179,6 +179,8 @@ class Observations:
     routers: tuple[Router, ...] = ()
     dialling: Dialling | None = None
     remembered: Remembered = Remembered()
+    equipment: frozenset[Mac] = frozenset()
+    """Devices that seem to be routers or access points by what they say: no hosts that could bypass the unit."""
     own: Own | None = None
     """None where it is not known."""
     reach: Reach = Reach()

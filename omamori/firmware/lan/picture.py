@@ -62,7 +62,8 @@ class Picture:
     def wiring(self, now: datetime) -> Wiring:
         """The present diagnosis."""
         remembered = self.inventory.behind(besides=self.wire.no_hosts())
-        seen = self.wire.observations(now, remembered=remembered)
+        equipment = self.inventory.equipment(vendors=self._vendors)
+        seen = self.wire.observations(now, remembered=remembered, equipment=equipment)
         findings = diagnose(seen, patience=self._patience)
         if (now_inside := inside(findings)) is not self.inside:
             self.inside = now_inside

@@ -124,7 +124,9 @@ class Wire:
         if touched:
             self._forget(port)
 
-    def observations(self, now: datetime, *, remembered: Remembered) -> Observations:
+    def observations(
+        self, now: datetime, *, remembered: Remembered, equipment: frozenset[Mac] = frozenset()
+    ) -> Observations:
         """The picture at `now`."""
         self._expire(now)
         routers = {mac: trace for mac, trace in self._traces.items() if self._reasons(mac, trace)}
@@ -138,6 +140,7 @@ class Wire:
             routers=tuple(self._router(mac, trace) for mac, trace in routers.items()),
             dialling=self._dialling,
             remembered=remembered,
+            equipment=equipment,
             own=self.own_place,
             reach=self.reach,
             loop=self.loop,

@@ -183,6 +183,13 @@ def test_the_same_address_in_two_vlans_virtual_routers_and_repeaters_are_no_conf
     assert Code.ADDRESS_CONFLICT not in office.codes(6)
 
 
+def test_two_cards_of_one_computer_that_answer_for_each_other_are_no_conflict(office):
+    for second, address in ((3, "192.168.1.60"), (4, "192.168.1.61")):
+        for mac in (PC, SERVER):
+            office.hear(second, Port.LAN, frames.arp(mac, address, "192.168.1.5", reply_to=UNIT))
+    assert office.codes(5) == [Code.OK]
+
+
 def test_whoever_claims_the_units_own_address_is_in_conflict(office):
     office.hear(3, Port.WAN, frames.arp(SERVER, "192.168.1.5", GATEWAY, reply_to=ROUTER))
     (fact,) = office.told(4)[Code.ADDRESS_CONFLICT].evidence
@@ -208,6 +215,12 @@ def test_hosts_beside_the_router_bypass_the_unit(office):
     assert SERVER in office.told(4)[Code.HOSTS_BYPASS].evidence[0]
     office.hear(5, Port.LAN, frames.arp(SERVER, "192.168.1.30", GATEWAY))
     assert office.codes(6) == [Code.OK]
+
+
+def test_an_access_point_beside_the_router_is_no_host(office):
+    asks = frames.dhcp_client(SERVER, 3, options=b"\x3c\x07ArubaAP")
+    office.hear(3, Port.WAN, asks, frames.arp(SERVER, "192.168.1.30", GATEWAY))
+    assert office.codes(4) == [Code.OK]
 
 
 def test_a_lone_device_in_front_of_a_static_network_may_be_the_router():

@@ -150,7 +150,7 @@ def _silence_evidence(seen: Observations) -> Iterable[str]:
 def bypass(seen: Observations, patience: Patience) -> Finding | None:
     """Clients on the router's side. Where no router is known there, a single one may be the router itself.
 
-    Devices of a VLAN that passes by are somebody else's business.
+    Devices of a VLAN that passes by are somebody else's business, and an access point is no host.
     """
     sides = {router.station.port for router in seen.routers}
     routers = Port.WAN in sides
@@ -159,7 +159,7 @@ def bypass(seen: Observations, patience: Patience) -> Finding | None:
     astray = [
         station
         for station in seen.hosts_on(Port.WAN)
-        if station.is_client and station.speaks_ip and station.untagged
+        if station.is_client and station.speaks_ip and station.untagged and station.mac not in seen.equipment
         if seen.now - station.last[Port.WAN] <= patience.astray
     ]
     if not astray or (len(astray) == 1 and not routers):
