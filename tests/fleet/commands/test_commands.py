@@ -12,7 +12,7 @@ import pytest
 
 OMAMORI = Path(sys.prefix) / "bin/omamori"
 UNIT = "om-0001"
-EMPTY = ("detections", "hosts", "wiring", "log", "releases", "rollouts")
+EMPTY = ("detections", "hosts", "usage", "wiring", "log", "releases", "rollouts")
 """Listings of a fleet whose units never spoke."""
 
 
