@@ -8,8 +8,8 @@ no part of any (neither SYN, RST nor ACK). The table accepts everything.
 import subprocess
 from typing import Final
 
-RATE: Final = 2000
-"""Copies a second at most."""
+RATE: Final = 1000
+"""Copies of questions a second at most; of answers twice as many, lest what answers look silent."""
 LENGTH: Final = 96
 """Bytes of each: IPv6, TCP and its options' beginning."""
 _TABLE: Final = "omamori_scans"
@@ -26,11 +26,15 @@ delete table inet {_TABLE}
 table inet {_TABLE} {{
   chain forward {{
     type filter hook forward priority mangle - 6; policy accept;
-    iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst) == syn jump copied
-    iifname "{bridge}" oifname "{bridge}" tcp flags & (syn | rst | ack) == 0x0 jump copied
+    iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn jump questions
+    iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn | ack jump answers
+    iifname "{bridge}" oifname "{bridge}" tcp flags & (syn | rst | ack) == 0x0 jump questions
   }}
-  chain copied {{
+  chain questions {{
     limit rate {RATE}/second burst {2 * RATE} packets log group {group} snaplen {LENGTH}
+  }}
+  chain answers {{
+    limit rate {2 * RATE}/second burst {4 * RATE} packets log group {group} snaplen {LENGTH}
   }}
 }}
 """
