@@ -44,14 +44,14 @@ MOST_WORKERS = 4
 @click.option(
     "--flows",
     type=click.IntRange(min=100),
-    default=20_000,
+    default=16_000,
     show_default=True,
     help="Remembered by all workers together.",
 )
 @click.option(
     "--memory",
     type=click.IntRange(min=16),
-    default=192,
+    default=160,
     show_default=True,
     help="Megabytes for flows, all workers together.",
 )
