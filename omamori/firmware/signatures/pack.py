@@ -129,8 +129,7 @@ def _rule_members(parsed: Parsed) -> tuple[dict[str, bytes], dict[str, str]]:
 def _load_rules(
     manifest: Mapping[str, object], members: Mapping[str, bytes], variables: Variables | None
 ) -> RuleSet:
-    text = members[RULES].decode("latin-1")
-    rules = LazyRules(text.split("\n") if text else [])
+    rules = LazyRules(members[RULES])
     literals, needs = load_index(members[INDEX], len(rules))
     databases = _databases(manifest, members, literals)
     known = {
