@@ -24,6 +24,8 @@ _FETCH = re.compile(rb"\* +(\d{1,10}) +FETCH", re.IGNORECASE)
 _TAGGED = re.compile(rb"[^\s*+]+ +(OK|NO|BAD)\b", re.IGNORECASE)
 _ENCODED_LINE = re.compile(rb"[A-Za-z0-9+/]{40,76}\Z")
 _SNIFF = 1000
+_MAX_LITERAL, _MAX_ITEM = 20, 300
+"""Where in a line they are looked for: at its end."""
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ class Imap:
         words = line.upper().split(None, 2)
         verb = words[1] if len(words) > 1 else b""
         self._changes = verb if verb in (b"STARTTLS", b"COMPRESS") else self._changes
-        literal = _LITERAL.search(line)
+        literal = _LITERAL.search(line, max(len(line) - _MAX_LITERAL, 0))
         if literal is None:
             return
         side.command = line[:200].rsplit(b"{", 1)[0]
@@ -154,11 +156,11 @@ class Imap:
             return
         if found := _FETCH.match(line):
             self._message = found[1]
-        literal = _LITERAL.search(line)
+        literal = _LITERAL.search(line, max(len(line) - _MAX_LITERAL, 0))
         if literal is None:
             return
         side.left, side.command = int(literal[1]), b"* "
-        item = _ITEM.search(line)
+        item = _ITEM.search(line, max(len(line) - _MAX_ITEM, 0))
         section = (item[1] or b"").upper() if item else b""
         side.scanned = item is not None and not section.endswith((b"MIME", b"HEADER", b")"))
         if item is not None and side.scanned:

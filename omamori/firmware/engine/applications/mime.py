@@ -16,6 +16,7 @@ from omamori.firmware.engine.rewriting import Filler
 _MAX_DEPTH = 20
 _MAX_MAILS = 20
 """Mails within mails."""
+_MAX_PARTS = 5000
 _MAX_HEAD = 64 << 10
 _MAX_LINE = 300
 """A line that may be a boundary is held back up to so much."""
@@ -60,7 +61,7 @@ class Mime:
         self._delimiter: re.Pattern[bytes] | None = None
         self._later: re.Pattern[bytes] | None = None
         self._adopts = False
-        self._mails = 0
+        self._mails = self._parts = 0
         self._head = b""
         self._kept = b""
         self._kept_at = 0
@@ -198,6 +199,12 @@ class Mime:
     def _begin_part(self, block: bytes) -> None:
         head = mime_head.parse_head(block)
         self._head = b""
+        self._parts += 1
+        if self._parts > _MAX_PARTS:  # the rest is one file, whatever it says
+            self._stack.clear()
+            self._compile()
+            self._begin_file(head)
+            return
         if head.media.startswith(b"multipart/") and len(self._stack) < _MAX_DEPTH:
             self._state = _State.SKIP
             self._adopts = not head.boundary

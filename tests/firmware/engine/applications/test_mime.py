@@ -137,6 +137,11 @@ def test_a_boundary_that_begins_like_another():
     ]
 
 
+def test_parts_without_end_are_bounded():
+    text = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 6000
+    assert 4990 < len(split(text, range(0, len(text), 1460))) <= 5000
+
+
 def test_nesting_without_end_is_bounded():
     text = b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(500)
