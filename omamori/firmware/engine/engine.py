@@ -196,6 +196,9 @@ class Engine:
     def _segment(self, turn: Round, packet: Packet, *, rewriting: bool, mendable: bool) -> None:
         flow, to_server, streams = turn.flow, turn.to_server, self._streams
         segment = streams.arrive(flow, packet, to_server=to_server)
+        if not segment.sound:
+            self._inspect_packet(turn, packet)
+            return
         for piece in streams.acknowledged(flow, packet, to_server=to_server):
             self._stream(turn, piece, to_server=not to_server)
         if not (rewriting and segment.again):
@@ -385,7 +388,7 @@ class Engine:
 
     def _overwritten(self, turn: Round, packet: Packet, *, fragmented: bool) -> Verdict:
         half = turn.flow.halves[turn.to_server]
-        if not packet.payload:
+        if not packet.payload or not self._streams.is_sound(packet):
             return PASS
         at = half.stream.position(packet.sequence + bool(packet.flags & SYN))
         # Data that is all old lies a little before the present offset; so does its position.

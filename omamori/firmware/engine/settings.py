@@ -53,6 +53,8 @@ class Settings:
     """The same over all flows."""
     history_total: int = 32 << 20
     """Delivered and not yet acknowledged bytes kept over all flows, to tell a second copy that differs."""
+    checksums: bool = True
+    """A segment whose checksum is wrong is not of the stream: no receiver takes it."""
     midstream: bool = True
     """Connections whose opening was not seen are inspected: the data path never shows it."""
     head_limit: int = 64 << 10

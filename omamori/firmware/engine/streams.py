@@ -8,6 +8,7 @@ the first one stands: a later packet that differs is set right.
 
 from dataclasses import dataclass
 
+from omamori.firmware.engine.checksum import is_sound
 from omamori.firmware.engine.flow import Flow
 from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, URG, Packet
 from omamori.firmware.engine.reassembly import Piece
@@ -27,11 +28,14 @@ class Segment:
     """All its data was taken before."""
     differs: bool
     """Some of its data was sent before, and other data then: it is to be set right. Never where nothing is changed."""
+    sound: bool = True
+    """A receiver would take it."""
     events: frozenset[str] = NO_EVENTS
     """Suricata's names of what is odd about it (`stream-event`)."""
 
 
 _IN_ORDER = Segment(again=False, differs=False)
+_UNSOUND = Segment(again=False, differs=False, sound=False)
 
 
 class Streams:
@@ -48,6 +52,8 @@ class Streams:
     def arrive(self, flow: Flow, packet: Packet, *, to_server: bool) -> Segment:
         """Where it lies. Call for each packet first."""
         own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
+        if packet.payload and not self.is_sound(packet):
+            return _UNSOUND
         if packet.flags & SYN:
             flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
         elif flow.opening == 0:
@@ -72,7 +78,11 @@ class Streams:
         events = _out_of_place(flow, packet, to_server=to_server) if packet.flags & (RST | FIN) else NO_EVENTS
         if differs:
             events |= {OVERLAP_DIFFERS}
-        return Segment(at + len(data) <= own.offset, differs and self._prevents, events)
+        return Segment(at + len(data) <= own.offset, differs and self._prevents, events=events)
+
+    def is_sound(self, packet: Packet) -> bool:
+        """A receiver would take it."""
+        return not self._settings.checksums or is_sound(packet)
 
     def acknowledged(self, flow: Flow, packet: Packet, *, to_server: bool) -> list[Piece]:
         """What of the other direction can be taken now that this packet says it was received."""

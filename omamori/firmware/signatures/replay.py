@@ -103,7 +103,14 @@ def _settings(signatures: Signatures, options: Options) -> Settings:
     if isinstance(rules, RuleSet | Tuned):
         told_only = rules.sids(RuleAction.ALERT)
     mode = Mode.PREVENT if options.prevent else Mode.OBSERVE
-    return replace(options.settings, mode=mode, repeat=True, state_rules_drop=True, logged_rules=told_only)
+    return replace(
+        options.settings,
+        mode=mode,
+        repeat=True,
+        state_rules_drop=True,
+        logged_rules=told_only,
+        checksums=False,  # a capture made at a sender, or by hand, has them wrong
+    )
 
 
 def _one(engine: Engine, packet: bytes, now: float, inside: AddressSet, outcome: Outcome) -> None:

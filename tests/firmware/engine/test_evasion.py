@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine import tunnel
+from omamori.firmware.engine.checksum import is_sound, with_payload
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.packet import SYN, parse
 from omamori.firmware.engine.settings import Mode, Settings
@@ -17,6 +18,7 @@ from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, _ip, datagra
 EVIL = b"an-evil-command"
 HIT = RuleHit(7, 1, 1, "TEST evil", "trojan-activity", 1, "drop", {})
 RST_ACK, FIN_ACK = 0x14, 0x11
+SIX = {"client": "2001:db8::20", "server": "2001:db8::9"}
 
 
 class Evil:
@@ -95,7 +97,7 @@ def test_ports_may_be_used_again_although_no_opening_is_seen():
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_second_copy_that_differs_is_set_right(data):
     """However the second copy is cut, the receiver gets the bytes that were inspected, whichever copy it takes."""
     guard, talk = unit(), Tcp()
@@ -140,6 +142,54 @@ def test_a_byte_marked_urgent_is_left_out_as_receivers_do():
     data[38:40] = (payload.index(b"!") + 1).to_bytes(2, "big")
     guard.feed([bytes(data)])
     assert guard.last == "Block"
+
+
+def summed(packet, off=0):
+    """The packet with its checksum right, but for `off`."""
+    made = parse(packet)
+    out = bytearray(with_payload(made, made.payload))
+    at = made.transport_at + 16
+    out[at : at + 2] = ((int.from_bytes(out[at : at + 2], "big") + off) % 0x10000).to_bytes(2, "big")
+    return bytes(out)
+
+
+@pytest.mark.parametrize("ends", [{}, SIX], ids=["IPv4", "IPv6"])
+def test_a_segment_with_a_wrong_checksum_is_not_the_first_copy(ends):
+    guard, talk = unit(), Tcp(**ends)
+    guard.feed(talk.handshake())
+    decoy = summed(talk.packet(to_server=True, payload=KIND, sequence=1001), off=77)
+    assert guard.feed([decoy]) == [decoy]
+    guard.feed([summed(talk.packet(to_server=True, payload=REQUEST))])
+    assert guard.last == "Block"
+
+
+def test_a_damaged_copy_never_replaces_the_good_one():
+    guard, talk = unit(), Tcp()
+    guard.feed(talk.handshake())
+    damaged = KIND.replace(b"kind", b"kimd")
+    bad = summed(talk.packet(to_server=True, payload=damaged, sequence=1001), off=1)
+    good = summed(talk.packet(to_server=True, payload=KIND))
+    assert guard.feed([bad, good]) == [bad, good]
+
+
+def test_a_damaged_packet_is_never_made_good():
+    guard, talk = unit(), Tcp()
+    guard.feed([*talk.handshake(), talk.packet(to_server=True, payload=KIND)])
+    guard.feed([talk.packet(to_server=True, payload=REQUEST, sequence=1001)])
+    assert guard.last == "Rewrite"
+    bad = summed(talk.packet(to_server=True, payload=REQUEST, sequence=1001), off=5)
+    assert guard.feed([bad]) == [bad]
+    assert guard.last == "Pass"
+
+
+def test_a_checksum_that_the_kernel_has_yet_to_compute_is_sound():
+    packet = parse(Tcp().packet(to_server=True, payload=b"x" * 99))
+    pseudo = sum(int.from_bytes(packet.data[at : at + 2], "big") for at in range(12, 20, 2)) + 6 + 119
+    data = bytearray(packet.data)
+    data[36:38] = (pseudo % 0xFFFF).to_bytes(2, "big")
+    assert is_sound(parse(bytes(data)))
+    data[36:38] = ((pseudo + 9) % 0xFFFF).to_bytes(2, "big")
+    assert not is_sound(parse(bytes(data)))
 
 
 def test_data_in_the_opening_packet_counts():
@@ -239,7 +289,6 @@ def extended(source, destination, headers, body):
     return head + b"".join(packed) + chain + body
 
 
-SIX = {"client": "2001:db8::20", "server": "2001:db8::9"}
 PADDING = b"\0\1\4\0\0\0\0"
 ROUTING_0 = b"\2\0\1\0\0\0\0" + bytes(16)
 
@@ -308,7 +357,7 @@ def test_teredo_is_followed():
 
 
 @given(st.sampled_from([4, 41, 47]), st.binary(max_size=80), st.sampled_from([3544, 4789, 6081]))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_bytes_in_a_tunnel_are_taken(protocol, data, port):
     guard = unit()
     guard.feed([_ip(PC, SITE, protocol, data), datagram(PC, SITE, port, port, data)])
