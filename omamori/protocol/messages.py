@@ -161,6 +161,8 @@ class Detection:
     host: Mac | None = None
     """The LAN host that held the inside address at that time, where known."""
     host_name: str = ""
+    host_shared: bool = False
+    """Several devices speak through that host: it was one of the devices behind it. Capability 4."""
 
 
 @dataclass(frozen=True, slots=True)

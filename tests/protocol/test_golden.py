@@ -60,6 +60,7 @@ UP: dict[str, m.UpBody] = {
         detail="会計.example/gate.php",
         host=MAC,
         host_name="経理のパソコン",
+        host_shared=True,
     ),
     "hosts": m.Hosts(
         LATER,
@@ -126,7 +127,10 @@ BEFORE_POLICIES = {"document-want": replace(DOCUMENTS["document-want"], policy=P
 PLAIN_HOST = m.Host(
     MAC, Side.BEHIND, FIRST, LATER, (m.HostAddress("192.168.1.23", FIRST, LATER),), "keiri-pc", "dhcp", "Acme"
 )
-BEFORE_KINDS: dict[str, m.UpBody] = {"hosts": m.Hosts(LATER, (PLAIN_HOST,))}
+BEFORE_KINDS: dict[str, m.UpBody] = {
+    "hosts": m.Hosts(LATER, (PLAIN_HOST,)),
+    "detection": replace(UP["detection"], host_shared=False),  # type: ignore[type-var] # a dataclass it is
+}
 """What capabilities 1 to 3 said."""
 
 

@@ -11,6 +11,8 @@ from omamori.protocol.vocabulary import Direction, Side
 SLACK: Final = timedelta(minutes=10)
 """A host talks a little before it is noticed, and goes on after it was last noticed."""
 
+SHARED: Final = 0.6
+"""From this likelihood on a host is taken to speak for several devices."""
 _DAY: Final = 86_400
 _NAME: Final = 40
 """Letters of a host's name in usage, which repeats it every hour."""
@@ -26,7 +28,9 @@ def name_host(body: UpBody, known: Hosts | None) -> UpBody:
     inside_first = ends[::-1] if body.direction is Direction.INBOUND else ends
     holders = (holder(known.hosts, address, body.time) for address in inside_first)
     found = next(filter(None, holders), None)
-    return replace(body, host=found.mac, host_name=found.name) if found else body
+    if found is None:
+        return body
+    return replace(body, host=found.mac, host_name=found.name, host_shared=found.shared >= SHARED)
 
 
 def _name_users(body: Usage, known: Hosts) -> Usage:

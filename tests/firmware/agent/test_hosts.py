@@ -68,6 +68,15 @@ def test_the_host_that_held_the_address_then(event: m.Detection, expected: str) 
     assert bool(named.host) == bool(expected)
 
 
+def test_an_event_of_a_host_that_speaks_for_several_says_so() -> None:
+    for likelihood, expected in ((0.0, False), (0.59, False), (0.85, True)):
+        access_point = replace(
+            host(mac("52:54:00:00:00:07"), "access", (INSIDE.address, NOW, NOW)), shared=likelihood
+        )
+        named = name_host(seen(Direction.OUTBOUND, NOW), m.Hosts(NOW, (access_point,)))
+        assert (named.host_name, named.host_shared) == ("access", expected)
+
+
 def test_what_is_named_already_and_what_is_no_detection_stays_as_it_is() -> None:
     named = replace(seen(Direction.OUTBOUND, NOW), host=ROUTER, host_name="given")
     assert name_host(named, KNOWN) is named
