@@ -288,7 +288,7 @@ class Demo:
         if not page.arrived or not whole:
             raise StepFailed(f"page exit {page.exit_code}, running download whole: {whole}")
         self.inspecting()
-        return "page 200 and a running 14 MB download whole with bridge, lan and agent ended by SIGKILL; blocking again after their restart"
+        return "page 200 and a running 14 MB download whole with bridge, lan, agent and usage ended by SIGKILL; blocking again after their restart"
 
     # --- 11
 

@@ -9,7 +9,7 @@ from lab.guest import Guest, Machine, Plug, accelerator
 from omamori.image.build import Image
 from omamori.image.state import State
 
-PROCESSES = ("omamori-bridge", "omamori-lan", "omamori-agent")
+PROCESSES = ("omamori-bridge", "omamori-lan", "omamori-agent", "omamori-usage")
 
 
 class Unit:

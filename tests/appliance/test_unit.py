@@ -4,7 +4,7 @@ import pytest
 
 from lab.namespaces import reaches
 
-PROCESSES = ("bridge", "lan", "agent")
+PROCESSES = ("bridge", "lan", "agent", "usage")
 
 
 def show(host, unit, *properties):
