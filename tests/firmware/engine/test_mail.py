@@ -158,6 +158,19 @@ def test_malware_in_a_letters_own_text_is_replaced_by_spaces_and_dots_stay():
     assert not stored.removeprefix(b"Subject: x").strip()
 
 
+@pytest.mark.parametrize("hidden", ["many", "deep"])
+def test_what_lies_behind_too_many_parts_is_noted(hidden):
+    head = b"Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n"
+    many = head % (b"b", b"b") + b"\r\n--b\r\n" * 5100
+    deep = b"".join(head % (b"b%d" % depth, b"b%d" % depth) for depth in range(30))
+    talk = Smtp(60_000)
+    text = (many if hidden == "many" else deep) + b"\r\nX\r\n"
+    assert talk.data(text) == text
+    assert [each.signature for each in found(talk.guard)] == [
+        "Could not be scanned: mail with too many parts"
+    ]
+
+
 def test_bdat_chunks_and_pipelined_commands():
     text = mail(("bad.exe", infected(), "base64"))
     for size in (100, 5000, 100_000):

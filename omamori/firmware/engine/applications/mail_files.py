@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from omamori.firmware.engine.applications.layer import Content, Event, Message
+from omamori.firmware.engine.applications.layer import Content, Event, Message, Unscanned
 from omamori.firmware.engine.applications.mime import Mime
 from omamori.firmware.engine.settings import Settings
 
@@ -15,9 +15,15 @@ class MailFiles:
     def __init__(self, settings: Settings, *, transaction: int, to_server: bool, dotted: bool) -> None:
         self._mime = Mime(transaction=transaction, to_server=to_server, dotted=dotted)
         self._windows = Windows(settings)
+        self._to_server = to_server
+        self._noted = False
 
     def feed(self, data: bytes, offset: int, needs: frozenset[str]) -> list[Event]:
-        return self._windows.added(self._mime.feed(data, offset), needs)
+        events = self._windows.added(self._mime.feed(data, offset), needs)
+        if self._mime.beyond and not self._noted:
+            self._noted = True
+            events.append(Unscanned(self._to_server, "mail with too many parts"))
+        return events
 
     def skip(self, missing: int, needs: frozenset[str]) -> list[Event]:
         return self._windows.added(self._mime.skip(missing), needs)

@@ -62,6 +62,8 @@ class Mime:
         self._later: re.Pattern[bytes] | None = None
         self._adopts = False
         self._mails = self._parts = 0
+        self.beyond = False
+        """More parts, or deeper ones, than are looked into."""
         self._head = b""
         self._kept = b""
         self._kept_at = 0
@@ -201,6 +203,7 @@ class Mime:
         self._head = b""
         self._parts += 1
         if self._parts > _MAX_PARTS:  # the rest is one file, whatever it says
+            self.beyond = True
             self._stack.clear()
             self._compile()
             self._begin_file(head)
@@ -214,6 +217,8 @@ class Mime:
             self._mails += 1
             self._state = _State.HEAD
         else:
+            inner = head.media in _MAILS and head.encoding in _BARE
+            self.beyond = self.beyond or inner or head.media.startswith(b"multipart/")
             self._begin_file(head)
 
     # --- files
