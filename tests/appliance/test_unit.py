@@ -28,7 +28,12 @@ def test_each_process_runs_as_its_own_user_and_stays_up(host, name):
 
 @pytest.mark.parametrize(
     ("name", "rights"),
-    [("bridge", {"cap_net_admin"}), ("lan", {"cap_net_admin", "cap_net_raw"}), ("agent", set())],
+    [
+        ("bridge", {"cap_net_admin"}),
+        ("lan", {"cap_net_admin", "cap_net_raw"}),
+        ("agent", set()),
+        ("usage", {"cap_net_admin"}),
+    ],
 )
 def test_each_process_has_the_rights_it_needs_and_no_others(host, name, rights):
     facts = show(
