@@ -23,7 +23,8 @@ _BROWSER = (
     "Referer: http://www.example.com/catalogue",
 )
 """Without them, rules about programs that send next to no header would all be looked at."""
-_PACED = "delay = function() return {milliseconds} end\n"
+_PACED = "delay = function() return math.random(0, {milliseconds}) end\n"
+"""At random, or all connections would ask at the same moment."""
 
 
 class LoadError(Exception):
@@ -47,13 +48,13 @@ def wrk(
     """Load from the line's client. Raises LoadError.
 
     With `%d` in the path, one file after the other of that size, each under a new name. With `rate`, about so many requests a
-    second at even distances.
+    second, at random.
     """
     options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "--timeout", "5s"]
     options += [word for header in (*_BROWSER, *headers) for word in ("-H", header)]
     script = here.folder / "load.lua"
     varied = _SCRIPT.format(pattern=f"/{path}", variety=VARIETY) if "%d" in path else ""
-    paced = _PACED.format(milliseconds=max(1, round(1000 * connections / rate))) if rate else ""
+    paced = _PACED.format(milliseconds=max(1, round(2000 * connections / rate))) if rate else ""
     script.write_text(varied + paced)
     options += ["-s", str(script)]
     command = here.tools.command("usr/bin/wrk", *options, here.url(path.replace("%d", "0")))
