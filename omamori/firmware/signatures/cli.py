@@ -68,6 +68,9 @@ def _progress(text: str) -> None:
 @click.option(
     "--rules", multiple=True, type=_FILES, help="Rule files or folders; may be given several times."
 )
+@click.option(
+    "--threshold", type=_FILES, help="Suricata's threshold.config: suppress, event_filter, rate_filter."
+)
 @click.option("--home", multiple=True, help="Networks of the inside (HOME_NET); default: private addresses.")
 @click.option(
     "--ips", is_flag=True, help="Drop rules drop, as in the bridge; otherwise everything is told only."
@@ -77,15 +80,24 @@ def _progress(text: str) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def replay(
-    pcap: Path, rules: tuple[Path, ...], home: tuple[str, ...], *, ips: bool, eve: Path | None, as_json: bool
+    pcap: Path,
+    rules: tuple[Path, ...],
+    threshold: Path | None,
+    home: tuple[str, ...],
+    *,
+    ips: bool,
+    eve: Path | None,
+    as_json: bool,
 ) -> None:
     """Run a capture through the engine. Needs no root."""
     from omamori.firmware.signatures import replaying
+    from omamori.firmware.signatures.tuning import parse_tuning, tuned
 
     try:
         parsed = read_rules(rules)
         variables = replaying.home_variables(home, Variables())
-        signatures = Signatures(rules=RuleSet.build(parsed.rules, variables))
+        tuning = parse_tuning(threshold.read_text(encoding="utf-8")) if threshold else {}
+        signatures = Signatures(rules=tuned(parsed.rules, variables, tuning))
         told = replaying.run(pcap, signatures, variables, ips=ips, eve=eve, progress=_progress)
     except (OSError, ValueError, SignatureError, replaying.CaptureError) as error:
         raise click.ClickException(str(error)) from error

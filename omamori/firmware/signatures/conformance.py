@@ -13,8 +13,6 @@ from typing import Any
 
 from omamori.firmware.engine import eve
 from omamori.firmware.engine.errors import SignatureError
-from omamori.firmware.engine.ips.rule import Rule
-from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures.capture import CaptureError
@@ -31,7 +29,7 @@ from omamori.firmware.signatures.cases import (
 from omamori.firmware.signatures.drops import drop_events
 from omamori.firmware.signatures.matching import compared, matches
 from omamori.firmware.signatures.replay import Options, Outcome, replay
-from omamori.firmware.signatures.tuning import Tuned
+from omamori.firmware.signatures.tuning import tuned
 
 _EVENTS = ("alert", "drop")
 
@@ -86,19 +84,12 @@ def _problems(case: Case) -> list[str]:
     parsed, capture, variables = rules_of(case), capture_of(case), variables_of(case)
     options = Options(variables, prevent=case.ips, settings=replace(Settings(), midstream=case.midstream))
     try:
-        rules = Tuned(
-            RuleSet.build(parsed.rules, variables), tuning_of(case), variables, _tuned(parsed.rules)
-        )
+        rules = tuned(parsed.rules, variables, tuning_of(case))
         outcome = replay(capture, Signatures(rules=rules), options)
     except (SignatureError, CaptureError) as error:
         return [str(error)]
     events = _events(case, outcome)
     return [problem for check in checks if (problem := _difference(check, events))]
-
-
-def _tuned(rules: Iterable[Rule]) -> frozenset[int]:
-    """Those with a threshold of their own."""
-    return frozenset(rule.sid for rule in rules if rule.threshold is not None)
 
 
 def _events(case: Case, outcome: Outcome) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from omamori.firmware.engine.inspection import Inspection
-from omamori.firmware.engine.ips.rule import ANYTHING, Group, RuleAction
+from omamori.firmware.engine.ips.rule import ANYTHING, Group, Rule, RuleAction
 from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.ips.spans import AddressSet, Resolver, Variables
 from omamori.firmware.engine.ips.state import Bounded, Memory, Said, ends, tracked
@@ -21,7 +21,7 @@ _SIDES = ("by_src", "by_dst", "by_either")
 _ACTIONS = {action.value: action for action in RuleAction}
 
 
-class TuningError(Exception):
+class TuningError(ValueError):
     """A line that is none: its number and the reason."""
 
 
@@ -103,6 +103,17 @@ def _enter(tuning: Tuning, kind: str, words: Mapping[str, str]) -> None:
 
 def _counts(words: Mapping[str, str]) -> tuple[Track, int, int]:
     return Track(words["track"]), int(words["count"]), int(words["seconds"])
+
+
+def tuned(
+    rules: Sequence[Rule], variables: Variables, tuning: Mapping[tuple[int, int], Tuning]
+) -> "RuleSet | Tuned":
+    """The rules ready to be asked, tuned where there is something to tune. Raises SignatureError."""
+    ready = RuleSet.build(rules, variables)
+    if not tuning:
+        return ready
+    own = frozenset(rule.sid for rule in rules if rule.threshold is not None)
+    return Tuned(ready, tuning, variables, own)
 
 
 class Tuned:

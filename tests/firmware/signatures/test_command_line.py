@@ -73,6 +73,17 @@ def test_replay_tells_and_drops_only_as_ips(rules, capture, tmp_path):
     assert told["detections"][0]["action"] == "blocked"
 
 
+def test_replay_can_be_tuned(rules, capture, tmp_path):
+    tuning = tmp_path / "threshold.config"
+    tuning.write_text("suppress gen_id 1, sig_id 7, track by_src, ip 192.168.1.0/24\n")
+    words = ("replay", "--pcap", capture, "--rules", rules, "--threshold", tuning, "--json")
+    assert json.loads(run(*words).stdout)["detections"] == []
+    tuning.write_text("hush gen_id 1, sig_id 7\n")
+    wrong = run(*words)
+    assert wrong.exit_code == 1
+    assert "line 1: hush is missing or wrong" in wrong.output
+
+
 def test_replay_with_another_inside(rules, capture):
     told = json.loads(
         run("replay", "--pcap", capture, "--rules", rules, "--home", "203.0.113.0/24", "--json").stdout
