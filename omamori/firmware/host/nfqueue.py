@@ -27,6 +27,8 @@ _FAIL_OPEN, _CONNTRACK, _GSO = 1, 2, 4
 _COPY_PACKET: Final = 2
 _HDR, _VERDICT_HDR, _MARK, _TIMESTAMP, _PHYSIN, _PHYSOUT, _HWADDR, _PAYLOAD = 1, 2, 3, 4, 7, 8, 9, 10
 _CAP_LEN, _SKB_INFO = 13, 14
+_WORDS: Final = frozenset((_MARK, _PHYSIN, _PHYSOUT, _SKB_INFO))
+"""Attributes of four bytes."""
 _IS_GSO: Final = 2
 
 _RECEIVE: Final = 128 * 1024
@@ -34,6 +36,8 @@ _RECEIVE: Final = 128 * 1024
 _MESSAGE = struct.Struct("=IHHII")
 _GENERIC = struct.Struct(">BBH")
 _ATTRIBUTE = struct.Struct("=HH")
+_WORD = struct.Struct(">I")
+_TIME = struct.Struct(">QQ")
 _VERDICT_HEAD = struct.Struct(">II")
 _BATCH = struct.Struct("=IHHIIBBHHHII")
 
@@ -169,53 +173,56 @@ class PacketQueue:
 
 
 def parse_packet(message: memoryview) -> QueuedPacket | None:
-    """A packet out of one netlink message; None for anything else, whatever its bytes are."""
+    """A packet out of one netlink message; None for anything else, whatever its bytes are.
+
+    Attributes end at the first one whose length cannot be.
+    """
     if len(message) < 20:
         return None
     length, kind = _MESSAGE.unpack_from(message)[:2]
     if kind != _PACKET or not 20 <= length <= len(message):
         return None
-    found = _attributes(message, 20, length)
-    header, payload = found.get(_HDR), found.get(_PAYLOAD)
-    if header is None or payload is None or len(header) < 4:
+    number, payload, hardware, arrived, whole = None, None, b"", 0.0, True
+    words: dict[int, int] = {}
+    at = 20
+    while at + 4 <= length:
+        size, kind = _ATTRIBUTE.unpack_from(message, at)
+        if size < 4 or at + size > length:
+            break
+        kind &= 0x3FFF
+        if size == 8 and kind in _WORDS:
+            words[kind] = _WORD.unpack_from(message, at + 4)[0]
+        elif kind == _PAYLOAD:
+            payload = bytes(message[at + 4 : at + size])
+        elif kind == _HDR and size >= 8:
+            number = _WORD.unpack_from(message, at + 4)[0]
+        elif kind == _HWADDR:
+            hardware = _hardware(message[at + 4 : at + size])
+        elif kind == _TIMESTAMP and size >= 20:
+            seconds, micros = _TIME.unpack_from(message, at + 4)
+            arrived = seconds + micros / 1e6
+        elif kind == _CAP_LEN:
+            whole = False
+        at += (size + 3) & ~3
+    if number is None or payload is None:
         return None
+    take = words.get
+    segmented = take(_SKB_INFO, 0) & _IS_GSO != 0
     return QueuedPacket(
-        int.from_bytes(header[:4], "big"),
-        bytes(payload),
-        _number(found.get(_MARK)),
-        _number(found.get(_PHYSIN)),
-        _hardware(found.get(_HWADDR)),
-        _CAP_LEN not in found,
-        _number(found.get(_PHYSOUT)),
-        _seconds(found.get(_TIMESTAMP)),
-        bool(_number(found.get(_SKB_INFO)) & _IS_GSO),
+        number,
+        payload,
+        take(_MARK, 0),
+        take(_PHYSIN, 0),
+        hardware,
+        whole,
+        take(_PHYSOUT, 0),
+        arrived,
+        segmented,
     )
 
 
-def _attributes(message: memoryview, at: int, end: int) -> dict[int, memoryview]:
-    """Attributes by type; stops at the first one whose length cannot be."""
-    found = {}
-    while at + 4 <= end:
-        size, kind = _ATTRIBUTE.unpack_from(message, at)
-        if size < 4 or at + size > end:
-            break
-        found[kind & 0x3FFF] = message[at + 4 : at + size]
-        at += (size + 3) & ~3
-    return found
-
-
-def _number(value: memoryview | None) -> int:
-    return int.from_bytes(value, "big") if value is not None and len(value) == 4 else 0
-
-
-def _seconds(value: memoryview | None) -> float:
-    if value is None or len(value) < 16:
-        return 0.0
-    return int.from_bytes(value[:8], "big") + int.from_bytes(value[8:16], "big") / 1e6
-
-
-def _hardware(value: memoryview | None) -> bytes:
-    if value is None or len(value) < 4:
+def _hardware(value: memoryview) -> bytes:
+    if len(value) < 4:
         return b""
     return bytes(value[4 : 4 + min(8, int.from_bytes(value[:2], "big"))])
 

@@ -31,6 +31,28 @@ def test_every_attribute_is_read():
     assert parse_packet(raw) == QueuedPacket(7, b"packet", 2, 9, bytes.fromhex("0242ac110002"), whole=True)
 
 
+def test_the_way_out_the_time_and_offloading_are_read():
+    time = attribute(4, struct.pack(">QQ", 1_700_000_000, 250_000))
+    raw = message(
+        header(1), attribute(8, b"\0\0\0\x05"), time, attribute(14, b"\0\0\0\3"), attribute(10, b"x")
+    )
+    packet = parse_packet(raw)
+    assert (packet.out_port, packet.arrived, packet.segmented) == (5, 1_700_000_000.25, True)
+
+
+def test_an_attribute_of_the_wrong_size_says_nothing():
+    packet = parse_packet(
+        message(
+            header(1),
+            attribute(3, b"\0\2"),
+            attribute(4, b"\0\0\0\1"),
+            attribute(9, b"\0"),
+            attribute(10, b"x"),
+        )
+    )
+    assert packet == QueuedPacket(1, b"x")
+
+
 def test_a_cut_copy_is_marked():
     packet = parse_packet(message(header(1), attribute(10, b"x"), attribute(13, b"\0\1\0\0")))
     assert packet
