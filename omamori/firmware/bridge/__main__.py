@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from omamori.firmware.bridge.nursery import Loaded
-from omamori.firmware.bridge.scanning import ScanWatch
+from omamori.firmware.bridge.scanning import ScanWatch, Unseen
 from omamori.firmware.bridge.supervisor import Supervisor
 from omamori.firmware.bridge.wiring import Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
@@ -83,13 +83,13 @@ def main(
     supervisor.run()
 
 
-def scans(wiring: Wiring, first_queue: int) -> ScanWatch | None:
-    """None where the kernel cannot copy handshakes, which is said."""
+def scans(wiring: Wiring, first_queue: int) -> ScanWatch | Unseen:
+    """Where the kernel cannot copy handshakes, that is said and nothing else."""
     try:
         return ScanWatch(wiring, _LOG_GROUP + first_queue)
     except OSError as error:
         logging.getLogger(__name__).warning("scans are not seen: %s", error)
-        return None
+        return Unseen(error)
 
 
 def load(paths: Paths, flows: int, path: Path) -> Loaded:

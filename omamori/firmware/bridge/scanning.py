@@ -62,8 +62,7 @@ class ScanWatch:
             return [encode_body(self._detection(suspicion, now)) for suspicion in self._taken(now)]
         except Exception as error:  # noqa: BLE001 - whatever happens here, the data path goes on
             self._failed = True
-            text = f"scans are no longer seen: {error!r}"[:500]
-            return [encode_body(Log(datetime.now(UTC), "bridge", "warning", text))]
+            return [_said(f"scans are no longer seen: {error!r}")]
 
     def close(self) -> None:
         self._log.close()
@@ -110,6 +109,29 @@ class ScanWatch:
             category="scan" if found.kind is not Kind.GUESSING else "password-guessing",
             detail=f"port {found.port}" if found.port else target,
         )
+
+
+class Unseen:
+    """In the place of a watch where the kernel has none: says so once."""
+
+    def __init__(self, why: OSError) -> None:
+        self._said = [_said(f"scans are not seen: {why}")]
+        self._never_ready = socket.socketpair()
+
+    def fileno(self) -> int:
+        return self._never_ready[0].fileno()
+
+    def work(self) -> Sequence[bytes]:
+        said, self._said = self._said, []
+        return said
+
+    def close(self) -> None:
+        for end in self._never_ready:
+            end.close()
+
+
+def _said(text: str) -> bytes:
+    return encode_body(Log(datetime.now(UTC), "bridge", "warning", text[:500]))
 
 
 def knock(data: bytes, *, from_inside: bool) -> tuple[Knock, bool] | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from lab.bridge import BridgeProcess
 from lab.namespaces import PYTHON, guarded_line, namespace, wait_until
-from omamori.firmware.bridge.scanning import knock
+from omamori.firmware.bridge.scanning import Unseen, knock
+from omamori.protocol.messages import decode_body
 from omamori.protocol.vocabulary import Action, Direction, Severity
 from tests.firmware.engine.conversation import PC, SITE, Tcp
 
@@ -100,6 +102,15 @@ assert watch.work() == ()
 """
     with namespace(f"omscf-{os.getpid()}") as inside:
         assert "scans are no longer seen" in inside.run(PYTHON, "-c", program).stdout
+
+
+def test_a_kernel_without_a_log_group_is_said_once():
+    unseen = Unseen(OSError("no such group"))
+    (said,) = unseen.work()
+    assert "scans are not seen: no such group" in decode_body(said).text
+    assert unseen.work() == []
+    assert not select.select([unseen], [], [], 0)[0]
+    unseen.close()
 
 
 def test_both_ways_of_a_handshake_name_the_same_client():
