@@ -166,6 +166,8 @@ class Traffic:
     answered: Mapping[Port, datetime] = field(default_factory=dict)
     """When a public address last accepted a connection."""
     tags: Mapping[Port, Tagging] = field(default_factory=dict)
+    proxies: Mapping[str, datetime] = field(default_factory=dict)
+    """`address:port` of servers that answered as web proxies do, when last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,11 @@ class Observations:
                 replace(each, holders=tuple((mac, port.other) for mac, port in each.holders))
                 for each in self.conflicts
             ),
-            traffic=Traffic(
-                _turned(self.traffic.crossed), _turned(self.traffic.answered), _turned(self.traffic.tags)
+            traffic=replace(
+                self.traffic,
+                crossed=_turned(self.traffic.crossed),
+                answered=_turned(self.traffic.answered),
+                tags=_turned(self.traffic.tags),
             ),
         )
 

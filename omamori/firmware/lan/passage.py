@@ -21,6 +21,8 @@ from omamori.protocol.ids import Mac
 
 _MOST_TAGS: Final = 16
 _MOST_FORWARDERS: Final = 64
+_MOST_PROXIES: Final = 8
+_PROXY_PORTS: Final = frozenset({3128, 8080, 8888})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Passage:
     """When a public address last accepted a connection, heard on this port."""
     forwarders: dict[Mac, dict[Port, datetime]] = field(default_factory=dict)
     """Devices that pass on packets of the open internet, and where they were heard."""
+    proxies: dict[str, datetime] = field(default_factory=dict)
+    """`address:port` of servers on the router's side or behind that answer as web proxies do, when last."""
     _tags: dict[Port, tuple[int, int, dict[int, None]]] = field(default_factory=dict)
 
     def note(self, sighting: Sighting) -> None:
@@ -50,6 +54,9 @@ class Passage:
         match sighting.said:
             case Opening(answers=True) as opening if is_public(opening.source):
                 self.answered[sighting.port] = sighting.time
+                self._cross(sighting, opening.source, opening.destination)
+            case Opening(answers=True, port=port) as opening if port in _PROXY_PORTS:
+                self._answered_as_proxy(f"{opening.source}:{port}", sighting.time)
                 self._cross(sighting, opening.source, opening.destination)
             case Opening() | Passing() as packet:
                 self._cross(sighting, packet.source, packet.destination)
@@ -71,17 +78,25 @@ class Passage:
             ports.pop(port, None)
             if not ports:
                 del self.forwarders[mac]
+        self.proxies.clear()
 
     def shift(self, by: timedelta) -> None:
         """The clock was set."""
         for noted in (self.crossed, self.answered, *self.forwarders.values()):
             noted.update({port: time + by for port, time in noted.items()})
+        self.proxies = {server: time + by for server, time in self.proxies.items()}
 
     def _cross(self, sighting: Sighting, source: Address, destination: Address) -> None:
         self.crossed[sighting.port] = sighting.time
         from_beyond = isinstance(source, IPv4Address) and is_public(source) and not is_public(destination)
         if from_beyond and (sighting.source in self.forwarders or len(self.forwarders) < _MOST_FORWARDERS):
             self.forwarders.setdefault(sighting.source, {})[sighting.port] = sighting.time
+
+    def _answered_as_proxy(self, server: str, time: datetime) -> None:
+        self.proxies.pop(server, None)
+        self.proxies[server] = time
+        if len(self.proxies) > _MOST_PROXIES:
+            del self.proxies[next(iter(self.proxies))]
 
     def _count_tag(self, sighting: Sighting) -> None:
         if isinstance(sighting.said, Learned | Pppoe):

@@ -27,6 +27,8 @@ class Opening:
     hops: int
     """What is left of the TTL."""
     options: tuple[str, ...]
+    port: int = 0
+    """Of the server, whichever end that is."""
 
     @property
     def start(self) -> int:
@@ -54,7 +56,9 @@ def parse(packet: Packet) -> Opening | None:
     if not data[13] & _SYN:
         return None
     options = _options(data[20 : (data[12] >> 4) * 4])
-    return Opening(packet.source, packet.destination, bool(data[13] & _ACK), packet.hops, options)
+    answers = bool(data[13] & _ACK)
+    port = packet.ports[0 if answers else 1]
+    return Opening(packet.source, packet.destination, answers, packet.hops, options, port)
 
 
 def _options(data: bytes) -> tuple[str, ...]:

@@ -148,7 +148,10 @@ class Wire:
             conflicts=self._claims.conflicts(now, own_address=self._own_address()),
             shared=self._translations.shared(now),
             traffic=Traffic(
-                dict(self._passage.crossed), dict(self._passage.answered), self._passage.tagging()
+                dict(self._passage.crossed),
+                dict(self._passage.answered),
+                self._passage.tagging(),
+                dict(self._passage.proxies),
             ),
             clock=self._timing.offset(now),
         )

@@ -110,12 +110,12 @@ def opening(
     hops: int = 64,
     options: bytes = LINUX,
     answers: bool = False,
+    port: int = 443,
     **rest,
 ) -> bytes:
-    """A SYN, or its answer."""
-    segment = dpkt.tcp.TCP(
-        sport=50_000, dport=443, flags=dpkt.tcp.TH_SYN | (dpkt.tcp.TH_ACK if answers else 0), opts=options
-    )
+    """A SYN to a server's port, or the server's answer."""
+    ports = {"sport": port, "dport": 50_000} if answers else {"sport": 50_000, "dport": port}
+    segment = dpkt.tcp.TCP(**ports, flags=dpkt.tcp.TH_SYN | (dpkt.tcp.TH_ACK if answers else 0), opts=options)
     packet = dpkt.ip.IP(
         src=socket.inet_aton(address), dst=socket.inet_aton(target), p=6, ttl=hops, data=segment
     )

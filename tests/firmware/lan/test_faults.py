@@ -331,6 +331,17 @@ def test_somebody_in_between_is_told(office):
     assert office.told(10)[Code.CAPTIVE_OR_PROXY].evidence == ("another certificate",)
 
 
+def test_a_proxy_that_hosts_need_is_told_with_its_address(office):
+    office.wire.reach = Reach(FleetAnswer.SILENT, "no answer", 3, since=at(2))
+    proxy = frames.opening(SERVER, "192.168.1.8", "192.168.1.10", answers=True, port=8080)
+    assert office.codes(9) == [Code.NO_INTERNET]
+    office.hear(10, Port.WAN, proxy)
+    assert office.codes(11) == [Code.CAPTIVE_OR_PROXY]
+    assert "192.168.1.8:8080" in office.told(11)[Code.CAPTIVE_OR_PROXY].evidence[1]
+    office.wire.reach = Reach(FleetAnswer.REACHED)
+    assert office.codes(12) == [Code.OK]
+
+
 @pytest.mark.parametrize(
     ("hops", "expected"),
     [

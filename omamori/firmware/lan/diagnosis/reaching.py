@@ -13,6 +13,7 @@ from omamori.protocol.vocabulary import WiringCode
 
 _UNTRIED = frozenset({FleetAnswer.UNKNOWN, FleetAnswer.REACHED})
 _IN_BETWEEN = frozenset({FleetAnswer.INTERCEPTED})
+_NOWHERE = frozenset({FleetAnswer.SILENT, FleetAnswer.NAMES_SILENT, FleetAnswer.NO_NAME, FleetAnswer.REFUSED})
 
 
 def clock_wrong(seen: Observations, patience: Patience) -> Finding | None:
@@ -45,16 +46,30 @@ def _offset(by: timedelta) -> str:
     return f"{text} {'later' if by > timedelta(0) else 'earlier'} than the unit's clock says"
 
 
-def captive(seen: Observations, _patience: Patience) -> Finding | None:
-    """Somebody else answers in the fleet's place."""
+def captive(seen: Observations, patience: Patience) -> Finding | None:
+    """Somebody else answers in the fleet's place, or hosts get out by a proxy and the unit does not."""
     if seen.reach.fleet not in _IN_BETWEEN:
-        return None
+        return _proxy(seen, patience)
     return Finding(
         WiringCode.CAPTIVE_OR_PROXY,
         0.9 if seen.reach.failures > 1 else 0.8,
         seen.reach.since or seen.now,
         (seen.reach.detail,),
     )
+
+
+def _proxy(seen: Observations, patience: Patience) -> Finding | None:
+    """Our own tries get nowhere, no server of the internet answers a host, and a proxy does."""
+    fresh = [server for server, time in seen.traffic.proxies.items() if seen.now - time <= patience.answered]
+    if (
+        not fresh
+        or seen.reach.fleet not in _NOWHERE
+        or seen.reach.failures < 2
+        or internet_fact(seen, patience)
+    ):
+        return None
+    facts = (seen.reach.detail, f"hosts get answers from {', '.join(fresh)}, as from a proxy")
+    return Finding(WiringCode.CAPTIVE_OR_PROXY, 0.7, seen.reach.since or seen.now, facts)
 
 
 def no_internet(seen: Observations, patience: Patience) -> Finding | None:
