@@ -17,7 +17,7 @@ from tests.firmware.engine.conversation import Tcp, Unit, received
 from tests.firmware.engine.mails import MARK, infected, mail
 from tests.firmware.engine.malware.documents import AUTO, DANGEROUS, document, pdf
 from tests.firmware.engine.malware.test_containers import NOTES, zipped
-from tests.firmware.engine.test_mail import FTP, control
+from tests.firmware.engine.test_ftp import FTP, control
 
 GET = b"GET /file HTTP/1.1\r\nHost: site.example\r\n\r\n"
 KNOWN = random.Random(11).randbytes(9000)
