@@ -205,6 +205,24 @@ def test_the_flood_of_a_dialled_line_is_thinned_in_the_kernel(net):
     assert 20 <= taken < 20 + 3000 / 64 * 2.5
 
 
+def test_of_ordinary_traffic_only_openings_and_a_sample_come_up(net):
+    data = frames.datagram(PC, "10.1.2.3", "203.0.113.9", bytes(40), sport=50_000, dport=443)
+    flood6 = frames.ip6(PC, "2001:db8::5", "2001:db8::9", 17, b"\xc3\x50\x01\xbb\x00\x10\0\0" + bytes(8))
+    named = [
+        frames.opening(PC, "10.1.2.3", "203.0.113.9"),
+        frames.solicitation(PC, "2001:db8::5", "2001:db8::1"),
+        frames.datagram(PC, "10.1.2.3", "224.0.0.251", bytes(40), sport=5353, dport=5353),
+        frames.datagram(PC, "10.1.2.3", "203.0.113.9", bytes(40), sport=50_000, dport=53),
+        frames.time_answer(PC, "203.0.113.5", frames.at(0)),
+    ]
+    with counting(net, "lan0") as lan:
+        send(net.office, data, flood6, times=2000)
+        send(net.office, *named, times=10)
+        taken = lan()
+    assert 40 <= taken.count("0800") < 40 + 2000 / 256 * 4
+    assert 10 <= taken.count("86dd") < 10 + 2000 / 256 * 4 + 20
+
+
 def test_a_storm_costs_a_bounded_share_of_a_core(net):
     arps = [frames.arp(f"02:00:00:00:00:{n:02x}", f"10.1.2.{n + 1}", "10.1.2.250") for n in range(100)]
     with net.lan_process() as pid:
