@@ -374,6 +374,7 @@ class Engine:
         if flow.suspect:
             return self._overwritten(turn, packet, fragmented=fragmented) if rewriting else SUSPECT
         if flow.decided:
+            self._streams.let_go(flow)
             self._flows.closing(flow)
             return DECIDED
         return PASS

@@ -129,6 +129,13 @@ class Streams:
             self._account(0, -half.stream.kept)
             half.stream.forget()
 
+    def let_go(self, flow: Flow) -> None:
+        """Nothing of it is looked at any more: what was kept to look back at is freed at once."""
+        self.forget_taken(flow)
+        for half in flow.halves:
+            half.tail = b""
+        flow.layer = None
+
     def is_full(self) -> bool:
         """More is kept for comparison than may be: time for all flows to forget theirs."""
         return self.kept > self._settings.history_total

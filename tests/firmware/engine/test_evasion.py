@@ -363,3 +363,12 @@ def test_any_bytes_in_a_tunnel_are_taken(protocol, data, port):
     guard.feed([_ip(PC, SITE, protocol, data), datagram(PC, SITE, port, port, data)])
     assert guard.verdicts
     assert tunnel.inside(parse(_ip(PC, SITE, 17, bytes(8)))) is None
+
+
+def test_a_decided_flow_keeps_nothing():
+    guard, talk = unit(stream_depth=5000), Tcp(server_port=9999)
+    guard.feed([*talk.handshake(), *talk.say(bytes(range(1, 256)) * 40, to_server=True)])
+    assert guard.last == "Decided"
+    assert guard.engine._streams.kept == 0
+    (flow,) = guard.engine._flows.all()
+    assert [half.tail for half in flow.halves] == [b"", b""]
