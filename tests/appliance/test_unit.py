@@ -29,7 +29,7 @@ def test_each_process_runs_as_its_own_user_and_stays_up(host, name):
 @pytest.mark.parametrize(
     ("name", "rights"),
     [
-        ("bridge", {"cap_net_admin"}),
+        ("bridge", {"cap_net_admin", "cap_net_raw"}),
         ("lan", {"cap_net_admin", "cap_net_raw"}),
         ("agent", set()),
         ("usage", {"cap_net_admin"}),
