@@ -74,7 +74,7 @@ class Settings:
     held_files: int = 64 << 20
     """The same over all flows."""
     malware_confidence: Confidence = Confidence.MEDIUM
-    """Matches from here on are overwritten, less sure ones told only: HIGH logs macros and scripts that merely run by themselves."""
+    """Matches from here on are overwritten, less sure ones told only: HIGH logs macros and scripts that merely run by themselves, CERTAIN all heuristics."""
     detections: int = 10_000
     """Waiting to be taken out; beyond it the oldest are dropped and counted."""
     timeouts: Timeouts = field(default_factory=Timeouts)

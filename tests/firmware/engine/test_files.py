@@ -156,8 +156,17 @@ def test_how_sure_a_heuristic_must_be_is_the_operators_choice(name, least):
     guard = unit(malware_confidence=least)
     got = download(guard, raw)
     detection = next(each for each in found(guard) if each.signature == name)
+    assert detection.severity is Severity.ONE
     assert detection.action is (Action.NEUTRALISED if confidence >= least else Action.LOGGED)
     assert (got == raw) is (detection.action is Action.LOGGED)
+
+
+def test_a_suspicion_is_no_important_alert_even_where_an_inside_host_sends_it():
+    raw = document(DANGEROUS)
+    head = b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(raw)
+    guard, talk = unit(), Tcp()
+    assert received(guard.feed(talk.say(head + raw, to_server=True))) != head + raw
+    assert {(each.action, each.severity) for each in found(guard)} == {(Action.NEUTRALISED, Severity.ONE)}
 
 
 def test_one_heuristic_can_be_set_to_log_only():
