@@ -43,6 +43,7 @@ STATION_KEEP: Final = timedelta(hours=72)
 """A station silent for longer is no evidence; hosts may sleep over a weekend."""
 DIALLING_KEEP: Final = timedelta(seconds=120)
 """A dialled line is never silent for longer: its keep-alive comes every minute at most."""
+_FORGOTTEN_AT_ONCE: Final = 50
 _MOST_GATEWAYS: Final = 8
 _AWAKE_STEP: Final = timedelta(seconds=10)
 _AWAKE_KEPT: Final = 12
@@ -260,16 +261,20 @@ class Wire:
             self._dialling = None
 
     def _bound(self) -> None:
-        """Forget the longest silent station but the newest one, never a router."""
+        """Forget the longest silent stations, a few at once, but never the newest one or a router."""
         if len(self._traces) <= MOST_STATIONS:
             return
         *others, _ = self._traces
         plain = [mac for mac in others if not self._reasons(mac, self._traces[mac])] or others
-        del self._traces[min(plain, key=lambda mac: max(self._traces[mac].last.values()))]
+        plain.sort(key=lambda mac: max(self._traces[mac].last.values()))
+        for mac in plain[:_FORGOTTEN_AT_ONCE]:
+            del self._traces[mac]
 
     # --- reading ----------------------------------------------------------------------------------------------
 
     def _reasons(self, mac: Mac, trace: _Trace) -> tuple[str, ...]:
+        if not (trace.claims or trace.gives_leases or trace.advertises or mac in self._passage.forwarders):
+            return ()
         named = {
             "gateway": any(address in self._gateways for address in trace.claims),
             "dhcp": trace.gives_leases and trace.routes_itself,

@@ -317,7 +317,7 @@ def test_a_flood_of_stations_is_bounded_and_keeps_the_router():
         mac = f"02:00:00:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
         net.picture.note(Sighting(at(2 + number / 1000), Port.LAN, mac, Learned()))
     seen = net.picture.wire.observations(at(10), remembered=net.picture.inventory.behind(besides=frozenset()))
-    assert len(seen.stations) + len(seen.routers) == MOST_STATIONS
+    assert MOST_STATIONS - 100 < len(seen.stations) + len(seen.routers) <= MOST_STATIONS
     assert [router.station.mac for router in seen.routers] == [ROUTER]
 
 
