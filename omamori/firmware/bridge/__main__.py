@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import click
 from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.scanning import ScanWatch, Unseen
 from omamori.firmware.bridge.supervisor import Supervisor
-from omamori.firmware.bridge.wiring import Wiring
+from omamori.firmware.bridge.wiring import Timing, Wiring
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
 from omamori.firmware.host.link import examine
+from omamori.firmware.host.pace import slowness
 from omamori.firmware.host.paths import Paths
 
 _LOG_GROUP = 61
@@ -63,7 +65,8 @@ def main(
     try:
         ports = socket.if_nametoindex(lan), socket.if_nametoindex(wan)
         workers = queues or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-        wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers, memory << 20)
+        slow = slowness()
+        wiring = Wiring(bridge, wan, lan, *ports, first_queue, workers, slow, memory << 20)
         prepare_bridge()
         found = examine(bridge, (lan, wan))
         supervisor = Supervisor(
@@ -71,6 +74,7 @@ def main(
             wiring,
             partial(load, Paths(root), flows // workers),
             choose(),
+            patient(slow),
             link=found,
             beside=scans(wiring, first_queue),
         )
@@ -90,6 +94,12 @@ def scans(wiring: Wiring, first_queue: int) -> ScanWatch | Unseen:
     except OSError as error:
         logging.getLogger(__name__).warning("scans are not seen: %s", error)
         return Unseen(error)
+
+
+def patient(slow: float) -> Timing:
+    """The usual times, longer on a slow machine."""
+    usual = Timing()
+    return replace(usual, silence=usual.silence * slow, starved=usual.starved * slow)
 
 
 def load(paths: Paths, flows: int, path: Path) -> Loaded:

@@ -23,7 +23,7 @@ from omamori.firmware.bridge.last_packet import Exempt, LastPacket
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Kind, Reporter
 from omamori.firmware.bridge.room import Room
-from omamori.firmware.bridge.worker import Caution, Inspector, Worker
+from omamori.firmware.bridge.worker import STALE, Caution, Inspector, Worker
 from omamori.firmware.host.firewall import QueuePair
 from omamori.firmware.host.nfqueue import PacketQueue, QueueError
 from omamori.firmware.host.wire import Wire
@@ -55,6 +55,7 @@ class Post:
     outside_port: int
     memory: int
     """Bytes that each may need beyond the shared pack."""
+    slowness: float = 1.0
 
 
 def be_nursery(path: Path, post: Post, load: Load, channel: socket.socket) -> NoReturn:
@@ -168,7 +169,7 @@ def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
         reporter.send(Kind.FAILED, str(error).encode())
         return NO_QUEUES
     replies = Replies(_wire(post, reporter))
-    caution = Caution(task.last, task.exempt, Room(post.memory))
+    caution = Caution(task.last, task.exempt, Room(post.memory), STALE * post.slowness)
     worker = Worker(inspector, *queues, reporter, replies, caution, inside_port=post.inside_port)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     reporter.send(Kind.READY)

@@ -100,5 +100,5 @@ class SelfTest:
     def _settle(self) -> None:
         missing = [f"no answer from {who}" for who in self._waiting.values()]
         self._waiting = {}
-        problems = [*self._wrong, *missing]
+        problems = sorted([*self._wrong, *missing])
         self.result = f"failed: {', '.join(problems)}" if problems else PASSED

@@ -257,9 +257,8 @@ class Supervisor:
         self._not_before = time.monotonic() + 0.5
         inherited = [part for one in self._alive() for part in one.descriptors()]
         wiring = self._wiring
-        post = Post(
-            self._free_queues(), wiring.inside_port, wiring.outside_port, wiring.memory // wiring.workers
-        )
+        memory = wiring.memory // wiring.workers
+        post = Post(self._free_queues(), wiring.inside_port, wiring.outside_port, memory, wiring.slowness)
         try:
             self._loading = Generation(pack, post, self._load, inherited)
         except OSError as error:

@@ -37,5 +37,7 @@ class Wiring:
     first_queue: int = 0
     workers: int = 1
     """Four queue numbers are used for each."""
+    slowness: float = 1.0
+    """Of this machine, as `host/pace.py` says: what waits for inspection may wait so many times longer."""
     memory: int = 256 << 20
     """Bytes that they may need for flows, all together; while a pack is exchanged, the leaving ones as much again."""

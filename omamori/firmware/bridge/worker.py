@@ -32,7 +32,7 @@ _ROUND: Final = 256
 """Packets of one queue before the other one and the clock get their turn."""
 _TURN: Final = 0.1
 """Seconds of the same."""
-_STALE: Final = 0.5
+STALE: Final = 0.5
 """Seconds a packet may wait for inspection; then it passes without."""
 _FUTURE: Final = 3600.0
 """A packet this old is none: the clock was set."""
@@ -65,6 +65,8 @@ class Caution:
     last: LastPacket
     exempt: Exempt
     room: Room
+    stale: float = STALE
+    """Seconds a packet may wait."""
 
 
 class Worker:
@@ -83,6 +85,7 @@ class Worker:
     ) -> None:
         self.counters = Counters()
         self._last, self._exempt, self._room = caution.last, caution.exempt, caution.room
+        self._stale = caution.stale
         self._inspector, self._reporter, self._inside = inspector, reporter, inside_port
         self._replies = replies
         self._scan = _Lane(scan, rewriting=False)
@@ -133,7 +136,7 @@ class Worker:
         self._tell()
 
     def _judge(self, lane: "_Lane", packet: QueuedPacket, now: float) -> Verdict:
-        if packet.arrived and _STALE < now - packet.arrived < _FUTURE:
+        if packet.arrived and self._stale < now - packet.arrived < _FUTURE:
             return self._shed()
         if self._exempt and self._exempt.has(packet.data):
             return DECIDED
