@@ -121,8 +121,6 @@ class Demo:
             or attached.items() != attached_sent.items()
         ):
             raise StepFailed("the mail's text is altered, or the virus arrived in its attachment")
-        if not file.startswith(BEFORE[:-3]):
-            raise StepFailed("the attachment is altered before the virus")
         return f"mail of {len(got):,} bytes delivered, its attachment of {len(file):,} bytes unpacks, without the virus"
 
     # --- 4
