@@ -130,6 +130,8 @@ class DetectionOut(Schema):
     host: int | None = Field(None, alias="host_id")
     host_mac: str
     host_name: str
+    host_shared: bool
+    """Several devices speak through that host; it was one of the devices behind it."""
 
 
 class AddressOut(Schema):
@@ -150,6 +152,14 @@ class HostOut(Schema):
     name: str
     name_source: str
     vendor: str
+    kind: str
+    system: str
+    device: str
+    """The MAC address under which the same device was known first; empty where nothing says so."""
+    device_reason: str
+    shared: float
+    """How likely several devices speak through it, 0 to 1."""
+    shared_reasons: list[str]
     side: Side
     first_seen: datetime
     last_seen: datetime

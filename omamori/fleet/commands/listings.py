@@ -73,7 +73,10 @@ def list_detections(
 
 def _short(row: Mapping[str, object]) -> dict[str, object]:
     columns = ("time", "unit", "guard", "direction", "severity", "action", "signature", "host_name", "detail")
-    return {column: row[column] for column in columns}
+    shown = {column: row[column] for column in columns}
+    if row["host_shared"]:
+        shown["host_name"] = f"one of the devices behind {row['host_name'] or row['host_mac']}"
+    return shown
 
 
 @detections.command("export")
@@ -111,7 +114,8 @@ def hosts() -> None:
 def list_hosts(unit: str, side: str | None, limit: int, *, as_json: bool) -> None:
     """Last seen first."""
     found = visible_hosts(CLI, unit=unit, side=side or "")[:limit]
-    show(map(_host, found), as_json=as_json, empty="no hosts")
+    rows: Iterable[Mapping[str, object]] = map(_host, found)
+    show(rows if as_json else map(_short_host, rows), as_json=as_json, empty="no hosts")
 
 
 def _host(host: Host) -> dict[str, object]:
@@ -120,12 +124,24 @@ def _host(host: Host) -> dict[str, object]:
         "unit": host.unit_id,
         "mac": host.mac,
         "name": host.name,
+        "name_source": host.name_source,
         "vendor": host.vendor,
+        "kind": host.kind,
+        "system": host.system,
         "side": host.side,
         "addresses": [lease.address for lease in host.addresses.all()],
+        "device": host.device,
+        "device_reason": host.device_reason,
+        "shared": host.shared,
+        "shared_reasons": host.shared_reasons,
         "first_seen": host.first_seen,
         "last_seen": host.last_seen,
     }
+
+
+def _short_host(row: Mapping[str, object]) -> dict[str, object]:
+    columns = ("host", "unit", "mac", "name", "kind", "system", "vendor", "side", "addresses", "last_seen")
+    return {column: row[column] for column in columns}
 
 
 @click.group()

@@ -10,7 +10,7 @@ from omamori.fleet.detections.queries import Filter, detections
 COLUMNS = (
     "alert", "time", "received", "unit", "site", "guard", "direction", "severity", "action", "signature_id",
     "signature", "category", "detail", "reason", "protocol", "source_address", "source_port",
-    "destination_address", "destination_port", "host_name", "host_mac",
+    "destination_address", "destination_port", "host_name", "host_mac", "host_shared",
 )  # fmt: skip
 """In order."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -40,6 +40,8 @@ class Detection(models.Model):
     host = models.ForeignKey(Host, models.SET_NULL, null=True, related_name="detections")
     host_mac = models.CharField(max_length=17, default="", blank=True)
     host_name = models.CharField(max_length=120, default="", blank=True)
+    host_shared = models.BooleanField(default=False)
+    """Several devices speak through that host; it was one of them."""
 
     class Meta:
         ordering: ClassVar = ["-time", "-id"]

@@ -21,7 +21,7 @@ def keep(unit: Unit, said: Iterable[tuple[str, int, messages.Detection]], *, rec
 
 
 def name_host(host: Host) -> None:
-    """A host, or an address of it, was first reported after detections about it: let them point to it."""
+    """A host, an address or the name of it was first reported after detections about it: let them point to it."""
     nameless = Detection.objects.filter(unit=host.unit_id, site=host.site_id, host=None)
     nameless.filter(host_mac=host.mac).update(host=host)
     for held in host.addresses.all():
@@ -29,6 +29,8 @@ def name_host(host: Host) -> None:
         inside = Q(source_address=held.address) & ~Q(direction=Direction.INBOUND)
         inside |= Q(destination_address=held.address) & ~Q(direction=Direction.OUTBOUND)
         nameless.filter(near, inside, host_mac="").update(host=host, host_mac=host.mac, host_name=host.name)
+    if host.name:
+        Detection.objects.filter(host=host, host_name="").update(host_name=host.name)
 
 
 def host_of(unit: Unit, detection: messages.Detection) -> Host | None:
@@ -80,4 +82,5 @@ def _row(unit: Unit, boot: str, sequence: int, seen: messages.Detection, receive
         host=host,
         host_mac=seen.host or (host.mac if host else ""),
         host_name=fitted(seen.host_name, 120) or (host.name if host else ""),
+        host_shared=seen.host_shared,
     )

@@ -24,6 +24,14 @@ class Host(models.Model):
     name = models.CharField(max_length=120, default="", blank=True)
     name_source = models.CharField(max_length=16, default="", blank=True)
     vendor = models.CharField(max_length=120, default="", blank=True)
+    kind = models.CharField(max_length=24, default="", blank=True)
+    system = models.CharField(max_length=80, default="", blank=True)
+    device = models.CharField(max_length=17, default="", blank=True)
+    """The MAC address under which the unit knew the same device first; empty where it draws no such conclusion."""
+    device_reason = models.CharField(max_length=16, default="", blank=True)
+    shared = models.FloatField(default=0.0)
+    """How likely several devices speak through it, 0 to 1."""
+    shared_reasons = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["unit", "site", "mac"], name="host_once")]

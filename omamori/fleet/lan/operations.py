@@ -13,23 +13,25 @@ ADDRESSES_CAP = 200
 """Addresses kept of one host: the newest."""
 FINDINGS_CAP = 20
 EVIDENCE_CAP = 20
+REASONS_CAP = 20
 
 
 def remember(unit: Unit, hosts: Iterable[messages.Host]) -> list[Host]:
     """Make or refresh hosts; sighting times only ever widen, so a report may come twice or late.
 
-    Gives those that are new or hold a new address.
+    Gives those that are new, have another name or hold a new address.
     """
     new = []
     for reported in hosts:
-        host, made = _host(unit, reported)
+        host, changed = _host(unit, reported)
         held = [_hold(host, lease) for lease in reported.addresses[-ADDRESSES_CAP:]]
-        if made or any(held):
+        if changed or any(held):
             new.append(host)
     return new
 
 
 def _host(unit: Unit, reported: messages.Host) -> tuple[Host, bool]:
+    """The row, and whether it is new or has another name."""
     host, made = Host.objects.get_or_create(
         unit=unit,
         site_id=unit.site_id,
@@ -40,15 +42,24 @@ def _host(unit: Unit, reported: messages.Host) -> tuple[Host, bool]:
             "last_seen": moment(reported.last_seen),
         },
     )
-    newer = made or moment(reported.last_seen) >= host.last_seen
+    newer, before = made or moment(reported.last_seen) >= host.last_seen, host.name
     host.first_seen = min(host.first_seen, moment(reported.first_seen))
     host.last_seen = max(host.last_seen, moment(reported.last_seen))
     if newer:
-        host.side = reported.side.value
-        host.name, host.name_source = fitted(reported.name, 120), fitted(reported.name_source, 16)
-        host.vendor = fitted(reported.vendor, 120)
+        _describe(host, reported)
     host.save()
-    return host, made
+    return host, made or host.name != before
+
+
+def _describe(host: Host, reported: messages.Host) -> None:
+    """What the unit thinks of it now."""
+    host.side = reported.side.value
+    host.name, host.name_source = fitted(reported.name, 120), fitted(reported.name_source, 16)
+    host.vendor = fitted(reported.vendor, 120)
+    host.kind, host.system = fitted(reported.kind, 24), fitted(reported.system, 80)
+    host.device, host.device_reason = reported.device or "", fitted(reported.device_reason, 16)
+    host.shared = clamp(reported.shared, 0.0, 1.0)
+    host.shared_reasons = [fitted(reason, 300) for reason in reported.shared_reasons[:REASONS_CAP]]
 
 
 def _hold(host: Host, lease: messages.HostAddress) -> bool:

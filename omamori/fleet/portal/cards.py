@@ -20,6 +20,8 @@ URGENT_FOR = timedelta(days=7)
 """How long a three-star detection stays at the top."""
 
 
+SHARED = 0.6
+"""From this score on, several devices are taken to speak through a host; the unit's own threshold."""
 PRIVATE = "(private address)"
 """What units report as the vendor of a MAC address that software made up."""
 
@@ -141,6 +143,20 @@ class HostRow:
     @property
     def behind(self) -> bool:
         return self.row.side == Side.BEHIND
+
+    @property
+    def kind(self) -> words.Text:
+        """What it seems to be; a word newer than the table as it is."""
+        return words.DEVICES.get(self.row.kind, self.row.kind)
+
+    @property
+    def source(self) -> words.Text:
+        return words.SOURCES.get(self.row.name_source, self.row.name_source)
+
+    @property
+    def shares(self) -> int | None:
+        """How likely several devices speak through it, in percent; None where that is not worth telling."""
+        return round(self.row.shared * 100) if self.row.shared >= SHARED else None
 
     @property
     def maker(self) -> str:

@@ -110,6 +110,28 @@ SIDES: Final[Mapping[str, Words]] = {
     ),
 }
 
+DEVICES: Final[Mapping[str, Text]] = {
+    "pc": _("PC"),
+    "phone": _("Phone"),
+    "tablet": _("Tablet"),
+    "printer": _("Printer"),
+    "nas": _("NAS"),
+    "camera": _("Camera"),
+    "router": _("Router"),
+    "access point": _("Wi-Fi access point"),
+    "server": _("Server"),
+    "phone system": _("Phone system"),
+    "media": _("TV or media player"),
+}
+
+SOURCES: Final[Mapping[str, Text]] = {
+    "mdns": _("name from mDNS"),
+    "netbios": _("name from NetBIOS"),
+    "dhcp": _("name from DHCP"),
+    "dhcpv6": _("name from DHCPv6"),
+    "llmnr": _("name from LLMNR"),
+}
+
 
 def _told(text: codes.Text) -> Text:
     """One text of the table of codes, in the reader's language when shown."""

@@ -204,6 +204,8 @@ def test_hosts_and_wiring_and_audit_answer(programs, fleet):
     assert [row["addresses"][0]["address"] for row in found] == ["192.168.1.20"]
     assert programs[1].get(f"/hosts/{found[0]['id']}")["name"] == "pc"
     assert programs[2]("GET", f"/hosts/{found[0]['id']}").status_code == 404
+    assert (found[0]["kind"], found[0]["shared"], found[0]["shared_reasons"]) == ("", 0.0, [])
+    assert programs[1].get("/detections")["items"][0]["host_shared"] is False
     assert programs[0].get("/wiring")["count"] == 0
     assert programs[0].get("/audit")["count"] > 0
     assert programs[0].get("/sites")["count"] == 2

@@ -250,10 +250,12 @@ _DETECTION = st.fixed_dictionaries({
     "id": st.just("1-1"), "time": _MOMENT, "guard": st.just("av"), "direction": st.sampled_from(["inbound", "outbound", "internal"]),
     "severity": st.integers(1, 3), "signature_id": _TEXT, "signature": _TEXT, "action": st.just("logged"), "reason": _TEXT,
     "protocol": _TEXT, "source": _END, "destination": _END, "category": _TEXT, "detail": _TEXT, "host_name": _TEXT,
+    "host_shared": st.booleans(),
 })  # fmt: skip
 _HOST = st.fixed_dictionaries({
     "mac": st.just("02:00:00:00:00:01"), "side": st.just("behind"), "first_seen": _MOMENT, "last_seen": _MOMENT, "name": _TEXT,
-    "vendor": _TEXT, "addresses": st.lists(st.fixed_dictionaries({"address": _TEXT, "first_seen": _MOMENT, "last_seen": _MOMENT}), max_size=3),
+    "vendor": _TEXT, "kind": _TEXT, "system": _TEXT, "device_reason": _TEXT, "shared": st.floats(allow_nan=False, allow_infinity=False),
+    "shared_reasons": st.lists(_TEXT, max_size=3), "addresses": st.lists(st.fixed_dictionaries({"address": _TEXT, "first_seen": _MOMENT, "last_seen": _MOMENT}), max_size=3),
 })  # fmt: skip
 _STATE = st.fixed_dictionaries({
     "time": _MOMENT, "firmware": st.just("1.0.0"), "slot": _TEXT, "pack": st.none(), "generation": _NUMBER,

@@ -84,6 +84,13 @@ def _messages(fleet):
         _host(fleet, "3c:22:fb:01:02:03", "192.168.1.90", "MacBook-Air", "Apple, Inc.", seen, now),
         side=Side.ROUTER,
     )
+    hosts[0] = replace(hosts[0], kind="pc", system="Windows 11", device=phone, device_reason="interfaces")
+    hosts[2] = replace(
+        hosts[2],
+        kind="access point",
+        shared=0.9,
+        shared_reasons=("3 User-Agents of 192.168.1.5", "TTL 63 and 127"),
+    )
     yield fleet.hosts(*hosts, away, sequence=2)
     yield _wiring(
         fleet,
