@@ -7,7 +7,7 @@ from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.update.errors import Unreachable
 from omamori.firmware.update.fetch import Fetcher, Limits
-from omamori.firmware.update.trust import Trust
+from omamori.firmware.update.trust import Places, Trust
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 
@@ -29,7 +29,14 @@ def connect(paths: Paths, limits: Limits | None = None) -> Trust:
         fetcher = Fetcher(ca, limits=limits)
     except OSError as error:
         raise Unreachable(f"cannot read {error.filename or ca}: {error.strerror}") from error
-    return Trust(url=place.url, root=root, directory=paths.update, fetcher=fetcher)
+    repository = f"{place.url.rstrip('/')}/tuf"
+    places = Places(
+        f"{repository}/metadata/",
+        f"{repository}/targets/",
+        paths.update / "metadata",
+        paths.update / "downloads",
+    )
+    return Trust(places, root=root, fetcher=fetcher)
 
 
 def read_place(paths: Paths) -> FleetPlace:

@@ -8,12 +8,14 @@ A damaged cache is fetched again; the root of trust never comes from the cache a
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
 from tuf.api import exceptions as tuf
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import Updater, UpdaterConfig
 
@@ -47,19 +49,27 @@ CONFIG = UpdaterConfig(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the repository is served, and where its metadata and unfinished downloads are kept; the folders are ours alone."""
+
+    metadata_url: str
+    targets_url: str
+    metadata: Path
+    downloads: Path
+
+
 class Trust:
     """The fleet's repository, seen through the root of trust."""
 
-    def __init__(self, *, url: str, root: bytes, directory: Path, fetcher: Fetcher) -> None:
-        """`directory` is ours alone. Raises BadSignature for a root that is none, OSError."""
-        self._fetcher, self._url = fetcher, url.rstrip("/")
-        self._downloads = directory / "downloads"
-        metadata = directory / "metadata"
-        for folder in (metadata, self._downloads):
+    def __init__(self, places: Places, *, root: bytes, fetcher: Fetcher) -> None:
+        """Raises BadSignature for a root that is none, OSError."""
+        self._places, self._fetcher = places, fetcher
+        for folder in (places.metadata, places.downloads):
             folder.mkdir(parents=True, exist_ok=True)
         with translated("root of trust"):
             self._updater = Updater(
-                str(metadata), f"{self._url}/tuf/metadata/", fetcher=fetcher, config=CONFIG, bootstrap=root
+                str(places.metadata), places.metadata_url, fetcher=fetcher, config=CONFIG, bootstrap=root
             )
 
     def refresh(self) -> None:
@@ -72,11 +82,15 @@ class Trust:
 
         `urgent` is asked after each piece; where it says yes, the partial file stays and GiveWay is raised.
         """
+        return self._target(self.find(path), urgent)
+
+    def find(self, path: str) -> TargetFile:
+        """Length and hashes of a target, as signed. Raises UpdateError."""
         with translated(path):
             target = self._updater.get_targetinfo(path)
         if target is None:
             raise Unpublished(f"{path} is not in the repository")
-        return self._target(target, urgent)
+        return target
 
     def close(self) -> None:
         """End its connections."""
@@ -84,17 +98,17 @@ class Trust:
 
     def _forget_downloads(self, kind: str, *, but: Path) -> None:
         """Remove finished and partial downloads of other files of this kind: a pack never costs a half-fetched bundle."""
-        for path in self._downloads.glob(f"*{kind}"):
+        for path in self._places.downloads.glob(f"*{kind}"):
             if path != but:
                 path.unlink(missing_ok=True)
 
     def _target(self, target: TargetFile, urgent: Callable[[], bool]) -> Path:
         kind = f"{Path(target.path).suffix}.part"
-        part = self._downloads / f"{target.hashes['sha256']}{kind}"
+        part = self._places.downloads / f"{_digest(target)}{kind}"
         self._forget_downloads(kind, but=part)
         with translated(target.path):
             for attempt in range(ATTEMPTS):
-                if _size(part) >= target.length:
+                if part.exists() and _size(part) >= target.length:
                     break
                 self._receive(target, part, urgent, last=attempt == ATTEMPTS - 1)
             _verify(target, part)
@@ -103,9 +117,8 @@ class Trust:
     def _receive(self, target: TargetFile, part: Path, urgent: Callable[[], bool], *, last: bool) -> None:
         """Add to the partial file until it is complete or the connection ends."""
         _require_room(part, target.length - _size(part))
-        url = f"{self._url}/tuf/targets/{target.get_prefixed_paths()[0]}"
         try:
-            start, chunks = self._fetcher.open(url, _size(part))
+            start, chunks = self._fetcher.open(self._url(target), _size(part))
             _append(part, start, chunks, target.length, urgent)
         except (urllib3.exceptions.ProtocolError, ConnectionError):
             if last:
@@ -114,6 +127,12 @@ class Trust:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 part.unlink(missing_ok=True)
             raise
+
+    def _url(self, target: TargetFile) -> str:
+        """Below the hash's name, unless the root says that this repository has none."""
+        root: Metadata[Root] = Metadata.from_bytes((self._places.metadata / "root.json").read_bytes())
+        name = target.get_prefixed_paths()[0] if root.signed.consistent_snapshot else target.path
+        return f"{self._places.targets_url.rstrip('/')}/{name}"
 
 
 @contextlib.contextmanager
@@ -180,6 +199,14 @@ def _append(part: Path, start: int, chunks: Iterator[bytes], length: int, urgent
                 raise GiveWay
         file.flush()
         os.fsync(file.fileno())
+
+
+def _digest(target: TargetFile) -> str:
+    """The hash it is stored under. Raises BadHash for one that would be another path: whoever signed it is no friend."""
+    digest = next(iter(target.hashes.values()), "")
+    if not re.fullmatch("[0-9a-fA-F]{32,128}", digest):
+        raise BadHash(f"{target.path}: {digest[:40]!r} is no hash")
+    return digest
 
 
 def _verify(target: TargetFile, part: Path) -> None:

@@ -232,6 +232,18 @@ def test_the_signatures_key_cannot_sign_firmware(unit, fleet):
     assert unit.error == "unpublished: firmware/test-1.1.0.bundle is not in the repository"
 
 
+def test_a_signed_hash_that_is_another_path_is_no_hash(unit, fleet):
+    """A stolen signatures key names files: it must not name places on the unit's disk."""
+    fleet.release_pack("1.0.0")
+    draft = fleet.repository.draft(datetime.now(UTC))
+    draft.renew("signatures").signed.targets["signatures/1.0.0.pack"].hashes = {"sha256": "../../../../evil"}
+    for file in draft.seal():
+        (fleet.place / "www/tuf/metadata" / file.name).write_bytes(file.content)
+    unit.want(pack="1.0.0")
+    refused(unit, "hash")
+    assert not list(unit.root.rglob("evil*"))
+
+
 def test_one_firmware_key_and_every_online_key_are_not_enough(unit, fleet):
     """The fleet's machine and one of two offline keys in the wrong hands: still no firmware."""
     repository = fleet.repository
