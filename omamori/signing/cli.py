@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import operations
+from omamori.signing import operations, rotation
 from omamori.signing.errors import SigningError
-from omamori.signing.policy import POLICIES
+from omamori.signing.policy import POLICIES, ROLES
 from omamori.signing.repository import Repository
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -125,23 +125,102 @@ def publish(repository: Repository, to: Path, *, dry: bool, as_json: bool) -> No
     _tell(operations.publish(repository, to, _now(), dry=dry), as_json=as_json)
 
 
+_roles = click.argument("roles", type=click.Choice(ROLES), nargs=-1, required=True)
+
+
 @group.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@_roles
+@_changes
 @click.pass_obj
-def status(repository: Repository, *, as_json: bool) -> None:
+def renew(repository: Repository, roles: tuple[str, ...], *, dry: bool, as_json: bool) -> None:
+    """Sign roles anew with the keys they have, for a later expiry."""
+    _tell(operations.renew(repository, roles, _now(), dry=dry), as_json=as_json)
+
+
+@group.command()
+@_roles
+@click.option(
+    "--key",
+    "only",
+    multiple=True,
+    help="Exchange only the key whose id begins so; repeatable.  [default: all]",
+)
+@_changes
+@click.pass_obj
+def rotate(
+    repository: Repository, roles: tuple[str, ...], only: tuple[str, ...], *, dry: bool, as_json: bool
+) -> None:
+    """Exchange the keys of roles that are old, lost or stolen; needs the root's (or targets') keys here."""
+    done = rotation.rotate(repository, roles, only, _now(), dry=dry)
+    if as_json:
+        print(json.dumps(to_wire(done)))
+        return
+    signed = ", ".join(f"{role} {version}" for role, version in done.roles.items())
+    print(f"{'would be: ' if dry else ''}rotated {', '.join(roles)}: {done.new} new keys ({signed})")
+    print(f"no longer counted: {', '.join(keyid[:12] for keyid in done.gone)}")
+    for line in (*(f"new key file: {repository.keys / name}" for name in done.files), *done.explanation):
+        print(line)
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+@click.pass_obj
+def drill(repository: Repository, *, as_json: bool) -> None:
+    """What each key lost or stolen would mean, tried in memory with the keys that are here."""
+    cases = rotation.drill(repository, _now())
+    if as_json:
+        print(json.dumps([to_wire(case) for case in cases]))
+        return
+    for case in cases:
+        print(f"{case.role:<12}{case.event:<18}{'' if case.mended else 'NOT MENDED: '}{case.outcome}")
+
+
+@group.command()
+@click.option(
+    "--within",
+    type=click.IntRange(0, 3650),
+    metavar="DAYS",
+    help="Only what expires so soon; exit code 3 if any does.",
+)
+@click.option("--keys", "with_keys", is_flag=True, help="The key ids of each role, too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_context
+def status(ctx: click.Context, within: int | None, *, with_keys: bool, as_json: bool) -> None:
     """Roles with version, expiry and keys, and the signed files."""
+    repository = ctx.find_object(Repository)
+    assert repository is not None  # noqa: S101 - the group made it
+    if within is not None:
+        _remind(ctx, operations.expiring(repository, _now(), timedelta(days=within)), as_json=as_json)
+        return
     found = operations.status(repository, _now())
     if as_json:
         print(json.dumps(to_wire(found)))
         return
     print(f"{'role':<12}{'version':>8}{'expires in':>12}  keys")
     for role in found.roles:
-        left = f"{role.days:.1f} d" if role.days > 0 else "EXPIRED"
         print(
-            f"{role.role:<12}{role.version:>8}{left:>12}  {role.threshold} of {role.keys}, {role.keys_here} here"
+            f"{role.role:<12}{role.version:>8}{_left(role):>12}  {role.threshold} of {role.keys}, {role.keys_here} here"
         )
+        for keyid in role.key_ids if with_keys else ():
+            print(f"{'':<12}{keyid}")
     for target in found.targets:
         print(f"{target.path}  {target.length:,} bytes  sha256 {target.sha256[:16]}")
+
+
+def _remind(ctx: click.Context, soon: list[operations.RoleStatus], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([to_wire(role) for role in soon]))
+    for role in () if as_json else soon:
+        print(
+            f"{role.role}: {_left(role)} left; bring {role.threshold} of its {role.keys} keys and run"
+            f" `omamori sign renew {role.role}`, then publish"
+        )
+    if soon:
+        ctx.exit(3)
+
+
+def _left(role: operations.RoleStatus) -> str:
+    return f"{role.days:.1f} d" if role.days > 0 else "EXPIRED"
 
 
 def _tell(done: operations.Done, *, as_json: bool) -> None:

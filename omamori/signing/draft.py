@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from securesystemslib.signer import Key
+from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import (
     DelegatedRole,
@@ -51,6 +51,12 @@ class Draft:
     keyring: Keyring
     now: datetime
     changed: set[str] = field(default_factory=set)
+    before: dict[str, Signed] = field(init=False)
+    """The signed state that this starts from."""
+
+    def __post_init__(self) -> None:
+        """Nothing was renewed yet."""
+        self.before = dict(self.roles)
 
     def renew(self, role: str) -> Signed:
         """The role's metadata with the next version number and a new expiry, once a draft."""
@@ -66,6 +72,16 @@ class Draft:
     def add_target(self, role: str, target: TargetFile) -> None:
         """Name a file in a delegation; one of the same path is replaced."""
         self.renew(role).signed.targets[target.path] = target
+
+    def replace_keys(self, role: str, new: Iterable[Key], *, gone: Iterable[str]) -> None:
+        """Other keys for a role, the threshold by policy; the role itself is signed anew."""
+        delegator = self.renew("targets" if role in DELEGATIONS else "root").signed
+        for keyid in gone:
+            delegator.revoke_key(keyid, role)
+        for key in new:
+            delegator.add_key(key, role)
+        delegator.get_delegated_role(role).threshold = self.policy[role].threshold
+        self.renew(role)
 
     def seal(self) -> list[MetadataFile]:
         """Renew snapshot and timestamp, sign all that changed. Raises KeyFileError."""
@@ -97,7 +113,21 @@ class Draft:
         self._sign("timestamp")
 
     def _sign(self, role: str) -> None:
-        rule = trusted_role(self.roles, role)
+        signers = {
+            signer.public_key.keyid: signer
+            for rule in self._rules(role)
+            for signer in self._enough(role, rule)
+        }
+        for signer in signers.values():
+            self.roles[role].sign(signer, append=True)
+        verify(self.roles, role)
+
+    def _rules(self, role: str) -> list[Role]:
+        """A new root is signed by the keys of the root before, too: that is how units follow."""
+        states = [self.before, self.roles] if role == "root" else [self.roles]
+        return [trusted_role(state, role) for state in states]
+
+    def _enough(self, role: str, rule: Role) -> list[Signer]:
         signers = self.keyring.holding(rule.keyids)
         if len(signers) < rule.threshold:
             missing = [keyid[:12] for keyid in rule.keyids if not self.keyring.holding([keyid])]
@@ -105,9 +135,7 @@ class Draft:
                 f"role {role} needs {rule.threshold} signatures and {len(signers)} of its keys are here:"
                 f" put the key files with ids {', '.join(missing)} into the keys directory"
             )
-        for signer in signers:
-            self.roles[role].sign(signer, append=True)
-        verify(self.roles, role)
+        return signers
 
     def expiry(self, role: str) -> datetime:
         """Until when a signature made now is good."""

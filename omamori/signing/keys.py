@@ -27,6 +27,15 @@ class Keyring:
         """The signers here among `keyids`, in that order."""
         return [self._signers[keyid] for keyid in keyids if keyid in self._signers]
 
+    def plus(self, signers: Iterable[Signer]) -> "Keyring":
+        """These and more."""
+        return Keyring([*self._signers.values(), *signers])
+
+    def without(self, keyids: Iterable[str]) -> "Keyring":
+        """All but these: what is left when they are lost."""
+        gone = set(keyids)
+        return Keyring([signer for keyid, signer in self._signers.items() if keyid not in gone])
+
 
 def generate(policy: Policy) -> dict[str, list[CryptoSigner]]:
     """New Ed25519 keys for each role; nothing is written."""
@@ -48,6 +57,18 @@ def write(directory: Path, made: dict[str, list[CryptoSigner]]) -> None:
     for role, signers in made.items():
         for number, signer in enumerate(signers, 1):
             _write_secret(directory / f"{role}-{number}.pem", signer.private_bytes)
+
+
+def add(directory: Path, role: str, signers: Iterable[CryptoSigner]) -> None:
+    """Keys that come later are named by their id, so that no old file of the role ever has the same name."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for signer in signers:
+        _write_secret(directory / file_name(role, signer), signer.private_bytes)
+
+
+def file_name(role: str, signer: Signer) -> str:
+    """Of a key made after `init`."""
+    return f"{role}-{signer.public_key.keyid[:8]}.pem"
 
 
 def load(directory: Path) -> Keyring:

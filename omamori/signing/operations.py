@@ -42,6 +42,7 @@ class RoleStatus:
     threshold: int
     keys: int
     keys_here: int
+    key_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,16 @@ def refresh(repository: Repository, now: datetime, *, dry: bool = False) -> Done
     return Done("refreshed", _versions(draft), dry=dry)
 
 
+def renew(repository: Repository, roles: Iterable[str], now: datetime, *, dry: bool = False) -> Done:
+    """A later expiry for these roles, with the keys they have: what the offline ones need once a year."""
+    with repository.locked():
+        draft = repository.draft(now)
+        for role in roles:
+            draft.renew(role)
+        _seal(repository, draft, dry=dry)
+    return Done("renewed", _versions(draft), dry=dry)
+
+
 def publish(repository: Repository, to: Path, now: datetime, *, dry: bool = False) -> Done:
     """Copy the current state into a directory that any web server can serve; what is there stays valid throughout."""
     keys.outside_checkout(to)
@@ -129,6 +140,17 @@ def status(repository: Repository, now: datetime) -> Status:
         for path, target in sorted(draft.roles[role].signed.targets.items())
     )
     return Status(str(repository.place), roles, targets)
+
+
+def expiring(repository: Repository, now: datetime, within: timedelta) -> list[RoleStatus]:
+    """Roles somebody must look after: offline ones that end `within`, online ones the timer forgot (a quarter left)."""
+    rules = repository.policy()
+    found = status(repository, now).roles
+    return [
+        role
+        for role in found
+        if role.expires - now < (rules[role.role].expires / 4 if rules[role.role].online else within)
+    ]
 
 
 def _add(
@@ -193,6 +215,7 @@ def _role_status(draft: Draft, role: str) -> RoleStatus:
         threshold=rule.threshold,
         keys=len(rule.keyids),
         keys_here=len(draft.keyring.holding(rule.keyids)),
+        key_ids=tuple(rule.keyids),
     )
 
 

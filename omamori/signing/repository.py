@@ -67,8 +67,8 @@ class Repository:
 
     def load(self) -> dict[str, Signed]:
         """The current metadata of every role, verified. Raises PlaceError, RepositoryError."""
-        roles: dict[str, Signed] = {"root": self._parse("root.json")}
-        roles["timestamp"] = self._parse("timestamp.json")
+        timestamp = self._parse("timestamp.json")
+        roles: dict[str, Signed] = {"root": self._root(timestamp), "timestamp": timestamp}
         roles["snapshot"] = self._parse(f"{roles['timestamp'].signed.snapshot_meta.version}.snapshot.json")
         for role in ("targets", *DELEGATIONS):
             roles[role] = self._parse(f"{_snapshot_version(roles['snapshot'], role)}.{role}.json")
@@ -77,11 +77,12 @@ class Repository:
         return roles
 
     def write(self, files: list[MetadataFile]) -> None:
-        """Make a sealed draft the current state."""
+        """Make a sealed draft the current state; `root.json` follows the timestamp, see `_root`."""
+        for file in files:
+            write_file(self.metadata / file.name, file.content)
         for file in files:
             if file.name.endswith(".root.json"):
                 write_file(self.metadata / "root.json", file.content)
-            write_file(self.metadata / file.name, file.content)
 
     def store_target(self, path: str, source: Path) -> TargetFile:
         """Copy a file in under its hash. Raises TargetError."""
@@ -106,6 +107,14 @@ class Repository:
                     f"another `omamori sign` works in {self.place}: wait for it to end"
                 ) from error
             yield
+
+    def _root(self, timestamp: Signed) -> Signed:
+        """The root in force: the next one where a power cut came between the timestamp and the copy in `root.json`."""
+        root = self._parse("root.json")
+        following = self.metadata / f"{root.signed.version + 1}.root.json"
+        if following.exists() and not _accepts(root, timestamp):
+            return self._parse(following.name)
+        return root
 
     def _require(self) -> None:
         if not self.place.is_dir():
@@ -134,6 +143,14 @@ class Repository:
 
 NewKeys = dict[str, list[Any]]
 """Role -> signers, as `keys.generate` makes them."""
+
+
+def _accepts(root: Signed, timestamp: Signed) -> bool:
+    try:
+        verify({"root": root, "timestamp": timestamp}, "timestamp")
+    except RepositoryError:
+        return False
+    return True
 
 
 def describe(path: str, source: Path) -> TargetFile:

@@ -1,0 +1,159 @@
+"""New keys for a role: because they are old, lost or stolen. And what a loss or a theft would mean, tried in memory.
+
+Keys of root, targets, snapshot and timestamp are named by the root, those of `firmware` and `signatures` by `targets`.
+A new root is signed by enough keys of the root before, so that every unit in the field follows, however long it slept;
+where too few are left there is no way but other images, and the drill says so beforehand. Nothing here prints.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from securesystemslib.signer import CryptoSigner
+
+from omamori.signing import keys
+from omamori.signing.draft import Draft, trusted_role
+from omamori.signing.errors import KeyFileError
+from omamori.signing.policy import DELEGATIONS, ROLES
+from omamori.signing.repository import Repository
+
+THIEF = {
+    "root": "name every other key, and so anything at all",
+    "targets": "with the online keys: say who signs firmware and packs",
+    "firmware": "with the online keys: name firmware that units install",
+    "signatures": "with the online keys: name a pack that units load",
+    "snapshot": "with the timestamp key: hold updates back or mix versions",
+    "timestamp": "hold updates back until the metadata expires",
+}
+"""What enough stolen keys of a role can do, until every unit has seen the new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What was, or with `dry` would be, exchanged."""
+
+    roles: dict[str, int]
+    """Role -> the version it has now, for those that were signed."""
+    gone: tuple[str, ...]
+    """Key ids that count no longer."""
+    files: tuple[str, ...]
+    """Key files made; with `dry` their names are not known yet."""
+    new: int
+    dry: bool
+    explanation: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of the drill."""
+
+    role: str
+    event: str
+    mended: bool
+    """With the keys that are here."""
+    outcome: str
+
+
+def rotate(
+    repository: Repository, roles: Iterable[str], only: Iterable[str], now: datetime, *, dry: bool
+) -> Rotation:
+    """New keys for all of `roles`, or for those whose id begins with one of `only`. Raises SigningError."""
+    roles, only = tuple(dict.fromkeys(roles)), tuple(only)
+    with repository.locked():
+        draft = repository.draft(now)
+        gone = {role: _leaving(draft, role, only) for role in roles}
+        if unknown := [start for start in only if not any(_named(ids, start) for ids in gone.values())]:
+            raise KeyFileError(
+                f"no key of {', '.join(roles)} begins with {', '.join(unknown)}: see `omamori sign status --keys`"
+            )
+        made = _exchange(draft, gone)
+        files = draft.seal()
+        if not dry:
+            for role, signers in made.items():
+                keys.add(repository.keys, role, signers)
+            repository.write(files)
+    return Rotation(
+        roles={role: draft.roles[role].signed.version for role in ROLES if role in draft.changed},
+        gone=tuple(keyid for ids in gone.values() for keyid in ids),
+        files=() if dry else tuple(keys.file_name(role, key) for role, new in made.items() for key in new),
+        new=sum(map(len, made.values())),
+        dry=dry,
+        explanation=tuple(_explained(roles)),
+    )
+
+
+def drill(repository: Repository, now: datetime) -> list[Case]:
+    """Each role's keys lost and stolen, one and all; every loss is tried in memory with the keys left. Writes nothing."""
+    with repository.locked():
+        draft = repository.draft(now)
+        return [case for role in ROLES for case in (*_losses(repository, draft, role), *_thefts(draft, role))]
+
+
+def _exchange(draft: Draft, gone: dict[str, list[str]]) -> dict[str, list[CryptoSigner]]:
+    """As many new keys as the policy wants beside those that stay."""
+    made: dict[str, list[CryptoSigner]] = {}
+    for role, ids in gone.items():
+        stay = len(trusted_role(draft.roles, role).keyids) - len(ids)
+        made[role] = [CryptoSigner.generate_ed25519() for _ in range(max(draft.policy[role].keys - stay, 0))]
+        draft.replace_keys(role, [signer.public_key for signer in made[role]], gone=ids)
+    draft.keyring = draft.keyring.plus([signer for signers in made.values() for signer in signers])
+    return made
+
+
+def _leaving(draft: Draft, role: str, only: tuple[str, ...]) -> list[str]:
+    there = list(trusted_role(draft.roles, role).keyids)
+    return [keyid for keyid in there if not only or any(keyid.startswith(start) for start in only)]
+
+
+def _named(keyids: Iterable[str], start: str) -> bool:
+    return any(keyid.startswith(start) for keyid in keyids)
+
+
+def _explained(roles: Iterable[str]) -> Iterable[str]:
+    for role in roles:
+        place = "targets" if role in DELEGATIONS else "root"
+        yield f"{role}: named by a new {place}; whoever has enough of the old keys could {THIEF[role]}"
+    yield "publish now: a unit believes the old keys until it has seen the new metadata"
+    yield "back up the new key files, take the offline ones away, destroy the old ones once every unit is current"
+
+
+def _losses(repository: Repository, draft: Draft, role: str) -> Iterable[Case]:
+    there = trusted_role(draft.roles, role).keyids
+    for event, lost in (("one key lost", there[:1]), ("all keys lost", there)):
+        if event == "all keys lost" and len(there) == 1:
+            continue
+        trial = Draft(repository.load(), draft.policy, draft.keyring.without(lost), draft.now)
+        try:
+            _exchange(trial, {role: lost})
+            trial.seal()
+        except KeyFileError as error:
+            yield Case(role, event, mended=False, outcome=_beyond(role, error))
+        else:
+            yield Case(
+                role, event, mended=True, outcome=f"`omamori sign rotate {role}`; units follow by themselves"
+            )
+
+
+def _beyond(role: str, error: KeyFileError) -> str:
+    if role == "root":
+        return "no new root can be made: new images with another root of trust, every unit by hand"
+    return str(error)
+
+
+def _thefts(draft: Draft, role: str) -> Iterable[Case]:
+    rule = trusted_role(draft.roles, role)
+    others = " ".join(dict.fromkeys([role, "snapshot", "timestamp"]))
+    mend = "rotate root at once" if role == "root" else f"`omamori sign rotate {others}`"
+    if rule.threshold > 1:
+        yield Case(
+            role,
+            "one key stolen",
+            mended=True,
+            outcome=f"the thief signs nothing alone; `omamori sign rotate {role}`",
+        )
+    yield Case(
+        role,
+        f"{rule.threshold} key(s) stolen",
+        mended=role != "root",
+        outcome=f"the thief can {THIEF[role]}; {mend}",
+    )
