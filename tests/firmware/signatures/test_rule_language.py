@@ -17,7 +17,8 @@ from omamori.firmware.signatures.suricata import (
     parse_rules,
     recognised,
 )
-from omamori.firmware.signatures.suricata.buffers import BUFFERS
+from omamori.firmware.signatures.suricata.buffers import BUFFERS, MODIFIERS, PCRE_BUFFERS, STICKY_ALIASES
+from omamori.firmware.signatures.suricata.unsupported import REASONS
 
 GOOD = 'alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"ok"; http.uri; content:"/a"; sid:1;)'
 
@@ -181,6 +182,21 @@ def test_the_events_that_rules_may_ask_for_are_those_of_the_engine():
         assert any(each in text for each in told), event
     raised = set(re.findall(r'"((?:dns|ssh|tls|smtp|ftp|quic)\.[a-z_]+)"', text)) - BUFFERS.keys()
     assert {name for name in raised if f'frozenset(("{name}",))' in text} <= recognised.EVENTS
+
+
+def test_every_buffer_that_rules_may_name_is_filled_by_a_parser():
+    folder = Path(omamori.firmware.engine.__file__).parent
+    files = [*folder.glob("applications/*.py"), folder / "ips/moments.py"]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    written = set(re.findall(r'"([a-z0-9_]+\.[a-z0-9_.]+)"', text))
+    written |= {f"{name}.string" for name in written if name.startswith("ssh.hassh")}
+    assert set(BUFFERS) <= written
+    aliases = {*STICKY_ALIASES.values(), *MODIFIERS.values(), *PCRE_BUFFERS.values()}
+    assert aliases <= BUFFERS.keys()
+
+
+def test_a_buffer_is_accepted_or_refused_with_a_reason_not_both():
+    assert not (BUFFERS.keys() | STICKY_ALIASES.keys() | MODIFIERS.keys()) & REASONS.keys()
 
 
 def test_the_protocols_that_rules_may_name_are_those_of_the_engine():

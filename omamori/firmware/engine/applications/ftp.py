@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omamori.firmware.engine.applications.layer import ConnectionExpected, Content, Context, Event
+from omamori.firmware.engine.applications.layer import ConnectionExpected, Content, Context, Event, Message
 from omamori.firmware.engine.applications.mail_files import Windows
 from omamori.firmware.engine.applications.mail_lines import Lines
 from omamori.firmware.engine.reassembly import Piece
@@ -17,6 +17,7 @@ _SIX = re.compile(rb"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})
 _EPRT = re.compile(rb"EPRT\s+([!-~])([12])\1([0-9A-Fa-f.:]{2,45})\1(\d{1,5})\1", re.IGNORECASE)
 _EPSV = re.compile(rb"\(([!-~])\1\1(\d{1,5})\1\)")
 _TLS = re.compile(rb"\x16\x03[\x00-\x04]..[\x01\x02]", re.DOTALL)
+_REPLY_CODE = re.compile(rb"\A\d{3}[ -]")
 _FILES = frozenset((b"RETR", b"STOR", b"STOU", b"APPE"))
 _SECURE = frozenset((b"TLS", b"TLS-C", b"SSL", b"TLS-P"))
 
@@ -41,15 +42,19 @@ class Ftp:
         self._client, self._server = Lines(), Lines()
         self._transfer = Transfer()
         self._tls_asked = False
+        self._count = 0
+        """Of commands: each is a transaction with its replies."""
         self.finished = False
 
-    def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:  # noqa: ARG002 - the interface's
+    def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         events: list[Event] = []
         lines = self._client if to_server else self._server
         at = 0
         while at < len(piece.data) and not self.finished:
             line, at = lines.take(piece.data, at)
             if line is not None:
+                self._count += to_server
+                events += self._shown(line, needs, to_server=to_server)
                 events += self._command(line) if to_server else self._reply(line)
         return events
 
@@ -59,9 +64,13 @@ class Ftp:
     def context(self, transaction: int | None) -> Context:  # noqa: ARG002 - the newest transfer
         return Context(subject=self._transfer.name)
 
+    def _shown(self, line: bytes, needs: frozenset[str], *, to_server: bool) -> list[Event]:
+        buffers = _of_command(line) if to_server else {"ftp.reply": [_REPLY_CODE.sub(b"", line)]}
+        wanted = {name: value for name, value in buffers.items() if name in needs}
+        return [Message(self._count, to_server, wanted)] if wanted else []
+
     def _command(self, line: bytes) -> list[Event]:
-        verb, _, rest = line.partition(b" ")
-        verb = verb.upper().lstrip(b"\xff\xf4\xf2")  # an interrupt may stand before ABOR
+        verb, rest = _split(line)
         self._tls_asked = verb == b"AUTH" and rest.strip().upper() in _SECURE
         if verb == b"PORT" and (six := _SIX.search(rest)):
             return self._expect(_port(six), at_server=False, address=_address(six))
@@ -135,6 +144,18 @@ class FtpData:
             1, to_server, offset, len(data), data, True, 0, first, last, name=self._transfer.name
         )
         return self._windows.added([content], needs)
+
+
+def _split(line: bytes) -> tuple[bytes, bytes]:
+    """The verb in upper case, and what it is about."""
+    verb, _, rest = line.partition(b" ")
+    return verb.upper().lstrip(b"\xff\xf4\xf2"), rest  # an interrupt may stand before ABOR
+
+
+def _of_command(line: bytes) -> dict[str, list[bytes]]:
+    verb, rest = _split(line)
+    data = {"ftp.command_data": [rest]} if rest else {}
+    return {"ftp.command": [verb], **data}
 
 
 def _port(six: re.Match[bytes]) -> int:

@@ -8,10 +8,17 @@ import re
 from collections import deque
 from collections.abc import Sequence
 
-from omamori.firmware.engine.applications import http_body, http_buffers, http_coding, http_events, http_head
+from omamori.firmware.engine.applications import (
+    http_body,
+    http_buffers,
+    http_coding,
+    http_events,
+    http_files,
+    http_head,
+)
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http_exchange import Exchange
-from omamori.firmware.engine.applications.http_files import BodyFiles
+from omamori.firmware.engine.applications.http_files import FILE_NAME, BodyFiles
 from omamori.firmware.engine.applications.http_head import Framing, Head, Response
 from omamori.firmware.engine.applications.http_shown import Shown
 from omamori.firmware.engine.applications.layer import (
@@ -38,8 +45,8 @@ _MAX_WAITING = 1024
 _MAX_UNASKED = 256
 """Responses that no request asked for, or that only announce another; what follows so many is taken for a file."""
 _STATUS_BEGIN = b"HTTP"
-_REQUEST_BODY = frozenset(("http.request_body", "file.data"))
-_RESPONSE_BODY = frozenset(("http.response_body", "file.data"))
+_REQUEST_BODY = frozenset(("http.request_body", "file.data", FILE_NAME))
+_RESPONSE_BODY = frozenset(("http.response_body", "file.data", FILE_NAME))
 
 
 class _Side:
@@ -347,9 +354,11 @@ class Http:
         wanted = needs & (_REQUEST_BODY if to_server else _RESPONSE_BODY)
         if not wanted:
             return
-        body = side.shown.look()
-        buffers = {**side.buffers, **({name: [body] for name in wanted} if body else {})}
-        events.append(Message(side.exchange.number if side.exchange else 0, to_server, buffers, complete))
+        exchange = side.exchange or Exchange(0)
+        head = exchange.request if to_server else exchange.response
+        parts = side.files.names if side.files is not None else ()
+        seen = http_files.buffers(wanted, side.shown.look(), head, exchange.request, parts)
+        events.append(Message(exchange.number, to_server, {**side.buffers, **seen}, complete))
 
     def _finish_body(
         self, side: _Side, offset: int, events: list[Event], needs: frozenset[str], *, to_server: bool

@@ -8,10 +8,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from omamori.firmware.engine.applications import http_buffers, http_head
+from omamori.firmware.engine.applications import http_buffers, http_files, http_head
 from omamori.firmware.engine.applications.http2_frames import PREFACE, Block, Data, Frames, NotHttp2, Reset
 from omamori.firmware.engine.applications.http_coding import Decoder
 from omamori.firmware.engine.applications.http_exchange import Exchange
+from omamori.firmware.engine.applications.http_files import FILE_NAME
 from omamori.firmware.engine.applications.http_head import Request, Response
 from omamori.firmware.engine.applications.http_shown import Shown
 from omamori.firmware.engine.applications.layer import Content, Context, Event, How, Message, SiteAsked
@@ -22,7 +23,10 @@ _MAX_STREAMS = 128
 _TABLE = 64 << 10
 """Bytes of a compression table that a peer may ask for."""
 _Fields = list[tuple[bytes, bytes]]
-_BODIES = {True: ("http.request_body", "file.data"), False: ("http.response_body", "file.data")}
+_BODIES = {
+    True: ("http.request_body", "file.data", FILE_NAME),
+    False: ("http.response_body", "file.data", FILE_NAME),
+}
 
 
 class _HeaderDecoder(Protocol):
@@ -245,9 +249,10 @@ class Http2:
         wanted = needs.intersection(_BODIES[to_server])
         if not wanted:
             return
-        seen = body.shown.look()
-        buffers = {**body.buffers, **({name: [seen] for name in wanted} if seen else {})}
-        events.append(Message(stream.exchange.number, to_server, buffers, complete))
+        exchange = stream.exchange
+        head = exchange.request if to_server else exchange.response
+        seen = http_files.buffers(wanted, body.shown.look(), head, exchange.request)
+        events.append(Message(exchange.number, to_server, {**body.buffers, **seen}, complete))
 
 
 def _decoder() -> _HeaderDecoder:

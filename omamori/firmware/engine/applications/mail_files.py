@@ -1,20 +1,29 @@
-"""A mail's files as events for the guards: content for the antivirus, and `file.data` for the rules that look into files."""
+"""A mail's files as events for the guards: content for the antivirus, `file.data` and `file.name` for the rules about files."""
 
 from collections.abc import Sequence
 
-from omamori.firmware.engine.applications.layer import Content, Event, Message, Unscanned
+from omamori.firmware.engine.applications.layer import Buffers, Content, Event, Message, Unscanned
 from omamori.firmware.engine.applications.mime import Mime
 from omamori.firmware.engine.settings import Settings
 
-_FILE = "file.data"
+_DATA, _NAME = "file.data", "file.name"
+_NEEDED = frozenset((_DATA, _NAME))
 
 
 class MailFiles:
-    """One mail in transfer."""
+    """One mail in transfer; `envelope` is what rules see of it beside each file."""
 
-    def __init__(self, settings: Settings, *, transaction: int, to_server: bool, dotted: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transaction: int,
+        to_server: bool,
+        dotted: bool,
+        envelope: Buffers | None = None,
+    ) -> None:
         self._mime = Mime(transaction=transaction, to_server=to_server, dotted=dotted)
-        self._windows = Windows(settings)
+        self._windows = Windows(settings, envelope)
         self._to_server = to_server
         self._noted = False
 
@@ -35,13 +44,14 @@ class MailFiles:
 class Windows:
     """Shows rules the beginning of each file: as soon as there is some, again when it has doubled, and at its end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, around: Buffers | None = None) -> None:
         self._limit = settings.body_window
+        self._around = around or {}
         self._window = bytearray()
         self._looked_at = 0
 
     def added(self, contents: Sequence[Content], needs: frozenset[str]) -> list[Event]:
-        if _FILE not in needs:
+        if needs.isdisjoint(_NEEDED):
             return list(contents)
         events: list[Event] = []
         for content in contents:
@@ -51,6 +61,10 @@ class Windows:
             events.append(content)
             if len(self._window) > 2 * self._looked_at or (content.last and self._window):
                 self._looked_at = len(self._window)
-                buffers = {_FILE: [bytes(self._window)]}
+                buffers = {**self._around, **self._shown(content.name, needs)}
                 events.append(Message(content.transaction, content.to_server, buffers, content.last))
         return events
+
+    def _shown(self, name: str, needs: frozenset[str]) -> Buffers:
+        shown = {_DATA: [bytes(self._window)]} if _DATA in needs else {}
+        return {**shown, _NAME: [name.encode("utf-8", "replace")]} if name and _NAME in needs else shown

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from omamori.firmware.engine.applications.dotted import DotEnded
-from omamori.firmware.engine.applications.layer import Context, Event
+from omamori.firmware.engine.applications.layer import Context, Event, Message
 from omamori.firmware.engine.applications.mail_files import MailFiles
 from omamori.firmware.engine.applications.mail_lines import Lines
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
 _PATH = re.compile(rb"(?:MAIL FROM|RCPT TO):\s*<?([^<>\s]{1,256})", re.IGNORECASE)
+_VALUE = re.compile(rb"(?:HELO|EHLO|MAIL FROM:|RCPT TO:)\s*(\S{1,512})", re.IGNORECASE)
+_BUFFERS = {b"HELO": "smtp.helo", b"EHLO": "smtp.helo", b"MAIL": "smtp.mail_from", b"RCPT": "smtp.rcpt_to"}
+_MAX_RECEIVERS = 100
+"""Of one mail, that rules see; every server takes as many (RFC 5321, 4.5.3.1.8)."""
 _BDAT = re.compile(rb"BDAT\s+(\d{1,12})(\s+LAST)?\s*\Z", re.IGNORECASE)
 
 
@@ -44,6 +48,9 @@ class Smtp:
         self._tls_asked = False
         self._count = 0
         self._sender = self._receiver = ""
+        self._envelope: dict[str, list[bytes]] = {}
+        """What rules see of the mail that is prepared, as it was written: host, sender, receivers."""
+        self._shown = True
         self.finished = False
 
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
@@ -61,7 +68,7 @@ class Smtp:
         return events
 
     def end(self, needs: frozenset[str]) -> Sequence[Event]:
-        return self._finish(needs)
+        return [*self._show(needs), *self._finish(needs)]
 
     def context(self, transaction: int | None) -> Context:  # noqa: ARG002 - the newest mail is the one that is told about
         subject = f"{self._sender} -> {self._receiver}" if self._sender or self._receiver else ""
@@ -87,7 +94,7 @@ class Smtp:
             self._state = _State.COMMANDS if self._reply[:1] in (b"4", b"5") else _State.DATA
             if self._state is _State.DATA:
                 self._dot = DotEnded()
-                self._begin(dotted=True)
+                self._begin(needs, dotted=True)
         if self._state is _State.DATA:
             return self._data(piece, at, events, needs)
         if self._state is _State.CHUNK:
@@ -123,19 +130,31 @@ class Smtp:
 
     def _command(self, line: bytes, events: list[Event], needs: frozenset[str]) -> None:
         verb = line[:8].strip().upper()
+        noted = _VALUE.match(line)
+        named = _BUFFERS[line[:4].upper()] if noted else ""
+        greets = named == "smtp.helo"
         self._tls_asked = verb == b"STARTTLS"
         if verb == b"DATA":
+            events += self._show(needs)
             self._state, self._reply = _State.ASKED, b""
         elif chunk := _BDAT.match(line):
             self._left, self._last_chunk = int(chunk[1]), bool(chunk[2])
             self._state = _State.CHUNK
             if self._files is None:
-                self._begin(dotted=False)
+                events += self._show(needs)
+                self._begin(needs, dotted=False)
             self._end_chunk(events, needs)
-        elif verb in (b"RSET", b"EHLO", b"HELO", b"QUIT"):
+        elif verb in (b"RSET", b"QUIT") or greets:
+            events += self._show(needs)
             events += self._finish(needs)
         elif path := _PATH.match(line):
             self._addressed(line, path[1].decode("utf-8", "replace"))
+        if greets or verb == b"RSET" or named == "smtp.mail_from":
+            self._prepare(greets=greets)
+        if noted is not None and named in needs:
+            self._note(named, noted[1])
+        if greets:
+            events += self._show(needs)  # at once: what follows may be encrypted
 
     def _addressed(self, line: bytes, address: str) -> None:
         if line[:4].upper() == b"MAIL":
@@ -143,9 +162,38 @@ class Smtp:
         else:
             self._receiver = self._receiver or address
 
-    def _begin(self, *, dotted: bool) -> None:
+    def _note(self, name: str, value: bytes) -> None:
+        """Keeps what rules ask for."""
+        values = self._envelope.setdefault(name, [])
+        if len(values) < (_MAX_RECEIVERS if name == "smtp.rcpt_to" else 1):
+            values.append(value)
+            self._shown = False
+
+    def _prepare(self, *, greets: bool) -> None:
+        """Another mail may begin: of the last one only the host that greeted stays, until it greets again."""
+        host = [] if greets else self._envelope.get("smtp.helo", [])
+        self._envelope = {"smtp.helo": host} if host else {}
+
+    def _show(self, needs: frozenset[str]) -> list[Event]:
+        """The envelope of the next mail, once, to the rules that look at it."""
+        if self._shown:
+            return []
+        self._shown = True
+        buffers = self._seen(needs)
+        return [Message(self._count + 1, to_server=True, buffers=buffers, complete=False)] if buffers else []
+
+    def _seen(self, needs: frozenset[str]) -> dict[str, list[bytes]]:
+        return {name: list(values) for name, values in self._envelope.items() if name in needs}
+
+    def _begin(self, needs: frozenset[str], *, dotted: bool) -> None:
         self._count += 1
-        self._files = MailFiles(self._settings, transaction=self._count, to_server=True, dotted=dotted)
+        self._files = MailFiles(
+            self._settings,
+            transaction=self._count,
+            to_server=True,
+            dotted=dotted,
+            envelope=self._seen(needs),
+        )
 
     def _finish(self, needs: frozenset[str]) -> list[Event]:
         files, self._files = self._files, None

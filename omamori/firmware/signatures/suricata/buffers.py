@@ -56,10 +56,10 @@ BUFFERS: dict[str, Buffer] = {
         "ssh.proto ssh.software ssh.hassh ssh.hassh.string ssh.hassh.server ssh.hassh.server.string",
     ),
     **_table("smtp", True, "smtp.helo smtp.mail_from"),
-    **_table("smtp", True, "smtp.rcpt_to email.url", many=True),
+    **_table("smtp", True, "smtp.rcpt_to", many=True),
     **_table("ftp", True, "ftp.command ftp.command_data"),
     **_table("ftp", False, "ftp.reply", many=True),
-    **_table("quic", None, "quic.sni quic.ua quic.version quic.cyu.hash quic.cyu.string"),
+    **_table("quic", None, "quic.sni quic.version"),
     **_table("", None, "tcp.hdr udp.hdr ipv4.hdr ipv6.hdr icmpv4.hdr icmpv6.hdr"),
 }
 BUFFERS["dns.query"] = Buffer("dns.query", "dns", None, many=True)

@@ -31,6 +31,17 @@ REASONS: dict[str, str] = {
     "frame": "frames of protocols are not exposed to rules",
     "flowvar": "captured texts are not remembered",
     "pktvar": "captured texts are not remembered",
+    "email.url": "links in mails are not taken out",
+    **dict.fromkeys(
+        (
+            "email.from", "email.to", "email.cc", "email.subject", "email.date", "email.message_id", "email.x_mailer",
+            "email.received", "email.body_md5", "email.command",
+        ),
+        "fields of mails are not exposed to rules",
+    ),
+    **dict.fromkeys(
+        ("quic.ua", "quic.cyu.hash", "quic.cyu.string"), "only QUIC before its standard had it, which is not read"
+    ),
     "tenant_id": "a unit has one tenant",
     **dict.fromkeys(
         (
