@@ -47,7 +47,7 @@ COMMANDS = {
     "exceptions": Entry("policies", "List, add and end exceptions to what the guards stop."),
     "policy": Entry("policies", "Show and change what the guards of units do."),
     "detections": Entry("listings", "List and export detections."),
-    "hosts": Entry("listings", "List hosts behind the units."),
+    "hosts": Entry("hosts", "List and describe hosts behind the units; declare which ought to be covered."),
     "usage": Entry("usage", "Show and export what hosts used, by application and category."),
     "wiring": Entry("listings", "List wiring diagnoses."),
     "log": Entry("listings", "List what units logged."),

@@ -16,6 +16,7 @@ from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
 from omamori.fleet.detections import export, queries
 from omamori.fleet.detections.models import Detection
+from omamori.fleet.lan.customer import describe
 from omamori.fleet.lan.models import Host, Wiring
 from omamori.fleet.lan.queries import host, hosts, wiring
 from omamori.protocol.vocabulary import Action, Direction, Guard, Severity, Side
@@ -79,6 +80,12 @@ def list_hosts(
 def get_host(request: HttpRequest, key: schemas.Key) -> Host:
     """One host with every address it held."""
     return host(actor(request), key)
+
+
+@router.patch("/hosts/{key}", response=schemas.HostOut)
+def describe_host(request: HttpRequest, key: schemas.Key, body: schemas.HostIn) -> Host:
+    """Name a host, or say whose it is; holds for the device at every unit of its site."""
+    return describe(actor(request), key, name=body.given_name, ownership=body.ownership)
 
 
 @router.get("/wiring", response=list[schemas.WiringOut])

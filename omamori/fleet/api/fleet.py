@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from omamori.fleet.api import data, policies, units, updates, usage
+from omamori.fleet.api import data, lan, policies, units, updates, usage
 from omamori.fleet.api.auth import TokenAuth
 from omamori.fleet.errors import Conflict, FleetError, Invalid, Limited, NotAllowed, NotFound
 
@@ -25,6 +25,7 @@ api = NinjaAPI(
 )
 api.add_router("", units.router, tags=["units"])
 api.add_router("", data.router, tags=["data"])
+api.add_router("", lan.router, tags=["lan"])
 api.add_router("", updates.router, tags=["updates"])
 api.add_router("", usage.router, tags=["usage"])
 api.add_router("", policies.router, tags=["policies"])
@@ -33,4 +34,5 @@ api.add_router("", policies.router, tags=["policies"])
 @api.exception_handler(FleetError)
 def refused(request: HttpRequest, error: FleetError) -> HttpResponse:
     """`{"detail": ...}` with the status of the error's kind."""
-    return api.create_response(request, {"detail": str(error)}, status=STATUS.get(type(error), 400))
+    status = next((STATUS[kind] for kind in type(error).mro() if kind in STATUS), 400)
+    return api.create_response(request, {"detail": str(error)}, status=status)

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from ninja import Field, Schema
 
 from omamori.fleet.api.auth import actor
+from omamori.fleet.lan.models import Ownership
 from omamori.fleet.rollouts.models import Kind, Rollout
 from omamori.fleet.rollouts.queries import progress
 from omamori.protocol.vocabulary import Action, ApplyWhen, Direction, Guard, Severity, Side, UpdatePhase
@@ -151,6 +152,9 @@ class HostOut(Schema):
     mac: str
     name: str
     name_source: str
+    given_name: str
+    """What the customer calls it."""
+    ownership: Ownership
     vendor: str
     kind: str
     system: str
@@ -164,6 +168,13 @@ class HostOut(Schema):
     first_seen: datetime
     last_seen: datetime
     addresses: list[AddressOut]
+
+
+class HostIn(Schema):
+    """What to change; what is left out stays. An empty name takes the customer's name away."""
+
+    given_name: str | None = Field(None, max_length=120)
+    ownership: Ownership | None = None
 
 
 class FindingOut(Schema):

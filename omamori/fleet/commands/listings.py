@@ -1,4 +1,4 @@
-"""`detections`, `hosts`, `wiring`, `log`, `prune`."""
+"""`detections`, `wiring`, `log`, `prune`."""
 
 import csv
 import json
@@ -15,8 +15,6 @@ from omamori.fleet.detections.queries import Filter
 from omamori.fleet.detections.queries import detections as visible_detections
 from omamori.fleet.ingest.operations import prune as drop_old
 from omamori.fleet.ingest.queries import log as visible_log
-from omamori.fleet.lan.models import Host
-from omamori.fleet.lan.queries import hosts as visible_hosts
 from omamori.fleet.lan.queries import wiring as visible_wiring
 from omamori.protocol.vocabulary import Action, Direction, Guard, Severity
 
@@ -99,49 +97,6 @@ def export(unit: str, form: str) -> None:
     table = csv.DictWriter(sys.stdout, exporting.COLUMNS)
     table.writeheader()
     table.writerows(map(exporting.for_spreadsheet, rows))
-
-
-@click.group()
-def hosts() -> None:
-    """List hosts behind the units."""
-
-
-@hosts.command("list")
-@_UNIT
-@click.option("--side", type=click.Choice(["behind", "router"]), help="Only on this side of the unit.")
-@limit_option
-@json_option
-def list_hosts(unit: str, side: str | None, limit: int, *, as_json: bool) -> None:
-    """Last seen first."""
-    found = visible_hosts(CLI, unit=unit, side=side or "")[:limit]
-    rows: Iterable[Mapping[str, object]] = map(_host, found)
-    show(rows if as_json else map(_short_host, rows), as_json=as_json, empty="no hosts")
-
-
-def _host(host: Host) -> dict[str, object]:
-    return {
-        "host": host.pk,
-        "unit": host.unit_id,
-        "mac": host.mac,
-        "name": host.name,
-        "name_source": host.name_source,
-        "vendor": host.vendor,
-        "kind": host.kind,
-        "system": host.system,
-        "side": host.side,
-        "addresses": [lease.address for lease in host.addresses.all()],
-        "device": host.device,
-        "device_reason": host.device_reason,
-        "shared": host.shared,
-        "shared_reasons": host.shared_reasons,
-        "first_seen": host.first_seen,
-        "last_seen": host.last_seen,
-    }
-
-
-def _short_host(row: Mapping[str, object]) -> dict[str, object]:
-    columns = ("host", "unit", "mac", "name", "kind", "system", "vendor", "side", "addresses", "last_seen")
-    return {column: row[column] for column in columns}
 
 
 @click.group()

@@ -73,6 +73,7 @@ def _text(text: str) -> Q:
         "signature_id",
         "detail",
         "host_name",
+        "host__given_name",
         "source_address",
         "destination_address",
         "alert",

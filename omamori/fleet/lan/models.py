@@ -3,6 +3,7 @@
 A host is a device (MAC address) as one unit saw it at one site; addresses come and go.
 """
 
+from enum import StrEnum
 from typing import ClassVar
 
 from django.db import models
@@ -10,6 +11,14 @@ from django.db.models import Q
 
 from omamori.fleet.accounts.models import Site
 from omamori.fleet.units.models import Unit
+
+
+class Ownership(StrEnum):
+    """Whose a host is, as the customer says; privately owned ones are not insured."""
+
+    UNKNOWN = ""
+    COMPANY = "company"
+    PRIVATE = "private"
 
 
 class Host(models.Model):
@@ -32,13 +41,39 @@ class Host(models.Model):
     shared = models.FloatField(default=0.0)
     """How likely several devices speak through it, 0 to 1."""
     shared_reasons = models.JSONField(default=list, blank=True)
+    given_name = models.CharField(max_length=120, default="", blank=True)
+    """What the customer calls it; goes before every other name."""
+    ownership = models.CharField(max_length=8, default="", blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["unit", "site", "mac"], name="host_once")]
         indexes: ClassVar = [models.Index(fields=["site", "last_seen"], name="host_by_site")]
 
     def __str__(self) -> str:
-        return self.name or self.mac
+        return self.called or self.mac
+
+    @property
+    def called(self) -> str:
+        """The customer's name for it, else the one it gives itself."""
+        return self.given_name or self.name
+
+
+class Declared(models.Model):
+    """A host that ought to be covered, as the customer says; without a MAC address it is known by its name."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="declared")
+    name = models.CharField(max_length=120)
+    mac = models.CharField(max_length=17, default="", blank=True)
+    added = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "mac"], condition=~Q(mac=""), name="declared_mac_once"),
+            models.UniqueConstraint(fields=["site", "name"], condition=Q(mac=""), name="declared_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class HostAddress(models.Model):

@@ -42,6 +42,8 @@ def _host(unit: Unit, reported: messages.Host) -> tuple[Host, bool]:
             "last_seen": moment(reported.last_seen),
         },
     )
+    if made:
+        _as_described(host)
     newer, before = made or moment(reported.last_seen) >= host.last_seen, host.name
     host.first_seen = min(host.first_seen, moment(reported.first_seen))
     host.last_seen = max(host.last_seen, moment(reported.last_seen))
@@ -49,6 +51,13 @@ def _host(unit: Unit, reported: messages.Host) -> tuple[Host, bool]:
         _describe(host, reported)
     host.save()
     return host, made or host.name != before
+
+
+def _as_described(host: Host) -> None:
+    """What the customer said of a device holds for each unit of the site."""
+    there = Host.objects.filter(site=host.site_id, mac=host.mac).exclude(given_name="", ownership="")
+    if known := there.first():
+        host.given_name, host.ownership = known.given_name, known.ownership
 
 
 def _describe(host: Host, reported: messages.Host) -> None:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.accounts.queries import within
 from omamori.fleet.errors import NotFound
-from omamori.fleet.lan.models import Host, HostAddress, Wiring
+from omamori.fleet.lan.models import Declared, Host, HostAddress, Wiring
 
 LEASE_SLACK = timedelta(hours=12)
 """How long before its first and after its last sighting an address may still be that host's."""
@@ -34,6 +34,20 @@ def host(actor: Actor, key: int) -> Host:
     found = hosts(actor).filter(pk=key).first()
     if found is None:
         raise NotFound(f"no host {key}")
+    return found
+
+
+def declared(actor: Actor, site: int) -> QuerySet[Declared]:
+    """The hosts of that site that ought to be covered, by name."""
+    found = Declared.objects.filter(within(actor), site_id=site)
+    return found.select_related("site__customer").order_by("name", "mac")
+
+
+def declared_one(actor: Actor, key: int) -> Declared:
+    """Raises NotFound."""
+    found = Declared.objects.filter(within(actor), pk=key).select_related("site").first()
+    if found is None:
+        raise NotFound(f"no declared host {key}")
     return found
 
 

@@ -106,8 +106,9 @@ class DetectionRow:
 
     @property
     def host(self) -> str:
-        """The device inside: its name, else its maker, else nothing."""
-        named = self.row.host_name or (self.row.host.name if self.row.host else "")
+        """The device inside: the customer's name for it, the one it was told with, its present one, its maker, or nothing."""
+        given = self.row.host.given_name if self.row.host else ""
+        named = given or self.row.host_name or (self.row.host.name if self.row.host else "")
         return named or (maker(self.row.host) if self.row.host else "")
 
     @property

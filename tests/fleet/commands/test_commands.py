@@ -151,3 +151,19 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(fleet, words):
 
 def test_without_a_fleet_the_next_step_is_named(tmp_path):
     assert "omamori fleet init" in Fleet(tmp_path / "none").refusal("units", "list")
+
+
+def test_hosts_are_declared_from_a_file_and_a_fault_is_told_by_its_line(fleet, tmp_path):
+    site = str(fleet.json("sites", "list")[0]["site"])
+    table = tmp_path / "hosts.csv"
+    table.write_text("名前,MACアドレス\n経理PC,02-00-00-00-00-0A\n", encoding="cp932")
+    assert fleet.json("hosts", "declare", str(table), "--site", site) == {"added": 1, "kept": 0, "removed": 0}
+    (row,) = fleet.json("hosts", "declared", "--site", site)
+    assert (row["name"], row["mac"]) == ("経理PC", "02:00:00:00:00:0a")
+    table.write_text("pc\nserver,oops\n")
+    assert "line 2: this is no MAC address: 'oops'" in fleet.refusal(
+        "hosts", "declare", str(table), "--site", site
+    )
+    fleet.text("hosts", "withdraw", str(row["declared"]))
+    assert fleet.json("hosts", "declared", "--site", site) == []
+    assert "no host 7" in fleet.refusal("hosts", "describe", "7", "--name", "x")

@@ -1,0 +1,35 @@
+"""The API of what customers say of hosts."""
+
+from omamori.fleet.ingest.operations import store
+from tests.fleet.api.test_api import programs  # noqa: F401 - a fixture
+
+MAC = "02:00:00:00:00:01"
+
+
+def test_a_host_is_described_by_its_customer(programs, fleet):  # noqa: F811 - the fixture
+    _, mine, theirs = programs
+    store([fleet.hosts(fleet.host(MAC), unit="om-aaaa", sequence=60)])
+    (host,) = mine.get("/hosts")["items"]
+    path = f"/hosts/{host['id']}"
+    said = mine("PATCH", path, {"given_name": "Keiri", "ownership": "company"}).json()
+    assert (said["given_name"], said["ownership"], said["name"]) == ("Keiri", "company", "")
+    assert mine("PATCH", path, {"ownership": ""}).json()["given_name"] == "Keiri"
+    assert mine("PATCH", path, {"ownership": "landlord"}).status_code == 422
+    assert theirs("PATCH", path, {"given_name": "x"}).status_code == 404
+
+
+def test_hosts_are_declared_and_withdrawn(programs, fleet):  # noqa: F811 - the fixture
+    _, mine, theirs = programs
+    path = f"/sites/{fleet.sites[0].pk}/declared"
+    hosts = [{"name": "pc", "mac": "02-00-00-00-00-01"}, {"name": "server"}]
+    assert mine("POST", path, {"hosts": hosts}).json() == {"added": 2, "kept": 0, "removed": 0}
+    listed = mine.get(path)["items"]
+    assert [(row["name"], row["mac"]) for row in listed] == [("pc", MAC), ("server", "")]
+    refused = mine("POST", path, {"hosts": [{"name": "x"}, {"name": "y", "mac": "no"}]})
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "line 2: this is no MAC address: 'no'"
+    assert theirs("POST", path, {"hosts": hosts}).status_code == 404
+    assert theirs("GET", path).status_code == 404
+    assert theirs("DELETE", f"/declared/{listed[0]['id']}").status_code == 404
+    assert mine("DELETE", f"/declared/{listed[0]['id']}").status_code == 204
+    assert [row["name"] for row in mine.get(path)["items"]] == ["server"]
