@@ -7,7 +7,8 @@ Nothing stops a packet but a guard's match: what cannot be parsed passes.
 
 from collections.abc import Mapping, Sequence
 
-from omamori.firmware.engine import ending, tunnel
+from omamori.firmware.engine import tunnel
+from omamori.firmware.engine.answers import Answers
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.layer import (
     Closable,
@@ -19,7 +20,6 @@ from omamori.firmware.engine.applications.layer import (
     SiteAsked,
     Unscanned,
 )
-from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.expected import ExpectedConnections
@@ -27,16 +27,15 @@ from omamori.firmware.engine.flow import Flow, FlowTable
 from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
-from omamori.firmware.engine.journal import Journal, Numbering, Sighting, Unspoken
-from omamori.firmware.engine.packet import SYN, TCP, UDP, Packet, oddities, parse
+from omamori.firmware.engine.journal import Journal, Numbering, Sighting
+from omamori.firmware.engine.packet import TCP, UDP, Packet, oddities, parse
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.statistics import Statistics
 from omamori.firmware.engine.streams import NO_EVENTS, Streams
-from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
+from omamori.firmware.engine.verdict import PASS, Block, Drop, Verdict
 from omamori.protocol.messages import Detection
-from omamori.protocol.vocabulary import Guard
 
 _CLOCK_JUMP = 3600.0
 """Seconds between two packets or ticks beyond which the clock was set rather than the network silent."""
@@ -64,9 +63,9 @@ class Engine:
         self._passwords = PasswordGuard(self._journal, self._conduct)
         self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
-        self._unspoken = Unspoken()
         self._expected = ExpectedConnections()
         self._streams = Streams(self.settings)
+        self._answers = Answers(self.settings, self._flows, self._streams, self._counters)
         self._clock: float | None = None
 
     # --- the interface
@@ -121,7 +120,7 @@ class Engine:
 
     def take_unspoken(self) -> Mapping[str, int]:
         """Why packets were stopped without a detection since the last call, and how many by each reason."""
-        return self._unspoken.take()
+        return self._answers.unspoken.take()
 
     def take_sightings(self) -> Sequence[Sighting]:
         """The same with what an event record tells beyond a detection."""
@@ -146,7 +145,7 @@ class Engine:
             packet = parse(data)
             whole = self._fragments.add(packet, now) if packet.is_fragment else packet
         except OverlapError as overlap:
-            return self._overlapping(str(overlap))
+            return self._answers.overlapping(str(overlap))
         except PacketError:
             self._counters.malformed += 1
             return PASS
@@ -162,7 +161,7 @@ class Engine:
         if old is not None:
             self._end(old, now)
         mendable = whole is packet and depth == 0
-        known = self._known(flow, whole, rewriting=rewriting, bare=mendable)
+        known = self._answers.standing(flow, whole, rewriting=rewriting, bare=mendable)
         if known is not None:
             return known
         turn = Round(flow, whole, now, to_server=to_server)
@@ -175,23 +174,7 @@ class Engine:
             self._datagram(turn, whole)
         # A tunnel is never decided: what it carries next may be another host's.
         flow.decided = flow.decided and carried is None
-        return self._verdict(turn, whole, rewriting=rewriting, fragmented=not mendable)
-
-    def _overlapping(self, reason: str) -> Verdict:
-        if self.settings.mode is not Mode.PREVENT:
-            return PASS
-        self._counters.blocked += 1
-        self._unspoken.add(reason)
-        return Drop(reason, Guard.IPS)
-
-    def _known(self, flow: Flow, packet: Packet, *, rewriting: bool, bare: bool) -> Verdict | None:
-        """The verdict of a flow that has one already. `bare`: the packet is on the wire as it is."""
-        if flow.blocked:
-            self._counters.blocked += 1
-            return Block(flow.blocked, replies=ending.resets(flow, packet) if bare else ())
-        if flow.decided:
-            return DECIDED
-        return SUSPECT if flow.suspect and not rewriting else None
+        return self._answers.of(turn, whole, rewriting=rewriting, fragmented=not mendable)
 
     def _segment(self, turn: Round, packet: Packet, *, rewriting: bool, mendable: bool) -> None:
         flow, to_server, streams = turn.flow, turn.to_server, self._streams
@@ -355,60 +338,6 @@ class Engine:
             transaction=event.transaction,
         )
         self._rules.inspect(turn, self._signatures, inspection)
-
-    # --- verdicts
-
-    def _verdict(self, turn: Round, packet: Packet, *, rewriting: bool, fragmented: bool) -> Verdict:
-        flow = turn.flow
-        if turn.silent:
-            self._counters.silent += turn.silent
-            self._unspoken.add(turn.block or turn.drop)
-        if turn.suspect and fragmented:
-            turn.block = (
-                turn.block or "a packet that must be overwritten, but came in fragments or through a tunnel"
-            )
-        if turn.block or turn.drop:
-            return self._stopped(
-                turn, () if fragmented else ending.replies(turn, packet, self.settings.notice)
-            )
-        if flow.suspect:
-            return self._overwritten(turn, packet, fragmented=fragmented) if rewriting else SUSPECT
-        if flow.decided:
-            self._streams.let_go(flow)
-            self._flows.closing(flow)
-            return DECIDED
-        return PASS
-
-    def _stopped(self, turn: Round, replies: tuple[Reply, ...]) -> Verdict:
-        self._counters.blocked += 1
-        if not turn.block:
-            return Drop(turn.drop, turn.by, replies)
-        turn.flow.blocked = turn.block
-        self._flows.closing(turn.flow)
-        return Block(turn.block, turn.by, replies)
-
-    def _overwritten(self, turn: Round, packet: Packet, *, fragmented: bool) -> Verdict:
-        half = turn.flow.halves[turn.to_server]
-        if not packet.payload or not self._streams.is_sound(packet):
-            return PASS
-        at = half.stream.position(packet.sequence + bool(packet.flags & SYN))
-        # Data that is all old lies a little before the present offset; so does its position.
-        first = half.stream.first_seen(at, packet.payload)
-        payload = half.overwrites.applied(at, first or packet.payload) or first
-        if (
-            half.infected
-            and at > half.stream.offset
-            and not half.overwrites.covers(at, at + len(packet.payload))
-        ):
-            self._counters.blocked += 1
-            return Drop("out of order in a file that is being overwritten; it will be sent again", Guard.AV)
-        if payload is None:
-            return PASS
-        if fragmented:
-            self._counters.blocked += 1
-            return Drop("to be overwritten, but it came in fragments", Guard.AV)
-        self._counters.neutralised += 1
-        return Rewrite(with_payload(packet, payload))
 
     # --- ends
 
