@@ -12,7 +12,8 @@ from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.slots import SlotDisk
-from omamori.firmware.update.updater import Patience, Updater, World
+from omamori.firmware.update.updater import Updater
+from omamori.firmware.update.world import Patience, World
 from omamori.protocol.errors import ProtocolError
 
 

@@ -6,7 +6,7 @@ Nothing raises UpdateError to the caller: failures are recorded, shown to the ag
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
@@ -39,8 +39,9 @@ from omamori.firmware.update.machine import (
     settle,
 )
 from omamori.firmware.update.report import Memory, Verdict
-from omamori.firmware.update.slots import Disk, Entry
+from omamori.firmware.update.slots import Entry
 from omamori.firmware.update.trust import Trust, translated
+from omamori.firmware.update.world import World
 from omamori.protocol import bundle, wire
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import UpdateState, Want
@@ -49,37 +50,8 @@ from omamori.protocol.vocabulary import UpdatePhase
 
 CLOCK_SLACK = timedelta(minutes=10)
 """A clock may be set back this far without being called wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds to wait for others."""
-
-    gate: float = 120.0
-    """For a trial boot to become healthy."""
-    look: float = 60.0
-    """For an ordinary boot to be called healthy."""
-    pack: float = 30.0
-    """For the bridge to load a pack."""
-
-
 _ROUNDS: Final = 8
 """Looks at what is wanted in one run; the timer comes back for the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What is outside: all of it can be a fake."""
-
-    paths: Paths
-    disk: Disk
-    trust: Callable[[], Trust]
-    """Opened only when something is to be fetched. Raises UpdateError."""
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    reboot: Callable[[], None]
-    """Raises OSError."""
-    patience: Patience = Patience()
 
 
 class Updater:

@@ -20,7 +20,8 @@ from omamori.firmware.update import uki
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.fetch import Limits
 from omamori.firmware.update.slots import SlotDisk
-from omamori.firmware.update.updater import Patience, Updater, World
+from omamori.firmware.update.updater import Updater
+from omamori.firmware.update.world import Patience, World
 from omamori.protocol.messages import Want, encode
 from omamori.protocol.version import Version
 from tests.firmware.update.fleet import Fleet

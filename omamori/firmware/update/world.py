@@ -1,0 +1,36 @@
+"""What the update process touches outside itself, and how long it waits for others: values that are passed in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.update.slots import Disk
+from omamori.firmware.update.trust import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait for others."""
+
+    gate: float = 120.0
+    """For a trial boot to become healthy."""
+    look: float = 60.0
+    """For an ordinary boot to be called healthy."""
+    pack: float = 30.0
+    """For the bridge to load a pack."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is outside: all of it can be a fake."""
+
+    paths: Paths
+    disk: Disk
+    trust: Callable[[], Trust]
+    """Opened only when something is to be fetched. Raises UpdateError."""
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    reboot: Callable[[], None]
+    """Raises OSError."""
+    patience: Patience = Patience()
