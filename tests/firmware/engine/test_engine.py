@@ -1,13 +1,10 @@
 """Whole conversations through the engine: what is let through, blocked, told, and how well it keeps to its bounds."""
 
-import json
-
 import dpkt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omamori.firmware.engine import eve
 from omamori.firmware.engine.domains import build_table
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.inspection import Moment
@@ -379,41 +376,3 @@ def test_no_packet_raises_and_rewriting_keeps_its_length(packets):
         engine.packet(data[: number * 3], now=float(number), from_inside=to_server)
     engine.flush(0.0)
     assert engine.statistics.flows == 0
-
-
-# --- event records
-
-
-def test_a_detection_as_an_event_record():
-    guard, talk = unit(("http.uri", b"/x", hit(1))), Tcp()
-    guard.feed(talk.say(get(path="/x"), to_server=True))
-    (sighting,) = guard.engine.take_sightings()
-    event = json.loads(eve.line(sighting))
-    assert event["alert"] == {
-        "action": "blocked",
-        "gid": 1,
-        "signature_id": 1,
-        "rev": 2,
-        "signature": "TEST rule 1",
-        "category": "trojan-activity",
-        "severity": 1,
-        "metadata": {"tag": ["x"]},
-    }
-    assert (event["event_type"], event["proto"], event["app_proto"]) == ("alert", "TCP", "http")
-    assert (event["src_ip"], event["src_port"], event["dest_ip"], event["dest_port"]) == (
-        PC,
-        40_000,
-        SITE,
-        80,
-    )
-    assert event["http"]["hostname"] == "ok.example"
-    assert event["timestamp"].startswith("2023-11-14T22:13:20.00")
-
-
-def test_a_site_as_an_event_record():
-    guard = unit()
-    guard.feed([asked("c2.example")])
-    (sighting,) = guard.engine.take_sightings()
-    event = eve.record(sighting)
-    assert event["dns"]["query"][0]["rrname"] == "c2.example"
-    assert (event["alert"]["gid"], event["alert"]["action"], event["alert"]["severity"]) == (0, "blocked", 1)
