@@ -12,7 +12,7 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import operations, rotation
+from omamori.signing import audit, operations, rotation
 from omamori.signing.errors import SigningError
 from omamori.signing.policy import POLICIES, ROLES
 from omamori.signing.repository import Repository
@@ -173,6 +173,37 @@ def drill(repository: Repository, *, as_json: bool) -> None:
         return
     for case in cases:
         print(f"{case.role:<12}{case.event:<18}{'' if case.mended else 'NOT MENDED: '}{case.outcome}")
+
+
+@group.command("audit")
+@click.argument("published", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--root", type=FILE, help="The root of trust to begin from.  [default: metadata/1.root.json there]"
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_context
+def audit_command(ctx: click.Context, published: Path, root: Path | None, *, as_json: bool) -> None:
+    """Check all that was ever signed, from a published directory alone; exit code 3 where something is wrong."""
+    found = audit.check(published, (root or published / "metadata/1.root.json").read_bytes())
+    if as_json:
+        print(json.dumps(to_wire(found)))
+    else:
+        _tell_audit(found)
+    if found.problems:
+        ctx.exit(3)
+
+
+def _tell_audit(found: audit.Findings) -> None:
+    for signature in found.signatures:
+        keys = ", ".join(keyid[:12] for keyid in signature.signed_by)
+        print(f"{signature.number:>5}  {signature.time:%Y-%m-%d %H:%M}  {signature.file} signed by {keys}")
+        for name in signature.names:
+            print(f"{'':<25}names {name}")
+    for number in found.abandoned:
+        print(f"{number:>5}  signed and never in force")
+    for problem in found.problems:
+        print(f"PROBLEM: {problem}")
+    print(f"{found.states} states under the root with sha256 {found.root}\nlast line's sha256 {found.head}")
 
 
 @group.command()

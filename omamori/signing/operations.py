@@ -12,7 +12,7 @@ from tuf.api.metadata import TargetFile
 
 from omamori.protocol import bundle
 from omamori.protocol.version import Version
-from omamori.signing import contents, keys
+from omamori.signing import audit, contents, keys
 from omamori.signing.draft import Draft, Signed, trusted_role
 from omamori.signing.errors import PlaceError, TargetError
 from omamori.signing.policy import DELEGATIONS, ROLES, Policy
@@ -239,6 +239,8 @@ def _copy_out(repository: Repository, roles: dict[str, Signed], to: Path) -> Non
     for name in prefixed_paths(roles):
         if not (to / "targets" / name).exists():
             copy_file(repository.targets / name, to / "targets" / name)
+    if (history := repository.place / audit.NAME).exists():
+        write_file(to / audit.NAME, history.read_bytes())
     for name in [*_names(repository, roles), "root.json", "timestamp.json"]:
         write_file(to / "metadata" / name, (repository.metadata / name).read_bytes())
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, TargetFile
 from tuf.api.serialization import DeserializationError
 
-from omamori.signing import keys, policy
+from omamori.signing import audit, keys, policy
 from omamori.signing.draft import Draft, MetadataFile, Signed, first, verify
 from omamori.signing.errors import PlaceError, RepositoryError, TargetError
 from omamori.signing.policy import DELEGATIONS, Policy
@@ -77,9 +77,11 @@ class Repository:
         return roles
 
     def write(self, files: list[MetadataFile]) -> None:
-        """Make a sealed draft the current state; `root.json` follows the timestamp, see `_root`."""
-        for file in files:
+        """Make a sealed draft the current state: all but the timestamp, the audit, the timestamp; then `root.json`, see `_root`."""
+        for file in files[:-1]:
             write_file(self.metadata / file.name, file.content)
+        audit.append(self.place / audit.NAME, files, datetime.now(UTC))
+        write_file(self.metadata / files[-1].name, files[-1].content)
         for file in files:
             if file.name.endswith(".root.json"):
                 write_file(self.metadata / "root.json", file.content)
