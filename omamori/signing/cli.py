@@ -12,8 +12,8 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import audit, operations, rotation
-from omamori.signing.errors import SigningError
+from omamori.signing import audit, notes, operations, rotation
+from omamori.signing.errors import SigningError, TargetError
 from omamori.signing.policy import POLICIES, ROLES
 from omamori.signing.repository import Repository
 
@@ -84,12 +84,35 @@ def init(repository: Repository, policy: str, *, dry: bool, as_json: bool) -> No
 
 @group.command("add-firmware")
 @click.argument("file", type=FILE)
+@click.option(
+    "--notes",
+    "notes_file",
+    type=FILE,
+    help="JSON: what changed (ja, en), severity, cves, restart; signed with it.",
+)
 @_replace
 @_changes
 @click.pass_obj
-def add_firmware(repository: Repository, file: Path, *, replace: bool, dry: bool, as_json: bool) -> None:
+def add_firmware(
+    repository: Repository, file: Path, notes_file: Path | None, *, replace: bool, dry: bool, as_json: bool
+) -> None:
     """Check a .bundle to the last byte and sign it into `firmware`."""
-    _tell(operations.add_firmware(repository, file, _now(), replace=replace, dry=dry), as_json=as_json)
+    said = notes.read(notes_file) if notes_file else None
+    done = operations.add_firmware(repository, file, _now(), replace=replace, dry=dry, notes=said)
+    _tell(done, as_json=as_json)
+
+
+@group.command("notes")
+@click.argument("version", metavar="VERSION")
+@click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
+@click.pass_obj
+def notes_command(repository: Repository, version: str, language: str) -> None:
+    """Print what a signed firmware says to customers, for `omamori fleet releases add --notes`."""
+    for target in operations.status(repository, _now()).targets:
+        if target.path.startswith("firmware/") and target.version == version and target.release:
+            print("\n".join(notes.lines(notes.parse(target.release), language)))
+            return
+    raise TargetError(f"no firmware {version} with notes: sign it with `add-firmware --notes FILE`")
 
 
 @group.command("add-pack")

@@ -15,6 +15,7 @@ from omamori.protocol.version import Version
 from omamori.signing import audit, contents, keys
 from omamori.signing.draft import Draft, Signed, trusted_role
 from omamori.signing.errors import PlaceError, TargetError
+from omamori.signing.notes import Notes, to_custom
 from omamori.signing.policy import DELEGATIONS, ROLES, Policy
 from omamori.signing.repository import Repository, copy_file, describe, prefixed_paths, write_file
 
@@ -53,6 +54,8 @@ class TargetStatus:
     version: str
     length: int
     sha256: str
+    release: dict[str, object] | None = None
+    """What it says to customers, see notes.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,16 @@ def init(repository: Repository, rules: Policy, now: datetime, *, dry: bool = Fa
     return Done("repository made", _versions(draft), dry=dry)
 
 
-def add_firmware(repository: Repository, file: Path, now: datetime, *, replace: bool, dry: bool) -> Done:
-    """Name a checked bundle in `firmware`."""
+def add_firmware(
+    repository: Repository, file: Path, now: datetime, *, replace: bool, dry: bool, notes: Notes | None = None
+) -> Done:
+    """Name a checked bundle in `firmware`, with what it says to customers; the same again with other notes changes only those."""
     manifest = contents.check_bundle(file)
     path = bundle.target_path(manifest.variant, manifest.version)
-    return _add(repository, "firmware", path, manifest.version, file, now, replace=replace, dry=dry)
+    custom: dict[str, object] = {"release": to_custom(notes)} if notes else {}
+    return _add(
+        repository, "firmware", path, manifest.version, file, now, replace=replace, dry=dry, custom=custom
+    )
 
 
 def add_pack(
@@ -134,7 +142,11 @@ def status(repository: Repository, now: datetime) -> Status:
     roles = tuple(_role_status(draft, role) for role in ROLES)
     targets = tuple(
         TargetStatus(
-            path, str((target.custom or {}).get("version", "")), target.length, target.hashes["sha256"]
+            path,
+            str((target.custom or {}).get("version", "")),
+            target.length,
+            target.hashes["sha256"],
+            (target.custom or {}).get("release"),
         )
         for role in DELEGATIONS
         for path, target in sorted(draft.roles[role].signed.targets.items())
@@ -163,13 +175,17 @@ def _add(
     *,
     replace: bool,
     dry: bool,
+    custom: dict[str, object] | None = None,
 ) -> Done:
     with repository.locked():
         draft = repository.draft(now)
-        if _same(draft.roles[role].signed.targets.get(path), describe(path, file), replace=replace):
+        there = draft.roles[role].signed.targets.get(path)
+        same = _same(there, describe(path, file), replace=replace)
+        custom = {"version": str(version), **(there.custom or {} if same else {}), **(custom or {})}
+        if same and custom == there.custom:
             return Done("already there", {}, path, dry=dry)
         target = describe(path, file) if dry else repository.store_target(path, file)
-        target.unrecognized_fields["custom"] = {"version": str(version)}
+        target.unrecognized_fields["custom"] = custom
         draft.add_target(role, target)
         _seal(repository, draft, dry=dry)
     return Done(f"signed {version}", _versions(draft), path, dry=dry)
