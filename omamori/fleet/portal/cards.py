@@ -10,6 +10,7 @@ from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.detections import queries as detections
 from omamori.fleet.detections.models import Detection
 from omamori.fleet.lan import queries as lan
+from omamori.fleet.lan.coverage import SHARED
 from omamori.fleet.lan.models import Finding, Host, Wiring
 from omamori.fleet.portal import words
 from omamori.fleet.portal.status import Facts, Status, status
@@ -20,8 +21,6 @@ URGENT_FOR = timedelta(days=7)
 """How long a three-star detection stays at the top."""
 
 
-SHARED = 0.6
-"""From this score on, several devices are taken to speak through a host; the unit's own threshold."""
 PRIVATE = "(private address)"
 """What units report as the vendor of a MAC address that software made up."""
 

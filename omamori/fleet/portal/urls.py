@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from omamori.fleet.portal import usage, views
+from omamori.fleet.portal import coverage, usage, views
 from omamori.fleet.portal.exceptions import exception_list
 from omamori.fleet.portal.signing_in import SignIn
 
@@ -14,6 +14,11 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("language/", set_language, name="set_language"),
     path("exceptions/", exception_list, name="exceptions"),
+    path("sites/<int:key>/coverage/", coverage.site_coverage, name="coverage"),
+    path("sites/<int:key>/coverage/export.csv", coverage.coverage_table, name="coverage-csv"),
+    path("sites/<int:key>/coverage/export.json", coverage.coverage_document, name="coverage-json"),
+    path("declared/<int:key>/withdraw/", coverage.withdraw, name="withdraw"),
+    path("hosts/<int:key>/", coverage.host, name="host"),
     path("units/<str:key>/", views.unit, name="unit"),
     path("units/<str:key>/detections/", views.unit_detections, name="detections"),
     path("units/<str:key>/hosts/", views.unit_hosts, name="hosts"),

@@ -33,3 +33,13 @@ def test_hosts_are_declared_and_withdrawn(programs, fleet):  # noqa: F811 - the 
     assert theirs("DELETE", f"/declared/{listed[0]['id']}").status_code == 404
     assert mine("DELETE", f"/declared/{listed[0]['id']}").status_code == 204
     assert [row["name"] for row in mine.get(path)["items"]] == ["server"]
+
+
+def test_the_coverage_of_a_site_is_answered_to_its_own(programs, fleet):  # noqa: F811 - the fixture
+    _, mine, theirs = programs
+    path = f"/sites/{fleet.sites[0].pk}/coverage"
+    mine("POST", f"/sites/{fleet.sites[0].pk}/declared", {"hosts": [{"name": "-server"}]})
+    told = mine.get(path)
+    assert (told["counts"]["never-seen"], told["hosts"][0]["name"]) == (1, "-server")
+    assert "never-seen,'-server,True" in mine("GET", f"{path}.csv").content.decode("utf-8-sig")
+    assert theirs("GET", path).status_code == theirs("GET", f"{path}.csv").status_code == 404

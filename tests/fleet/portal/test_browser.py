@@ -17,12 +17,14 @@ PAGES = {
     "unit": "/units/om-0001/",
     "detections": "/units/om-0001/detections/",
     "hosts": "/units/om-0001/hosts/",
+    "host": "/hosts/1/",
+    "coverage": "/sites/1/coverage/",
     "wiring": "/units/om-0002/wiring/",
     "wiring-ok": "/units/om-0001/wiring/",
     "wiring-empty": "/units/om-0003/wiring/",
     "updates": "/units/om-0001/updates/",
 }
-SHOWN = {"units", "unit", "detections", "hosts", "wiring", "updates"}
+SHOWN = {"units", "unit", "detections", "hosts", "coverage", "wiring", "updates"}
 """Pages of the guide."""
 SCREENSHOTS = Path(__file__).parents[3] / "docs/guides/screenshots"
 FLAGS = (

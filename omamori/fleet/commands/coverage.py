@@ -1,0 +1,35 @@
+"""`coverage`: which hosts of a site are protected."""
+
+import csv
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from omamori.fleet.accounts.actor import System
+from omamori.fleet.commands.output import json_option, show
+from omamori.fleet.detections.export import for_spreadsheet
+from omamori.fleet.lan.coverage import COLUMNS, document, plain, report
+
+CLI = System("command line")
+
+
+@click.command()
+@click.option("--site", type=click.IntRange(0, 2**63 - 1), required=True, help="The site's number.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for spreadsheets.")
+@json_option
+def coverage(site: int, *, as_csv: bool, as_json: bool) -> None:
+    """Show which hosts are covered, on the wrong side, never seen though declared, gone, or private."""
+    found = report(CLI, site, now=datetime.now(UTC))
+    if as_json:
+        print(json.dumps(document(found), ensure_ascii=False, indent=1))
+    elif as_csv:
+        table = csv.DictWriter(sys.stdout, COLUMNS)
+        table.writeheader()
+        table.writerows(for_spreadsheet(plain(row)) for row in found.rows)
+    else:
+        show([found.counts], as_json=False, empty="")
+        columns = ("state", "name", "mac", "kind", "unit", "last_seen")
+        rows = [{column: getattr(row, column) for column in columns} for row in found.rows]
+        show(rows, as_json=False, empty="no host is known or declared")
