@@ -104,7 +104,9 @@ def add_firmware(
 
 @group.command("notes")
 @click.argument("version", metavar="VERSION")
-@click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
+@click.option(
+    "--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True, help="Of what it says."
+)
 @click.pass_obj
 def notes_command(repository: Repository, version: str, language: str) -> None:
     """Print what a signed firmware says to customers, for `omamori fleet releases add --notes`."""
