@@ -48,6 +48,7 @@ COMMANDS = {
     "policy": Entry("policies", "Show and change what the guards of units do."),
     "detections": Entry("listings", "List and export detections."),
     "hosts": Entry("hosts", "List and describe hosts behind the units; declare which ought to be covered."),
+    "attention": Entry("coverage", "List units that need the help desk, with the next step."),
     "coverage": Entry("coverage", "Show which hosts of a site are covered."),
     "usage": Entry("usage", "Show and export what hosts used, by application and category."),
     "wiring": Entry("listings", "List wiring diagnoses."),

@@ -5,14 +5,17 @@ from datetime import UTC, datetime
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Router, Schema
+from ninja import Field, Query, Router, Schema
 from ninja.pagination import paginate
 
 from omamori.fleet.accounts.queries import site as visible_site
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
+from omamori.fleet.api.paging import Pages
 from omamori.fleet.detections.export import for_spreadsheet
 from omamori.fleet.lan import customer, queries
+from omamori.fleet.lan.attention import Reason, attention
+from omamori.fleet.lan.attention import plain as plain_row
 from omamori.fleet.lan.coverage import COLUMNS, Report, State, document, plain, report
 from omamori.fleet.lan.declarations import LINES_CAP, judge
 from omamori.fleet.lan.models import Declared, Ownership
@@ -122,3 +125,35 @@ def table(found: Report) -> HttpResponse:
     writer.writeheader()
     writer.writerows(for_spreadsheet(plain(row)) for row in found.rows)
     return answer
+
+
+class AttentionOut(Schema):
+    """A unit that needs the help desk."""
+
+    unit: str
+    name: str
+    customer: str
+    site: int
+    site_name: str
+    reason: Reason
+    since: datetime | None
+    evidence: str
+    wiring: str
+    """The root cause of its present diagnosis, where there is one."""
+    next_step: str
+    next_step_ja: str
+
+
+class AttentionPage(Schema):
+    """A page, and how many there are in all."""
+
+    items: list[AttentionOut]
+    count: int
+
+
+@router.get("/attention", response=AttentionPage)
+def list_attention(request: HttpRequest, paging: Query[Pages.Input]) -> dict[str, object]:
+    """Units that never came, went silent, log nothing or cover far fewer hosts than declared; ask daily."""
+    rows = attention(actor(request), now=datetime.now(UTC))
+    last = paging.offset + paging.limit
+    return {"items": [plain_row(row) for row in rows[paging.offset : last]], "count": len(rows)}

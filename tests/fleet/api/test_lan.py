@@ -1,6 +1,9 @@
 """The API of what customers say of hosts."""
 
+from datetime import timedelta
+
 from omamori.fleet.ingest.operations import store
+from omamori.fleet.units.models import Unit
 from tests.fleet.api.test_api import programs  # noqa: F401 - a fixture
 
 MAC = "02:00:00:00:00:01"
@@ -43,3 +46,15 @@ def test_the_coverage_of_a_site_is_answered_to_its_own(programs, fleet):  # noqa
     assert (told["counts"]["never-seen"], told["hosts"][0]["name"]) == (1, "-server")
     assert "never-seen,'-server,True" in mine("GET", f"{path}.csv").content.decode("utf-8-sig")
     assert theirs("GET", path).status_code == theirs("GET", f"{path}.csv").status_code == 404
+
+
+def test_units_that_need_attention_are_listed_to_their_own(programs, fleet):  # noqa: F811 - the fixture
+    operator, mine, theirs = programs
+    fleet.unit("om-late", activated=False)
+    Unit.objects.filter(pk="om-late").update(registered=fleet.now - timedelta(days=400))
+    (late,) = [row for row in mine.get("/attention")["items"] if row["unit"] == "om-late"]
+    assert (late["reason"], late["since"]) == ("never-came", "2025-10-16T03:00:00Z")
+    assert late["next_step"]
+    assert "om-late" in {row["unit"] for row in operator.get("/attention")["items"]}
+    assert "om-late" not in {row["unit"] for row in theirs.get("/attention")["items"]}
+    assert operator.get("/attention", limit=1)["count"] == operator.get("/attention")["count"]

@@ -1,0 +1,149 @@
+"""The daily question: which units need the help desk though nobody called."""
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from omamori.fleet.accounts.actor import System
+from omamori.fleet.commands import coverage as commands
+from omamori.fleet.ingest import operations
+from omamori.fleet.lan import customer
+from omamori.fleet.lan.attention import ARRIVES, STEPS, Reason, attention, plain
+from omamori.fleet.lan.declarations import Declaration
+from omamori.fleet.units.models import Unit
+from omamori.protocol import messages as m
+from omamori.protocol.codes import CODES
+from omamori.protocol.vocabulary import WiringCode
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def fleet(fleet):
+    """A unit that is online, activated a month ago, and told of traffic an hour ago."""
+    fleet.unit("om-well")
+    live(fleet, "om-well")
+    operations.store([fleet.detection(1, unit="om-well", time=fleet.now - HOUR)])
+    return fleet
+
+
+def live(fleet, unit, *, online=True, last=timedelta(0), activated=30 * DAY):
+    Unit.objects.filter(pk=unit).update(
+        activated=fleet.now - activated, online=online, last_seen=fleet.now - last
+    )
+
+
+def told(fleet, actor=None):
+    return {row.unit.pk: row.reason.value for row in attention(actor or System(), now=fleet.now)}
+
+
+def diagnosed(fleet, unit, *codes):
+    findings = tuple(m.Finding(code, 0.9, fleet.now) for code in codes)
+    operations.store([m.Upward(unit, fleet.boot, 70, m.Wiring(fleet.now, findings))])
+
+
+def test_a_unit_that_is_well_is_not_told(fleet):
+    assert told(fleet) == {}
+
+
+def test_a_unit_that_was_shipped_and_never_came_is_told_after_its_time(fleet):
+    for unit, ago in (("om-late", ARRIVES + DAY), ("om-fresh", ARRIVES - DAY)):
+        fleet.unit(unit, activated=False)
+        Unit.objects.filter(pk=unit).update(registered=fleet.now - ago)
+    (row,) = attention(System(), now=fleet.now)
+    assert (row.unit.pk, row.reason, row.since) == ("om-late", "never-came", fleet.now - ARRIVES - DAY)
+    assert row.evidence == "registered 15 days ago, never activated"
+
+
+def test_a_unit_that_went_silent_is_told_but_not_one_of_the_weekend(fleet):
+    for unit, last in (("om-gone", 4 * DAY), ("om-weekend", 2 * DAY)):
+        fleet.unit(unit)
+        live(fleet, unit, online=False, last=last)
+    assert told(fleet) == {"om-gone": "went-silent"}
+
+
+def test_a_unit_that_came_and_never_said_a_word_is_silent_too(fleet):
+    fleet.unit("om-mute")
+    live(fleet, "om-mute", online=False)
+    Unit.objects.filter(pk="om-mute").update(last_seen=None)
+    assert told(fleet) == {"om-mute": "went-silent"}
+
+
+@pytest.mark.parametrize(
+    ("sign", "heard"), [("", False), ("old", False), ("detection", True), ("usage", True)]
+)
+def test_a_unit_that_is_online_and_logs_nothing_is_told(fleet, sign, heard):
+    fleet.unit("om-idle")
+    subject = m.Usage(
+        fleet.now - HOUR, 3600, (m.UsageHost("10.0.0.1"),), (m.UsageSubject(),), ((0, 0, 1, 9, 9),)
+    )
+    said = {
+        "old": fleet.detection(5, unit="om-idle", time=fleet.now - 5 * DAY),
+        "detection": fleet.detection(5, unit="om-idle", time=fleet.now - DAY),
+        "usage": m.Upward("om-idle", fleet.boot, 5, subject),
+    }
+    operations.store([said[sign]] if sign else [])
+    live(fleet, "om-idle")
+    assert told(fleet) == ({} if heard else {"om-idle": "logs-nothing"})
+    live(fleet, "om-idle", activated=2 * DAY)
+    assert told(fleet) == {}, "a new unit is given time"
+
+
+def test_a_site_that_covers_far_fewer_hosts_than_declared_is_told(fleet):
+    site = fleet.sites[0].pk
+    customer.declare(System(), site, [Declaration(f"pc-{n}") for n in range(5)])
+    operations.store([fleet.hosts(*_pcs(fleet, 2), sequence=2, unit="om-well")])
+    (row,) = attention(System(), now=fleet.now)
+    assert (row.unit.pk, row.reason.value) == ("om-well", "few-hosts")
+    assert row.evidence == "2 of 5 declared hosts are covered, 0 are on the wrong side"
+    operations.store([fleet.hosts(*_pcs(fleet, 3), sequence=3, unit="om-well")])
+    assert told(fleet) == {}
+
+
+def _pcs(fleet, count):
+    return [fleet.host(f"02:00:00:00:02:{n:02x}", name=f"PC-{n}") for n in range(count)]
+
+
+def test_the_next_step_is_what_the_wiring_says_where_it_explains_the_silence(fleet):
+    fleet.unit("om-idle")
+    diagnosed(fleet, "om-idle", WiringCode.HOSTS_BYPASS, WiringCode.DOUBLE_NAT)
+    live(fleet, "om-idle")
+    (row,) = attention(System(), now=fleet.now)
+    assert (row.reason, row.wiring) == (Reason.LOGS_NOTHING, "HOSTS_BYPASS")
+    assert row.step == CODES[WiringCode.HOSTS_BYPASS].desk
+    live(fleet, "om-idle", online=False, last=9 * DAY)
+    (row,) = attention(System(), now=fleet.now)
+    assert row.step == STEPS[Reason.WENT_SILENT], "what was wrong with its cables then is no news now"
+    assert all(asdict(step)["ja"] for step in STEPS.values())
+    assert set(STEPS) == set(Reason)
+
+
+def test_a_wiring_that_is_well_explains_nothing(fleet):
+    fleet.unit("om-idle")
+    diagnosed(fleet, "om-idle", WiringCode.OK)
+    live(fleet, "om-idle")
+    (row,) = attention(System(), now=fleet.now)
+    assert (row.wiring, plain(row)["next_step"]) == ("", STEPS[Reason.LOGS_NOTHING].en)
+
+
+@pytest.mark.parametrize("level", ["customer", "reseller"])
+def test_each_is_told_of_their_own(fleet, level):
+    for unit, site in (("om-aaaa", 0), ("om-bbbb", 1)):
+        fleet.unit(unit, site)
+        live(fleet, unit, online=False, last=9 * DAY)
+    customer.declare(System(), fleet.sites[1].pk, [Declaration(f"pc-{n}") for n in range(5)])
+    assert told(fleet, fleet.member(level, 0)) == {"om-aaaa": "went-silent"}
+    assert told(fleet, fleet.member(level, 1)) == {"om-bbbb": "went-silent"}
+    assert set(told(fleet)) == {"om-aaaa", "om-bbbb"}
+
+
+def test_the_command_lists_the_next_step(fleet):
+    fleet.unit("om-late", activated=False)
+    Unit.objects.filter(pk="om-late").update(registered=fleet.now - 400 * DAY)
+    rows = json.loads(CliRunner().invoke(commands.attention, ["--json"]).stdout)
+    late = next(row for row in rows if row["unit"] == "om-late")
+    assert (late["reason"], late["next_step"]) == ("never-came", STEPS[Reason.NEVER_CAME].en)
+    assert "never-came" in CliRunner().invoke(commands.attention, []).stdout
