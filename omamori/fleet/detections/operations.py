@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from omamori.fleet.detections.models import Detection
 from omamori.fleet.ingest.fitting import fitted, moment, port
+from omamori.fleet.lan.coverage import SHARED
 from omamori.fleet.lan.models import Host
 from omamori.fleet.lan.queries import LEASE_SLACK, holder
 from omamori.fleet.units.models import Unit
@@ -28,7 +29,9 @@ def name_host(host: Host) -> None:
         near = Q(time__gte=held.first_seen - LEASE_SLACK, time__lte=held.last_seen + LEASE_SLACK)
         inside = Q(source_address=held.address) & ~Q(direction=Direction.INBOUND)
         inside |= Q(destination_address=held.address) & ~Q(direction=Direction.OUTBOUND)
-        nameless.filter(near, inside, host_mac="").update(host=host, host_mac=host.mac, host_name=host.name)
+        nameless.filter(near, inside, host_mac="").update(
+            host=host, host_mac=host.mac, host_name=host.name, host_shared=host.shared >= SHARED
+        )
     if host.name:
         Detection.objects.filter(host=host, host_name="").update(host_name=host.name)
 
@@ -53,6 +56,11 @@ def inside(detection: messages.Detection) -> tuple[str, ...]:
             return (detection.destination.address,)
         case Direction.INTERNAL:
             return (detection.source.address, detection.destination.address)
+
+
+def _shares(seen: messages.Detection, host: Host | None) -> bool:
+    """Whether the fleet found a host by its address through which several devices speak; else the unit has judged that."""
+    return seen.host is None and host is not None and host.shared >= SHARED
 
 
 def _row(unit: Unit, boot: str, sequence: int, seen: messages.Detection, received: datetime) -> Detection:
@@ -82,5 +90,5 @@ def _row(unit: Unit, boot: str, sequence: int, seen: messages.Detection, receive
         host=host,
         host_mac=seen.host or (host.mac if host else ""),
         host_name=fitted(seen.host_name, 120) or (host.name if host else ""),
-        host_shared=seen.host_shared,
+        host_shared=seen.host_shared or _shares(seen, host),
     )

@@ -120,10 +120,12 @@ def document(found: Report) -> dict[str, object]:
 
 
 def _devices(hosts: Iterable[Host]) -> list[Sequence[Host]]:
-    """Sightings by device, newest first."""
+    """Sightings by device, newest first; what one unit takes for one device is one wherever it was seen."""
+    listed = sorted(hosts, key=lambda host: (host.last_seen, host.mac), reverse=True)
+    device = {host.mac: host.device for host in listed if host.device}
     found: dict[str, list[Host]] = {}
-    for host in sorted(hosts, key=lambda host: (host.last_seen, host.mac), reverse=True):
-        found.setdefault(host.device or host.mac, []).append(host)
+    for host in listed:
+        found.setdefault(device.get(host.mac, host.mac), []).append(host)
     return list(found.values())
 
 

@@ -64,6 +64,16 @@ def test_a_name_that_a_detection_was_told_with_stays(fleet):
     assert Detection.objects.get().host_name == "old-name"
 
 
+def test_a_host_that_the_fleet_finds_itself_is_told_as_shared_too(fleet):
+    fleet.unit()
+    held = ("192.168.1.20", fleet.now, fleet.now)
+    store([fleet.detection(1), fleet.detection(2, host=AGAIN)])
+    store([fleet.hosts(replace(fleet.host(MAC, held, name="ap"), shared=0.9), sequence=3)])
+    store([fleet.detection(4), fleet.detection(5, host=MAC)])
+    told = {row.sequence: (row.host_name, row.host_shared) for row in Detection.objects.all()}
+    assert told == {1: ("ap", True), 2: ("", False), 4: ("ap", True), 5: ("ap", False)}
+
+
 def test_a_detection_behind_a_shared_address_says_so(fleet):
     fleet.unit()
     store([fleet.detection(1, host=MAC, host_shared=True), fleet.detection(2, host=MAC)])

@@ -90,6 +90,13 @@ def test_cable_and_wifi_of_one_pc_are_one_device_where_it_was_seen_last(site):
     assert site.states(later=3 * HOUR) == {"by its Wi-Fi": "covered"}
 
 
+def test_what_one_unit_takes_for_one_device_is_one_for_the_site(site, fleet):
+    fleet.unit("om-0002")
+    site.tell(site.host(PC, "note"), site.host(WIFI, device=PC, device_reason="interfaces"))
+    site.tell(site.host(WIFI, side=Side.ROUTER), unit="om-0002")
+    assert site.states() == {"note": "covered"}
+
+
 def test_behind_one_unit_is_covered_though_another_hears_it_from_the_router(site, fleet):
     fleet.unit("om-0002")
     site.tell(site.host(PC, "pc"))
