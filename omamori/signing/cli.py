@@ -12,9 +12,9 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import audit, notes, operations, rotation
+from omamori.signing import audit, ceremony, notes, operations, rotation
 from omamori.signing.errors import SigningError, TargetError
-from omamori.signing.policy import POLICIES, ROLES
+from omamori.signing.policy import POLICIES, ROLES, TOP
 from omamori.signing.repository import Repository
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -198,6 +198,68 @@ def drill(repository: Repository, *, as_json: bool) -> None:
         return
     for case in cases:
         print(f"{case.role:<12}{case.event:<18}{'' if case.mended else 'NOT MENDED: '}{case.outcome}")
+
+
+@group.group("ceremony")
+def ceremony_group() -> None:
+    """Sign a new root with keys that never meet on one machine."""
+
+
+@ceremony_group.command()
+@click.argument("roles", type=click.Choice(TOP), nargs=-1)
+@click.option(
+    "--key", "only", multiple=True, help="Exchange only keys whose id begins so; repeatable.  [default: all]"
+)
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The proposal, to be carried.",
+)
+@_changes
+@click.pass_obj
+def propose(
+    repository: Repository,
+    roles: tuple[str, ...],
+    only: tuple[str, ...],
+    to: Path,
+    *,
+    dry: bool,
+    as_json: bool,
+) -> None:
+    """Write the next root, with new keys for ROLES or only a later expiry."""
+    _tell_proposal(ceremony.propose(repository, roles, only, to, _now(), dry=dry), as_json=as_json)
+
+
+@ceremony_group.command()
+@click.argument("file", type=FILE)
+@click.option("--key", required=True, type=FILE, help="The holder's root key.")
+@click.option("--root", required=True, type=FILE, help="The root the holder trusts, the one before.")
+@_changes
+def endorse(file: Path, key: Path, root: Path, *, dry: bool, as_json: bool) -> None:
+    """Show what a proposal changes and sign it with one key; needs no repository. Begin with --dry-run."""
+    _tell_proposal(ceremony.endorse(file, key, root, dry=dry), as_json=as_json)
+
+
+@ceremony_group.command()
+@click.argument("file", type=FILE)
+@_changes
+@click.pass_obj
+def accept(repository: Repository, file: Path, *, dry: bool, as_json: bool) -> None:
+    """Make a proposal that enough holders signed the current root."""
+    _tell_proposal(ceremony.accept(repository, file, _now(), dry=dry), as_json=as_json)
+
+
+def _tell_proposal(found: ceremony.Proposal, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(to_wire(found)))
+        return
+    print(f"{'dry run: ' if found.dry else ''}root {found.version}, good until {found.expires:%Y-%m-%d}")
+    for line in found.changes or ("no key changes",):
+        print(line)
+    print(
+        f"signed by {', '.join(keyid[:12] for keyid in found.signed_by) or 'nobody'}; {found.missing} more needed"
+    )
 
 
 @group.command("audit")

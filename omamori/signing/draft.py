@@ -113,14 +113,15 @@ class Draft:
         self._sign("timestamp")
 
     def _sign(self, role: str) -> None:
-        signers = {
-            signer.public_key.keyid: signer
-            for rule in self._rules(role)
-            for signer in self._enough(role, rule)
-        }
-        for signer in signers.values():
-            self.roles[role].sign(signer, append=True)
+        """A root of a ceremony comes with its signatures."""
+        metadata, rules = self.roles[role], self._rules(role)
+        if not metadata.signatures:
+            signers = {key.public_key.keyid: key for rule in rules for key in self._enough(role, rule)}
+            for signer in signers.values():
+                metadata.sign(signer, append=True)
         verify(self.roles, role)
+        if role == "root":
+            verify({"root": metadata, "before": self.before["root"]}, role, by="before")
 
     def _rules(self, role: str) -> list[Role]:
         """A new root is signed by the keys of the root before, too: that is how units follow."""
@@ -174,11 +175,12 @@ def trusted_role(roles: Mapping[str, Signed], role: str) -> Role:
     return _delegator(roles, role).get_delegated_role(role)  # type: ignore[no-any-return] # Metadata[Any]
 
 
-def verify(roles: Mapping[str, Signed], role: str) -> None:
-    """Raises RepositoryError where the role's signatures do not meet its threshold."""
+def verify(roles: Mapping[str, Signed], role: str, *, by: str = "") -> None:
+    """Raises RepositoryError where the role's signatures do not meet its threshold, as its delegator (or `by`) says."""
     metadata = roles[role]
+    delegator = roles[by].signed if by else _delegator(roles, role)
     try:
-        _delegator(roles, role).verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except UnsignedMetadataError as error:
         raise RepositoryError(
             f"the signatures of {role} do not meet its threshold: restore the metadata"

@@ -73,7 +73,7 @@ def file_name(role: str, signer: Signer) -> str:
 
 def load(directory: Path) -> Keyring:
     """Every `*.pem` there; an empty or missing directory is an empty ring. Raises KeyFileError."""
-    return Keyring([_load(path) for path in sorted(directory.glob("*.pem"))])
+    return Keyring([load_file(path) for path in sorted(directory.glob("*.pem"))])
 
 
 def outside_checkout(directory: Path) -> None:
@@ -96,7 +96,8 @@ def _write_secret(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _load(path: Path) -> Signer:
+def load_file(path: Path) -> Signer:
+    """One private key that only its owner reads. Raises KeyFileError."""
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise KeyFileError(

@@ -61,12 +61,12 @@ def rotate(
     roles, only = tuple(dict.fromkeys(roles)), tuple(only)
     with repository.locked():
         draft = repository.draft(now)
-        gone = {role: _leaving(draft, role, only) for role in roles}
+        gone = {role: leaving(draft, role, only) for role in roles}
         if unknown := [start for start in only if not any(_named(ids, start) for ids in gone.values())]:
             raise KeyFileError(
                 f"no key of {', '.join(roles)} begins with {', '.join(unknown)}: see `omamori sign status --keys`"
             )
-        made = _exchange(draft, gone)
+        made = exchange(draft, gone)
         files = draft.seal()
         if not dry:
             for role, signers in made.items():
@@ -89,7 +89,7 @@ def drill(repository: Repository, now: datetime) -> list[Case]:
         return [case for role in ROLES for case in (*_losses(repository, draft, role), *_thefts(draft, role))]
 
 
-def _exchange(draft: Draft, gone: dict[str, list[str]]) -> dict[str, list[CryptoSigner]]:
+def exchange(draft: Draft, gone: dict[str, list[str]]) -> dict[str, list[CryptoSigner]]:
     """As many new keys as the policy wants beside those that stay."""
     made: dict[str, list[CryptoSigner]] = {}
     for role, ids in gone.items():
@@ -100,7 +100,8 @@ def _exchange(draft: Draft, gone: dict[str, list[str]]) -> dict[str, list[Crypto
     return made
 
 
-def _leaving(draft: Draft, role: str, only: tuple[str, ...]) -> list[str]:
+def leaving(draft: Draft, role: str, only: tuple[str, ...]) -> list[str]:
+    """Ids of the role's keys that begin with one of `only`, or all."""
     there = list(trusted_role(draft.roles, role).keyids)
     return [keyid for keyid in there if not only or any(keyid.startswith(start) for start in only)]
 
@@ -124,7 +125,7 @@ def _losses(repository: Repository, draft: Draft, role: str) -> Iterable[Case]:
             continue
         trial = Draft(repository.load(), draft.policy, draft.keyring.without(lost), draft.now)
         try:
-            _exchange(trial, {role: lost})
+            exchange(trial, {role: lost})
             trial.seal()
         except KeyFileError as error:
             yield Case(role, event, mended=False, outcome=_beyond(role, error))
