@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from http.client import FORBIDDEN
 from pathlib import Path
 
-from lab.namespaces import PYTHON, Namespace, address, bridge, cable, namespace, wait_until
+from lab.namespaces import PYTHON, Namespace, address, bridge, cable, end, namespace, wait_until
 from lab.services import mail
-from lab.services.web import digest, infected
+from lab.services.web import big, digest, infected
 
 WEB, FLEET, ATTACKER = "203.0.113.10", "203.0.113.20", "198.51.100.7"
 ROUTER = "192.168.10.1"
@@ -62,6 +62,26 @@ class Fetched:
         return _SAID_NO.get(self.exit_code, f"curl exit {self.exit_code}, status {self.status}")
 
 
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A download at a steady rate, and the file it fills."""
+
+    process: subprocess.Popen[bytes]
+    arrived: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self.arrived.stat().st_size if self.arrived.exists() else 0
+
+    def stop(self) -> bool:
+        """End it; whether it still ran, and every byte that came is right."""
+        ran = self.process.poll() is None
+        end(self.process)
+        content = self.arrived.read_bytes()
+        return ran and content == b"".join(big(len(content)))
+
+
 @dataclass(slots=True)
 class Office:
     """The namespaces, and what people in them do."""
@@ -95,6 +115,14 @@ class Office:
         url = f"http://{WEB}/big.bin?mb={megabytes}"
         pipeline = " ".join(["exec", "curl", "-sSf", "-m", "240", *limit, f"'{url}'", "|", "sha256sum"])
         return subprocess.Popen(self.hosts[host].command("sh", "-c", pipeline), stdout=subprocess.PIPE)
+
+    def paced(self, host: str, rate: str) -> "Paced":
+        """A download that goes on until it is stopped."""
+        arrived = self.directory / f"paced-{host}.bin"
+        arrived.unlink(missing_ok=True)
+        url = f"http://{WEB}/big.bin?mb=500"
+        command = self.hosts[host].command("curl", "-sSf", "--limit-rate", rate, "-o", arrived, url)
+        return Paced(subprocess.Popen(command), arrived)
 
     def finished(self, download: subprocess.Popen[bytes], megabytes: int, *, seconds: float) -> bool:
         """Wait for a download and compare its SHA-256."""

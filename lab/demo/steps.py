@@ -13,7 +13,7 @@ from lab.demo.cloud import UNIT, Cloud
 from lab.demo.office import ATTACKER, INFECTED_MAIL, ORDINARY_MAIL, WEB, Fetched, Office, Pinger, join
 from lab.demo.report import Report, StepFailed
 from lab.demo.unit import Unit
-from lab.namespaces import wait_until
+from lab.namespaces import end, wait_until
 from lab.services import pppoe
 from lab.services.web import AFTER, BEFORE, EICAR, infected
 
@@ -204,21 +204,20 @@ class Demo:
         if not self.office.curl("keiri-pc", url).arrived:
             raise StepFailed(f"{NEWLY_LISTED} was not allowed before")
         wait_for(f"{NEXT} to be staged", lambda: self._staged(NEXT), seconds=180, what=self.cloud.update)
-        running = self.office.download("eigyo-pc", 24, rate="1M")
-        began = time.monotonic()
+        running, began = self.office.paced("eigyo-pc", "1M"), time.monotonic()
+        self._stack.callback(end, running.process)
         self.cloud.roll_out("pack", NEW_PACK)
-        wait_until(
-            lambda: self.cloud.unit()["pack"] == NEW_PACK, seconds=60, what="the unit to report the new pack"
-        )
-        took = time.monotonic() - began
-        if running.poll() is not None:
-            raise StepFailed("the download ended before the pack was applied; nothing was shown")
-        blocked = not self.office.curl("keiri-pc", url, seconds=4).arrived
-        if not blocked or not self.office.finished(running, 24, seconds=120):
+        applied = "the unit to report the new pack"
+        wait_for(applied, lambda: self.cloud.unit()["pack"] == NEW_PACK, seconds=120)
+        took, size = time.monotonic() - began, running.size
+        blocked = self.office.curl("keiri-pc", url, seconds=20)
+        wait_for("the download to go on", lambda: running.size > size + 3_000_000, seconds=60)
+        size = running.size
+        if not blocked.stopped or not running.stop():
             raise StepFailed(
-                f"{NEWLY_LISTED} {'blocked' if blocked else 'still allowed'}; the running download broke or it passed"
+                f"{NEWLY_LISTED}: {blocked.outcome}; or the running download broke or was altered"
             )
-        return f"pack {NEW_PACK} in force {took:.0f} s after the order; {NEWLY_LISTED} blocked; a 24 MB download across the swap arrived whole"
+        return f"pack {NEW_PACK} in force {took:.0f} s after the order; {NEWLY_LISTED}: {blocked.outcome}; a download across the swap went on, {size / 1e6:.0f} MB without a wrong byte"
 
     # --- 8
 

@@ -81,7 +81,9 @@ def test_traffic_crosses_and_the_unit_has_an_address(site, host):
 
 def test_the_data_path_has_a_worker_and_its_rules(host):
     assert "queue flags bypass" in host.check_output("nft list table inet omamori")
-    assert '"pack": "1.0.0"' in host.check_output("cat /run/omamori/bridge/status.json")
+    # The process is ready when the queues are; the pack follows.
+    loaded = 'for i in $(seq 60); do grep \'"pack": "1.0.0"\' /run/omamori/bridge/status.json && break; sleep 1; done'
+    assert host.check_output(loaded)
 
 
 def test_the_root_is_sealed(host):

@@ -62,13 +62,19 @@ def packets(unit):
 
 
 def who(unit, address):
-    """Which worker inspects this address: the only one that counts a page asked for ten times, question and answer."""
-    before = packets(unit)
-    assert fetch_from(unit, address, "page?[1-10]") == b"an ordinary page" * 10
-    pairs = zip(before, packets(unit), strict=True)
-    grown = [index for index, (old, new) in enumerate(pairs) if new >= old + 20]
-    assert len(grown) == 1
-    return grown[0]
+    """Which worker inspects this address: the only one that counts a page asked for ten times, question and answer.
+
+    Asked again where a busy machine let packets by uninspected.
+    """
+    for _ in range(8):
+        before = packets(unit)
+        assert fetch_from(unit, address, "page?[1-10]") == b"an ordinary page" * 10
+        pairs = zip(before, packets(unit), strict=True)
+        grown = [index for index, (old, new) in enumerate(pairs) if new >= old + 20]
+        assert len(grown) <= 1
+        if grown:
+            return grown[0]
+    raise AssertionError(f"no worker inspects {address}")
 
 
 def one_of_each(unit):

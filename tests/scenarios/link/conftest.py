@@ -49,7 +49,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(condition: Callable[[], object], *, within: float = 15.0, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], *, within: float = 60.0, what: str = "") -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what or condition}"
