@@ -190,7 +190,7 @@ def test_a_long_list_of_hosts_arrives_in_parts(fleet, unit, eventually) -> None:
         m.Host(mac(f"52:54:00:00:{n // 256:02x}:{n % 256:02x}"), Side.BEHIND, NOW, NOW, name="機" * 60)
         for n in range(200)
     )
-    for part in (hosts[:150], hosts[150:]):
+    for part in (hosts[:130], hosts[130:]):
         one.say(m.Hosts(NOW, part))
     eventually(lambda: sum(len(body.hosts) for body in fleet.database.bodies(m.Hosts)) == 200)
 
