@@ -181,11 +181,12 @@ def received(net, port):
 def test_swapped_ports_are_written_down_for_the_bridge(net):
     ports = net.state / "run/omamori/lan/ports.json"
     with dhcp_server(net.router, net.state), net.lan_process():
+        wait_until(ports.exists, seconds=20, what="the ports")
         assert json.loads(ports.read_text()) == {"inside": "lan0", "swapped": False}
         net.plug(wan="office", lan="router")
         net.lease(net.office, name="keiri-pc")
-        wait_until(lambda: json.loads(ports.read_text())["swapped"], seconds=20, what="the exchange")
-        wait_until(lambda: net.hosts()[mac(net.office)]["side"] == "behind", seconds=10, what="the side")
+        wait_until(lambda: json.loads(ports.read_text())["swapped"], seconds=60, what="the exchange")
+        wait_until(lambda: net.hosts()[mac(net.office)]["side"] == "behind", seconds=30, what="the side")
 
 
 def test_only_what_arrives_on_the_port_is_captured(net):
