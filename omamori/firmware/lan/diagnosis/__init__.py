@@ -2,7 +2,7 @@
 
 Rules stand by what they look at: `cabling` (links, loops), `place` (between which devices), `addressing` (who holds and gives
 addresses), `reaching` (what lies beyond the router). Each is a function of the picture alone, so a finding clears as soon as the
-picture does. The order of causes is that of the table of codes (`omamori.protocol.codes`); what a cause explains is not told
+picture does. The order of causes is `omamori.protocol.causes`; what a cause explains is not told
 beside it (`CONSEQUENCES`). Confidence grows with evidence and with time.
 
 Swapped ports are healed: once that verdict is sure, every other rule reads the picture with the ports' parts exchanged, and
@@ -16,7 +16,7 @@ from omamori.firmware.lan.diagnosis import addressing, cabling, place, reaching
 from omamori.firmware.lan.diagnosis.patience import PATIENCE, Patience
 from omamori.firmware.lan.observations import Observations
 from omamori.firmware.lan.sighting import Port
-from omamori.protocol.codes import CODES
+from omamori.protocol.causes import CAUSES
 from omamori.protocol.messages import Finding
 from omamori.protocol.vocabulary import WiringCode
 
@@ -86,7 +86,7 @@ CONSEQUENCES: Final[Mapping[WiringCode, frozenset[WiringCode]]] = {
 }
 """What follows from a cause by itself, and is not told beside it."""
 
-_RANK: Final = {code: rank for rank, code in enumerate(CODES)}
+_RANK: Final = {code: rank for rank, code in enumerate(CAUSES)}
 
 
 def diagnose(seen: Observations, *, patience: Patience = PATIENCE) -> tuple[Finding, ...]:
