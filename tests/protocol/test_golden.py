@@ -11,6 +11,7 @@ import pytest
 from omamori.protocol import messages as m
 from omamori.protocol.capability import CAPABILITY
 from omamori.protocol.ids import boot_id, detection_id, mac, unit_id
+from omamori.protocol.messages import envelope
 from omamori.protocol.policy import Change, Exemption, Policy
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import (
@@ -170,7 +171,7 @@ def test_what_is_written_today_is_the_golden_file_of_todays_capability(name: str
 
 
 def test_every_kind_has_its_golden_file_and_nothing_else_lies_there() -> None:
-    for kinds, samples in ((m._UP, UP), (m._DOWN, DOWN)):
+    for kinds, samples in ((envelope._UP, UP), (envelope._DOWN, DOWN)):
         assert set(kinds) == set(samples)
     names = {
         golden(name, number).name

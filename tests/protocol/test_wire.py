@@ -152,10 +152,10 @@ def test_ten_megabytes_are_refused_before_they_are_parsed() -> None:
     ids=["brackets", "quotes", "escaped quotes", "backslashes", "objects", "escapes"],
 )
 def test_hostile_bytes_cost_little(hostile: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(Malformed):
         wire.load(hostile)
-    assert time.perf_counter() - begun < 0.25
+    assert time.process_time() - begun < 0.25
 
 
 def test_brackets_in_a_url_do_not_hide_a_detection() -> None:

@@ -1,0 +1,76 @@
+"""Every message between unit and fleet, and the envelope it travels in.
+
+Upward messages carry the key (unit, boot, sequence): stored once, acknowledged after commit, kept by the unit until
+then. Downward messages are hints and calls; the fleet's database owns what is wanted.
+"""
+
+from omamori.protocol.messages.downward import Acknowledge, Activated, Activation, Claim, Want, WantHint
+from omamori.protocol.messages.envelope import (
+    CHANNELS,
+    DownBody,
+    Unrecognised,
+    UpBody,
+    Upward,
+    decode,
+    decode_body,
+    decode_down,
+    decode_up,
+    encode,
+    encode_body,
+    encode_down,
+    encode_up,
+    salvage_up,
+)
+from omamori.protocol.messages.upward import (
+    BridgeState,
+    Detection,
+    Endpoint,
+    Finding,
+    Host,
+    HostAddress,
+    Hosts,
+    Log,
+    State,
+    UpdateState,
+    Usage,
+    UsageHost,
+    UsageSubject,
+    Wiring,
+)
+
+__all__ = [
+    "CHANNELS",
+    "Acknowledge",
+    "Activated",
+    "Activation",
+    "BridgeState",
+    "Claim",
+    "Detection",
+    "DownBody",
+    "Endpoint",
+    "Finding",
+    "Host",
+    "HostAddress",
+    "Hosts",
+    "Log",
+    "State",
+    "Unrecognised",
+    "UpBody",
+    "UpdateState",
+    "Upward",
+    "Usage",
+    "UsageHost",
+    "UsageSubject",
+    "Want",
+    "WantHint",
+    "Wiring",
+    "decode",
+    "decode_body",
+    "decode_down",
+    "decode_up",
+    "encode",
+    "encode_body",
+    "encode_down",
+    "encode_up",
+    "salvage_up",
+]

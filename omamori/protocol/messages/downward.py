@@ -1,0 +1,72 @@
+"""What the fleet tells a unit: hints and calls over MQTT, documents over HTTPS."""
+
+from dataclasses import dataclass, field
+
+from omamori.protocol.ids import BootId, UnitId
+from omamori.protocol.policy import NOTHING_CHANGED, Policy
+from omamori.protocol.version import Version
+from omamori.protocol.vocabulary import ApplyWhen
+from omamori.protocol.window import NIGHTLY, RebootWindow
+
+
+@dataclass(frozen=True, slots=True)
+class WantHint:
+    """What is wanted has changed; fetch it over HTTPS."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """These sequences of that boot are committed; the unit may forget them."""
+
+    boot: BootId
+    sequences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """The state the fleet wants of a unit; fetched over HTTPS, never sent over MQTT."""
+
+    generation: int
+    firmware: Version | None = None
+    pack: Version | None = None
+    window: RebootWindow = NIGHTLY
+    apply: ApplyWhen = ApplyWhen.WINDOW
+    policy: Policy = NOTHING_CHANGED
+    """Since capability 2."""
+
+
+# --- activation --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the factory wrote into a unit; the secret is used once and stored by the fleet as a hash only."""
+
+    unit: UnitId
+    secret: str = field(repr=False)
+    fleet: str
+    """Base URL of the fleet's unit surface, `https://...`."""
+    fleet_ca: str
+    """PEM certificates that the unit trusts for the fleet's TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Sent once the button was pressed."""
+
+    unit: UnitId
+    secret: str = field(repr=False)
+    csr: str
+    """PEM, PKCS#10, signed by the unit's own key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The fleet's answer: who the unit is from now on and where it connects."""
+
+    certificate: str
+    """PEM chain; the CN is the unit id."""
+    mqtt_host: str
+    mqtt_port: int
