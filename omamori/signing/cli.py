@@ -14,6 +14,7 @@ from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
 from omamori.signing import audit, ceremony, notes, operations, rotation
 from omamori.signing.errors import SigningError, TargetError
+from omamori.signing.packs.cli import group as pack_group
 from omamori.signing.policy import POLICIES, ROLES, TOP
 from omamori.signing.repository import Repository
 
@@ -56,6 +57,8 @@ def _changes(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     return click.option("--dry-run", "dry", is_flag=True, help="Check and explain; write nothing.")(command)
 
+
+group.add_command(pack_group)
 
 _replace = click.option(
     "--replace", is_flag=True, help="Development: sign other content under a published version."

@@ -3,6 +3,7 @@
 With `dry=True` everything is checked and signed in memory and nothing is written. All raise SigningError.
 """
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tuf.api.metadata import TargetFile
 
-from omamori.protocol import bundle
+from omamori.protocol import bundle, chunks
 from omamori.protocol.version import Version
 from omamori.signing import audit, contents, keys
 from omamori.signing.draft import Draft, Signed, trusted_role
@@ -90,12 +91,19 @@ def add_firmware(
 
 
 def add_pack(
-    repository: Repository, file: Path, version: Version | None, now: datetime, *, replace: bool, dry: bool
+    repository: Repository,
+    file: Path,
+    version: Version | None,
+    now: datetime,
+    *,
+    replace: bool,
+    dry: bool,
+    custom: dict[str, object] | None = None,
 ) -> Done:
     """Name a signature pack in `signatures`; its version comes from `version` or from its manifest."""
     version = version or contents.pack_version(file)
     path = bundle.pack_path(version)
-    return _add(repository, "signatures", path, version, file, now, replace=replace, dry=dry)
+    return _add(repository, "signatures", path, version, file, now, replace=replace, dry=dry, custom=custom)
 
 
 def refresh(repository: Repository, now: datetime, *, dry: bool = False) -> Done:
@@ -187,8 +195,24 @@ def _add(
         target = describe(path, file) if dry else repository.store_target(path, file)
         target.unrecognized_fields["custom"] = custom
         draft.add_target(role, target)
+        if role == "firmware":
+            draft.add_target(role, _list_of_chunks(repository, path, version, file, dry=dry))
         _seal(repository, draft, dry=dry)
     return Done(f"signed {version}", _versions(draft), path, dry=dry)
+
+
+def _list_of_chunks(
+    repository: Repository, path: str, version: Version, file: Path, *, dry: bool
+) -> TargetFile:
+    """What lets a unit fetch only the pieces it does not have (decision 0017); a target like any other."""
+    with tempfile.NamedTemporaryFile() as place:
+        with file.open("rb") as opened:
+            place.write(chunks.index(opened.read))
+        place.flush()
+        name, source = path + chunks.SUFFIX, Path(place.name)
+        target = describe(name, source) if dry else repository.store_target(name, source)
+    target.unrecognized_fields["custom"] = {"version": str(version)}
+    return target
 
 
 def _same(there: TargetFile | None, new: TargetFile, *, replace: bool) -> bool:

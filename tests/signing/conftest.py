@@ -26,7 +26,7 @@ class Desk:
         """The JSON answer of a command that must work."""
         result = self.sign(*words, "--json")
         assert result.exit_code == 0, result.output
-        return json.loads(result.output)
+        return json.loads(result.stdout)
 
     def refused(self, *words: object) -> str:
         """The error of a command that must not."""

@@ -86,7 +86,8 @@ def test_a_signed_pack_and_bundle_verify_in_the_published_tree(desk):
     desk.signed("add-firmware", desk.bundle())
     desk.signed("publish", "--to", desk.place / "www")
     targets = verify_as_a_client_would(desk.place / "www/metadata")
-    assert set(targets) == {"signatures/1.2.3.pack", "firmware/test-2.0.0.bundle"}
+    listed = "firmware/test-2.0.0.bundle.chunks"
+    assert set(targets) == {"signatures/1.2.3.pack", "firmware/test-2.0.0.bundle", listed}
     for target in targets.values():
         with (desk.place / "www/targets" / target.get_prefixed_paths()[0]).open("rb") as file:
             target.verify_length_and_hashes(file)

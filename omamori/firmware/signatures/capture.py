@@ -40,15 +40,20 @@ class Frame:
 def read_capture(path: Path) -> Iterator[Frame]:
     """Raises CaptureError, OSError."""
     with path.open("rb") as file:
-        magic = file.read(4)
-        if magic == _SECTION:
-            yield from _pcapng(file)
-        elif magic in _MAGIC:
-            yield from _pcap(file, *_MAGIC[magic])
-        else:
-            raise CaptureError(
-                f"{path.name} is no capture file (pcap or pcapng): it begins with {magic.hex() or 'nothing'}"
-            )
+        yield from frames(file, path.name)
+
+
+def frames(file: BinaryIO, name: str) -> Iterator[Frame]:
+    """As `read_capture`, from an open file that can seek. Raises CaptureError."""
+    magic = file.read(4)
+    if magic == _SECTION:
+        yield from _pcapng(file)
+    elif magic in _MAGIC:
+        yield from _pcap(file, *_MAGIC[magic])
+    else:
+        raise CaptureError(
+            f"{name} is no capture file (pcap or pcapng): it begins with {magic.hex() or 'nothing'}"
+        )
 
 
 def _take(file: BinaryIO, size: int, what: str) -> bytes:

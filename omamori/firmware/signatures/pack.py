@@ -22,8 +22,9 @@ from omamori.firmware.engine.ips.reputation import Entry, Reputation
 from omamori.firmware.engine.ips.ruleset import RuleSet, needed
 from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.engine.signatures import Signatures
-from omamori.firmware.signatures import antivirus_pack, container, selftest, sites
+from omamori.firmware.signatures import antivirus_pack, carried, container, selftest, sites
 from omamori.firmware.signatures.antivirus_lists import Signature, plain
+from omamori.firmware.signatures.carried import Capture
 from omamori.firmware.signatures.container import Altered, PackError, WrongFormat, read_manifest
 from omamori.firmware.signatures.credentials import build_passwords, own
 from omamori.firmware.signatures.index import LazyRules, dump_index, load_index
@@ -51,6 +52,8 @@ class Content:
     """Scores of addresses by category, for `iprep` in rules."""
     credentials: list[tuple[str, str]] = field(default_factory=list)
     """(user, password) beside our own list; no user means everyone."""
+    captures: list[Capture] = field(default_factory=list)
+    """What the pack must find and must leave alone, tried by each unit before it uses the pack."""
 
 
 def build(path: Path, version: Version, created: datetime, content: Content) -> None:
@@ -67,6 +70,7 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
         members[REPUTATION] = json.dumps(content.reputation).encode()
     members |= antivirus_pack.dump(content.malware)
     members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, plain(content.malware)))
+    members |= carried.dump(content.captures)
     manifest = {
         "version": str(version),
         "created": created.isoformat(timespec="seconds"),
@@ -77,14 +81,18 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
             **sites.counts(listed),
             "passwords": len(passwords),
             "antivirus": len(content.malware),
+            "captures": len(content.captures),
         },
     }
     container.write(path, manifest, members)
     load(path)
 
 
-def load(path: Path, variables: Variables | None = None) -> Signatures:
-    """Verifies everything and runs the self-test. Raises PackError, OSError."""
+def load(path: Path, variables: Variables | None = None, *, replayed: bool = True) -> Signatures:
+    """Verifies everything and runs the self-test. Raises PackError, OSError.
+
+    The captures it carries are left out with `replayed=False`: for a pack that proved itself here before.
+    """
     manifest, stored = container.read(path)
     members = {name: data for name, data in stored.items() if isinstance(data, bytes)}
     try:
@@ -104,6 +112,8 @@ def load(path: Path, variables: Variables | None = None) -> Signatures:
     except (SignatureError, RuleError, ValueError, TypeError, RecursionError) as error:
         raise Altered(f"{path.name}: {error}") from error
     selftest.run(signatures, selftest.load(members[selftest.MEMBER]))
+    if replayed:
+        carried.run(signatures, carried.load(stored))
     return signatures
 
 

@@ -11,7 +11,11 @@ from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.ips.reputation import Entry
 from omamori.firmware.signatures import pack
 from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
+from omamori.firmware.signatures.carried import Capture
+from omamori.firmware.signatures.checking import summary
+from omamori.firmware.signatures.comparing import carried_capture, compare, judge
 from omamori.firmware.signatures.credentials import read_credentials
+from omamori.firmware.signatures.everyday import captures as everyday_captures
 from omamori.firmware.signatures.lists import ListError, read_list, read_ut1
 from omamori.firmware.signatures.reputation import ReputationError, read_scores
 from omamori.firmware.signatures.rulefiles import read_rules
@@ -58,6 +62,14 @@ def group() -> None:
     "--eicar/--no-eicar", "with_eicar", default=True, help="Include the antivirus test file (default)."
 )
 @click.option(
+    "--must",
+    multiple=True,
+    metavar="FILE[=ID,ID]",
+    help="A small capture that the pack carries: each unit must find these signatures in it, or anything.",
+)
+@click.option("--must-not", multiple=True, type=_PATH, help="A capture in which a unit may find nothing.")
+@click.option("--everyday", is_flag=True, help="Carry generated captures, too: ordinary traffic, test file.")
+@click.option(
     "-o",
     "--output",
     required=True,
@@ -73,9 +85,12 @@ def build(
     reputation: tuple[str, ...],
     ut1: tuple[Path, ...],
     antivirus: tuple[Path, ...],
+    must: tuple[str, ...],
+    must_not: tuple[Path, ...],
     output: Path,
     *,
     with_eicar: bool,
+    everyday: bool,
     as_json: bool,
 ) -> None:
     """Build a pack from rules and lists, and try it.
@@ -87,6 +102,7 @@ def build(
         content = _content(rules, domains, ut1, antivirus, with_eicar=with_eicar)
         content.credentials = [pair for path in credentials for pair in read_credentials(path)]
         content.reputation = dict(_scores(text) for text in reputation)
+        content.captures = _captures(must, must_not, everyday=everyday, test_file=with_eicar)
         _tell(f"compiling {len(content.rules.rules)} rules")
         pack.build(output, Version.parse(version_text), _created(), content)
         manifest = pack.read_manifest(output)
@@ -100,7 +116,7 @@ def build(
         ReputationError,
     ) as error:
         raise click.ClickException(str(error)) from error
-    _show(manifest, output, as_json=as_json)
+    _show(manifest, output, as_json=as_json, loading=_loading(content))
 
 
 @group.command("show")
@@ -146,6 +162,30 @@ def _content(
     return content
 
 
+def _captures(
+    must: tuple[str, ...], must_not: tuple[Path, ...], *, everyday: bool, test_file: bool
+) -> list[Capture]:
+    """Raises OSError, PackError."""
+    made = everyday_captures(with_test_file=test_file) if everyday else []
+    return [
+        *(Capture(each.name, each.content, each.matches) for each in made),
+        *(carried_capture(text, matches=True) for text in must),
+        *(carried_capture(str(path), matches=False) for path in must_not),
+    ]
+
+
+def _loading(content: pack.Content) -> dict[str, object]:
+    """What of the input was taken, for whoever judges the sources."""
+    rules = summary(content.rules)
+    lists = [
+        {"category": each.category, "entries": len(each), "skipped": each.skipped} for each in content.lists
+    ]
+    return {
+        "rules": {key: rules[key] for key in ("rules", "loaded", "share", "reasons")},
+        "lists": lists,
+    }
+
+
 def _scores(text: str) -> tuple[str, list[Entry]]:
     category, equals, file = text.partition("=")
     if not equals or not category or not file:
@@ -164,11 +204,17 @@ def _tell(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _show(manifest: dict[str, object], file: Path, *, as_json: bool) -> None:
+def _show(
+    manifest: dict[str, object], file: Path, *, as_json: bool, loading: dict[str, object] | None = None
+) -> None:
     told = {key: manifest.get(key) for key in ("version", "created", "matcher", "format", "counts")}
     told |= {"file": str(file), "size": file.stat().st_size}
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(told | ({"loading": loading} if loading else {}), indent=2))
         return
     for key, value in told.items():
         click.echo(f"{key:8} {json.dumps(value) if isinstance(value, dict) else value}")
+
+
+group.add_command(judge)
+group.add_command(compare)
