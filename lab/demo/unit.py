@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from lab.demo.office import Office
-from lab.guest import Guest, Machine, Plug, accelerator
+from lab.guest import Guest, GuestError, Machine, Plug, accelerator
 from omamori.image.build import Image
 from omamori.image.state import State
 
@@ -38,14 +38,21 @@ class Unit:
         """Until all of them say they are ready: a host that joins now is heard by its name."""
         # Asked about several, systemctl is content with one.
         asked = " && ".join(f"systemctl is-active --quiet {name}.service" for name in PROCESSES)
-        ready = f"{{ {asked}; }} && echo ready || true"
-        self.guest.wait(lambda: self.guest.ssh(ready), seconds=120, what="all processes to be ready")
+        self._until(asked, seconds=120, what="all processes to be ready")
 
     def press_button(self) -> None:
         """The activation button, once the unit waits for it."""
-        waits = "grep -s 'waiting for the button' /run/omamori/agent/status.json || true"
-        self.guest.wait(lambda: self.guest.ssh(waits), seconds=90, what="the unit to wait for its button")
+        waits = "grep -qs 'waiting for the button' /run/omamori/agent/status.json"
+        self._until(waits, seconds=90, what="the unit to wait for its button")
         self.guest.press()
+
+    def _until(self, condition: str, *, seconds: int, what: str) -> None:
+        """One session that waits on the unit: each sign-in costs an emulated processor half a second. Raises GuestError."""
+        turns = (
+            f"for turn in $(seq {4 * seconds}); do {{ {condition}; }} && echo held && exit; sleep 0.25; done"
+        )
+        if not self.guest.ssh(turns, timeout=4 * seconds):
+            raise GuestError(f"waited {seconds} s for {what}")
 
     def rewire(self, router_side: str, hub_side: str) -> None:
         """Pull both cables out of the unit, plug their other ends (tap names) elsewhere, and put them in again."""

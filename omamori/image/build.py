@@ -61,7 +61,7 @@ def build(release: Release, state: State, cache: Cache) -> Image:
     recipe = release.recipe
     tools = cache.get(tools_stage(recipe))
     base = cache.get(base_stage(recipe))
-    initrd = cache.get(initrd_stage(base, recipe))
+    initrd = cache.get(initrd_stage(base, recipe, tools))
     layers = (
         cache.get(wheels_stage(base)),
         cache.get(firmware_stage(base, release)),

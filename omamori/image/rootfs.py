@@ -14,7 +14,7 @@ from omamori.image.stages import Stage
 
 _TOOLS = [
   "systemd-ukify", "systemd-boot-efi", "systemd-repart", "fdisk", "dosfstools", "mtools", "squashfs-tools", "cryptsetup-bin",
-  "qemu-system-x86", "qemu-utils", "ovmf", "python3-pefile",
+  "qemu-system-x86", "qemu-utils", "ovmf", "python3-pefile", "zstd",
 ]  # fmt: skip
 
 

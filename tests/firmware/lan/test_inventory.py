@@ -175,12 +175,23 @@ def test_any_stored_bytes_are_an_inventory_or_refused(content):
 # --- vendors --------------------------------------------------------------------------------------------------------
 
 
-def test_vendors_come_from_the_registry():
-    known = vendors.parse(REGISTRY.splitlines())
-    assert known.of(PC) == "Xensource, Inc."
-    assert known.of("00:00:5e:00:00:01") == ""
-    assert known.of("da:a1:19:00:00:01") == vendors.PRIVATE
+def test_vendors_come_from_the_registry(tmp_path):
+    file = tmp_path / "oui.txt"
+    file.write_text(
+        f"Not a line of its own: 00-16-3E   (hex)\t\tOther\r\n{REGISTRY}00-00-0E   (hex)\t\t富士通\r\n00-00-0F   (he"
+    )
+    known = vendors.load(file)
+    for _ in range(2):
+        assert known.of(PC) == "Xensource, Inc."
+        assert known.of("00:00:0e:00:00:01") == "富士通"
+        assert known.of("00:00:0f:00:00:01") == ""
+        assert known.of("00:00:5e:00:00:01") == ""
+        assert known.of("da:a1:19:00:00:01") == vendors.PRIVATE
 
 
-def test_without_a_registry_there_are_no_vendors(tmp_path):
-    assert vendors.load(tmp_path / "oui.txt").of(PC) == ""
+@pytest.mark.parametrize("content", [None, b""])
+def test_without_a_registry_there_are_no_vendors(tmp_path, content):
+    file = tmp_path / "oui.txt"
+    if content is not None:
+        file.write_bytes(content)
+    assert vendors.load(file).of(PC) == ""
