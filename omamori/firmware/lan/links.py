@@ -98,9 +98,14 @@ class Links:
                 yield Entry(Mac(address), entry["ifindex"], cache["ndm_updated"] / _TICKS)
 
     def address(self, bridge: Interface) -> IPv4Interface | None:
-        """The unit's own IPv4 address, the first where there are several. Raises OSError."""
+        """The unit's own IPv4 address, the first where there are several. Raises OSError.
+
+        Not a link-local one: it comes where nobody gives an address (RFC 3927), and leads nowhere.
+        """
         for held in self._netlink.get_addr(family=_IPV4, index=bridge.index):
-            return IPv4Interface((held.get_attr("IFA_ADDRESS"), held["prefixlen"]))
+            address = IPv4Interface((held.get_attr("IFA_ADDRESS"), held["prefixlen"]))
+            if not address.is_link_local:
+                return address
         return None
 
     def addresses6(self, bridge: Interface) -> tuple[IPv6Address, ...]:
