@@ -5,13 +5,22 @@ from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
-from omamori.firmware.engine.ips.moments import PAYLOAD, TRANSPORTS, address_only, applications, moments
+from omamori.firmware.engine.ips.moments import (
+    HEADER_BUFFERS,
+    PAYLOAD,
+    TRANSPORTS,
+    address_only,
+    applications,
+    moments,
+)
 from omamori.firmware.engine.ips.moves import Run
 from omamori.firmware.engine.ips.rule import ByteExtract, ByteMath, Rule, Section
-from omamori.firmware.engine.ips.sequence import Steps
+from omamori.firmware.engine.ips.sequence import Steps, literals_of
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import View, Views
 
+_LONG = frozenset(("file.data", "http.request_body", "http.response_body"))
+"""Buffers that are looked into last."""
 Key: TypeAlias = tuple[int, int]
 """Generator and rule id: what a rule is called in the memory of flows, which outlives a rule set."""
 
@@ -30,6 +39,7 @@ class CompiledRule:
 
     __slots__ = (
         "_applications",
+        "_asked",
         "_extracts",
         "_header",
         "_payload",
@@ -61,6 +71,7 @@ class CompiledRule:
         self._payload = next((section for section in compiled if section.buffer == PAYLOAD), None)
         self._sections = [section for section in compiled if section.buffer != PAYLOAD]
         self._where = moments(rule)
+        self._asked = () if self._payload is not None else _asked(rule)
         self._extracts = any(
             isinstance(step, ByteExtract | ByteMath) for section in rule.sections for step in section.steps
         )
@@ -71,6 +82,20 @@ class CompiledRule:
         where = self._where
         whole = where.stream or where.transaction or self._applications or address_only(self.rule)
         return not whole
+
+    def lacks(self, inspection: Inspection, views: Views) -> bool:
+        """It cannot match, for a buffer or a literal that it asks for is not there. Changes nothing."""
+        buffers = inspection.buffers
+        for name, pattern, nocase in self._asked:
+            values = buffers.get(name)
+            if not values:
+                return True
+            if nocase:
+                if not any(pattern in view.lower for view in views.values(name, ())):
+                    return True
+            elif pattern and not any(pattern in value for value in values):
+                return True
+        return False
 
     def matches(self, inspection: Inspection, views: Views) -> bool:
         """All but state and thresholds."""
@@ -157,6 +182,17 @@ class CompiledRule:
                 self.reach = max(self.reach, run.reach)
                 return True
         return False
+
+
+def _asked(rule: Rule) -> tuple[tuple[str, bytes, bool], ...]:
+    """Of each section its buffer and a literal without which it does not match; none where it is transformed first."""
+    asked = []
+    for section in rule.sections:
+        if section.buffer == PAYLOAD or section.buffer in HEADER_BUFFERS:
+            continue
+        needed = () if section.transforms else literals_of(section.steps)
+        asked.append((section.buffer, *next(iter(needed), (b"", False))))
+    return tuple(sorted(asked, key=lambda each: each[0] in _LONG))
 
 
 def _pair(

@@ -7,7 +7,6 @@ import hyperscan
 
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.ips.literals import TABLES, Group, Literals
-from omamori.firmware.engine.ips.views import View
 
 MATCHER = f"hyperscan {hyperscan.__version__}"  # type: ignore[attr-defined]  # its stub forgets it
 """Serialized databases fit this version only."""
@@ -27,66 +26,73 @@ class Prefilter:
 
     __slots__ = (
         "_beginning",
-        "_database",
         "_ending",
         "_exact",
         "_group",
         "_known",
         "_longest_exact",
+        "_longest_key",
         "_longest_suffix",
         "_rules",
+        "_scan",
         "_suffix",
         "_wasted",
     )
 
     def __init__(self, group: Group, database: "hyperscan.Database | None") -> None:
         self._group = group
-        self._database = database
+        self._scan = database.scan if database is not None else None
         self._rules = [tuple(rules) for rules in group.literals.values()]
         self._exact, self._suffix = group.exact, group.suffix
         self._beginning, self._ending = _by_size(group.beginning), _by_size(group.ending)
         self._longest_exact = max(map(len, group.exact), default=-1)
         self._longest_suffix = max(map(len, group.suffix), default=0)
+        self._longest_key = max((size for size, _ in (*self._beginning, *self._ending)), default=0)
         self._known: dict[bytes, frozenset[int]] = {}
         self._wasted = 0
         """Values in a row that were not known."""
 
-    def candidates(self, view: View, into: set[int]) -> None:
+    def candidates(self, data: bytes, into: set[int]) -> None:
         """Adds to `into`."""
-        data = view.data
         if len(data) > _SHORT or self._wasted > _TRIED:
-            self._search(view, into)
+            self.search(data, into)
             return
         known = self._known.get(data)
         if known is None:
-            known = self._remember(view)
+            known = self._remember(data)
         else:
             self._wasted = 0
         if known:
             into.update(known)
 
-    def _remember(self, view: View) -> frozenset[int]:
+    def _remember(self, data: bytes) -> frozenset[int]:
         found: set[int] = set()
-        self._search(view, found)
+        self.search(data, found)
         self._wasted += 1
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = self._known[view.data] = frozenset(found)
+        known = self._known[data] = frozenset(found)
         return known
 
-    def _search(self, view: View, into: set[int]) -> None:
-        data = view.data
-        if self._database is not None and data:
+    def search(self, data: bytes, into: set[int]) -> None:
+        """The same for data that will hardly come again."""
+        if self._scan is not None and data:
             found: list[int] = []
-            self._database.scan(data, match_event_handler=_matched, context=found)
+            self._scan(data, match_event_handler=_matched, context=found)
             for literal in found:
                 into.update(self._rules[literal])
-        if len(data) <= self._longest_exact:
-            into.update(self._exact.get(view.lower, ()))
-        for size, table in self._beginning:
-            into.update(table.get(data[:size].lower(), ()))
-        for size, table in self._ending:
-            into.update(table.get(data[-size:].lower(), ()))
+        if len(data) <= self._longest_exact and (rules := self._exact.get(data.lower())):
+            into.update(rules)
+        if self._beginning:
+            first = data[: self._longest_key].lower()
+            for size, table in self._beginning:
+                if rules := table.get(first[:size]):
+                    into.update(rules)
+        if self._ending:
+            last = data[-self._longest_key :].lower()
+            for size, table in self._ending:
+                if rules := table.get(last[-size:]):
+                    into.update(rules)
         if self._longest_suffix:
             self._suffixes(data[-self._longest_suffix :].lower(), into)
 
@@ -101,11 +107,11 @@ class Prefilter:
         for entries in known:
             for (literal, _), rules in entries[:1] + entries[len(entries) // 2 :][:1] + entries[-1:]:
                 found.clear()
-                self._search(View(literal), found)
+                self.search(literal, found)
                 if not found.issuperset(rules):
                     return False
         found.clear()
-        self._search(View(b""), found)
+        self.search(b"", found)
         return not found
 
     def _suffixes(self, lower: bytes, into: set[int]) -> None:

@@ -8,6 +8,8 @@ is not remembered.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from omamori.firmware.engine.inspection import Inspection
+from omamori.firmware.engine.ips.encodings import transformed
 from omamori.firmware.engine.ips.prefilter import Prefilter
 from omamori.firmware.engine.ips.unfiltered import BufferIndex
 from omamori.firmware.engine.ips.views import Views
@@ -23,7 +25,7 @@ NAMES: Final = frozenset(
 _REMEMBERED: Final = 1024
 _LONGEST: Final = 2048
 Groups: TypeAlias = Mapping[str, Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]]
-Buffers: TypeAlias = Mapping[str, Sequence[bytes]]
+_ORDER: Final = tuple(sorted(NAMES))
 
 
 class Repeated:
@@ -32,36 +34,38 @@ class Repeated:
     __slots__ = ("_groups", "_known", "_lone", "_possible")
 
     def __init__(
-        self, groups: Groups, lone: Mapping[str, BufferIndex], possible: Callable[[int, Views], bool]
+        self,
+        groups: Groups,
+        lone: Mapping[str, BufferIndex],
+        possible: Callable[[int, Views, frozenset[str]], bool],
     ) -> None:
-        """`possible` says whether a rule can match, as far as the buffers of `NAMES` tell."""
+        """`possible` says whether a rule can match, as far as the buffers of these names tell."""
         self._groups = {name: group for name, group in groups.items() if name in NAMES}
         self._lone = {name: index for name, index in lone.items() if name in NAMES}
         self._possible = possible
-        self._known: dict[tuple[object, ...], frozenset[int]] = {}
+        self._known: dict[tuple[tuple[bytes, ...], ...], frozenset[int]] = {}
 
-    def candidates(self, buffers: Buffers, views: Views, into: set[int]) -> None:
+    def candidates(self, inspection: Inspection, into: set[int]) -> None:
         """Adds to `into`."""
         # Also buffers that no literal is sought in: whether they are there may rule something out.
-        values = [(name, *buffers[name]) for name in buffers if name in NAMES]
-        if not values:
-            return
-        key = tuple(values)
+        get = inspection.buffers.get
+        key = tuple([tuple(get(name, ())) for name in _ORDER])
         known = self._known.get(key)
         if known is None:
-            known = self._found(buffers, views)
-            if sum(len(value) for each in values for value in each) <= _LONGEST:
+            known = self._found(inspection)
+            if sum(len(value) for each in key for value in each) <= _LONGEST:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
                 self._known[key] = known
         into.update(known)
 
-    def _found(self, buffers: Buffers, views: Views) -> frozenset[int]:
+    def _found(self, inspection: Inspection) -> frozenset[int]:
         found: set[int] = set()
-        for name in buffers:
+        for name, values in inspection.buffers.items():
             for transforms, group in self._groups.get(name, ()):
-                for view in views.values(name, transforms):
-                    group.candidates(view, found)
+                for value in values:
+                    group.candidates(transformed(bytes(value), transforms) if transforms else value, found)
             if name in self._lone:
-                self._lone[name].candidates(buffers[name], found)
-        return frozenset(number for number in found if self._possible(number, views))
+                self._lone[name].candidates(values, found)
+        views = Views(inspection)
+        return frozenset(number for number in found if self._possible(number, views, NAMES))

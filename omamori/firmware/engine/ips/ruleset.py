@@ -11,17 +11,16 @@ import hyperscan
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.ips import literals as choosing
 from omamori.firmware.engine.ips import prefilter
+from omamori.firmware.engine.ips.candidates import Candidates
 from omamori.firmware.engine.ips.compiled import CompiledRule, Key
 from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.moments import PAYLOAD, moments
 from omamori.firmware.engine.ips.order import ordered, rank
-from omamori.firmware.engine.ips.recent import Recent
-from omamori.firmware.engine.ips.repeated import NAMES, Repeated
 from omamori.firmware.engine.ips.rule import BitOp, FlowInt, Rule, RuleAction, StateOp
 from omamori.firmware.engine.ips.spans import Resolver, Variables
 from omamori.firmware.engine.ips.state import Memory, Said
 from omamori.firmware.engine.ips.unfiltered import Unfiltered
-from omamori.firmware.engine.ips.views import View, Views
+from omamori.firmware.engine.ips.views import Views
 from omamori.firmware.engine.packet import Packet
 from omamori.firmware.engine.signatures import RuleHit
 
@@ -46,26 +45,10 @@ class RuleSet:
         self._compiled: dict[int, CompiledRule] = {}
         self._memory = Memory()
         self._filters = prefilter.prefilters(literals, databases)
-        self._buffers: dict[str, list[tuple[tuple[tuple[str, str], ...], prefilter.Prefilter]]] = {}
-        self._ported: dict[str, dict[str, prefilter.Prefilter]] = {}
-        """Payload group -> gate (`d21`, `s53`) -> the group's part for that port."""
-        for key, group in self._filters.items():
-            if "/" not in key:
-                buffer, transforms = choosing.parse_key(key)
-                self._buffers.setdefault(buffer, []).append((transforms, group))
-            elif (gate := key.rpartition("/"))[2][1:].isdigit():
-                self._ported.setdefault(gate[0], {})[gate[2]] = group
-        streams = (literals.groups[key].literals for key in literals.groups if key.startswith("stream/"))
-        self._overlap = max((len(literal) for group in streams for literal, _ in group), default=1) - 1
-        """Bytes before the new ones of a stream in which a literal that ends in them may begin."""
-        self._own = object()
-        """Rule numbers mean something to this rule set only; flows outlive it."""
-        self._unfiltered = Unfiltered(
+        unfiltered = Unfiltered(
             [(number, rules[number]) for number in literals.unfiltered], self._resolver, set(literals.late)
         )
-        self._repeated = Repeated(self._buffers, self._unfiltered.buffers, self._possible)
-        self._buffers = {name: groups for name, groups in self._buffers.items() if name not in NAMES}
-        self._lone = {name: index for name, index in self._unfiltered.buffers.items() if name not in NAMES}
+        self._candidates = Candidates(literals, self._filters, unfiltered, self._possible)
         self._needs = frozenset(needs) if needs is not None else needed(rules)
         self._packet: Packet | None = None
         self._fired_in_packet: set[Key] = set()
@@ -95,10 +78,10 @@ class RuleSet:
 
     def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:
         """Hits in order of precedence: pass, drop, reject, alert. A pass is returned alone, as the last word."""
-        views = Views(inspection)
-        candidates = self._candidates(inspection, views)
+        candidates = self._candidates.find(inspection)
         if not candidates:
             return ()
+        views = Views(inspection)
         said = {rule: self._hits(rule, inspection, views) for rule in sorted(candidates)}
         matched = [
             (self._compiled[number], word is Said.TELL)
@@ -111,65 +94,6 @@ class RuleSet:
         alone = inspection.moment is Moment.PACKET
         return [_hit(each.rule, told=told, packet_only=alone and each.packet_only) for each, told in matched]
 
-    # -- candidates
-
-    def _candidates(self, inspection: Inspection, views: Views) -> set[int]:
-        found: set[int] = set()
-        self._unfiltered.candidates(inspection, found)
-        match inspection.moment:
-            case Moment.TRANSACTION:
-                self._repeated.candidates(inspection.buffers, views, found)
-                for name, values in inspection.buffers.items():
-                    for transforms, group in self._buffers.get(name, ()):
-                        for view in views.values(name, transforms):
-                            group.candidates(view, found)
-                    if index := self._lone.get(name):
-                        index.candidates(values, found)
-            case Moment.STREAM:
-                self._search_stream(inspection, found)
-            case Moment.PACKET:
-                protocol = inspection.flow.protocol
-                key = f"packet/tcp/{_way(inspection)}" if protocol == "tcp" else f"packet/{protocol}"
-                self._search(key, "payload", inspection, views, found)
-                if "stream" in inspection.buffers:
-                    self._search(f"stream/{_way(inspection)}", "stream", inspection, views, found)
-        return found
-
-    def _search_stream(self, inspection: Inspection, found: set[int]) -> None:
-        """Only what is new of the window; what was found in the rest of it is remembered."""
-        groups = self._payload_groups(f"stream/{_way(inspection)}", inspection)
-        if not groups:
-            return
-        memory, key = inspection.flow.rule_memory, (self._own, inspection.to_server)
-        recent = memory.get(key)
-        if not isinstance(recent, Recent):
-            recent = memory[key] = Recent()
-        for known in recent.since(inspection.stream_at):
-            found |= known
-        new: set[int] = set()
-        begin = max(0, inspection.fresh - self._overlap)
-        for window in inspection.buffers["stream"]:
-            view = View(window[begin:])
-            for group in groups:
-                group.candidates(view, new)
-            recent.add(inspection.stream_at + len(window), new)
-        found |= new
-
-    def _search(self, key: str, buffer: str, inspection: Inspection, views: Views, found: set[int]) -> None:
-        for group in self._payload_groups(key, inspection):
-            for view in views.values(buffer, ()):
-                group.candidates(view, found)
-
-    def _payload_groups(self, key: str, inspection: Inspection) -> list[prefilter.Prefilter]:
-        """The group and its parts for the ports of this packet."""
-        groups = [group] if (group := self._filters.get(key)) else []
-        if ported := self._ported.get(key):
-            flow = inspection.flow
-            ends = (flow.client_port, flow.server_port)
-            sender, receiver = ends if inspection.to_server else ends[::-1]
-            groups += [ported[gate] for gate in (f"s{sender}", f"d{receiver}") if gate in ported]
-        return groups
-
     # -- confirmation
 
     def _ready(self, number: int) -> CompiledRule:
@@ -178,13 +102,13 @@ class RuleSet:
             compiled = self._compiled[number] = CompiledRule(self._rules[number], self._resolver)
         return compiled
 
-    def _possible(self, number: int, views: Views) -> bool:
-        return self._ready(number).possible(views, NAMES)
+    def _possible(self, number: int, views: Views, names: frozenset[str]) -> bool:
+        return self._ready(number).possible(views, names)
 
     def _hits(self, number: int, inspection: Inspection, views: Views) -> Said:
         """The rule matches and its state is applied: what it wants. Only what drops acts without telling."""
         compiled = self._ready(number)
-        if self._fired(compiled.key, inspection):
+        if compiled.lacks(inspection, views) or self._fired(compiled.key, inspection):
             return Said.NOTHING
         rule = compiled.rule
         if rule.state and not self._memory.allows(rule.state, inspection):
@@ -234,10 +158,6 @@ class RuleSet:
         seen = key in inspection.flow.rule_memory
         inspection.flow.rule_memory[key] = True
         return seen
-
-
-def _way(inspection: Inspection) -> str:
-    return "to_server" if inspection.to_server else "to_client"
 
 
 def _fired_for(inspection: Inspection) -> set[Key]:

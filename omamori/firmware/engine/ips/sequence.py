@@ -44,7 +44,7 @@ class Steps:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = [_compile(step, _retried(steps, index)) for index, step in enumerate(steps)]
-        self._needed = _needed(steps) if len(steps) > 1 else ()
+        self._needed = literals_of(steps) if len(steps) > 1 else ()
 
     def matches(self, run: Run) -> bool:
         for pattern, nocase in self._needed:
@@ -53,7 +53,7 @@ class Steps:
         return go(self._steps, run, 0)
 
 
-def _needed(steps: Sequence[Step]) -> Sequence[tuple[bytes, bool]]:
+def literals_of(steps: Sequence[Step]) -> Sequence[tuple[bytes, bool]]:
     """Literals without which nothing can match, the rarest first: one look each before any step is taken."""
     contents = [step for step in steps if isinstance(step, Content) and not step.negated]
     contents.sort(key=lambda content: (not content.fast, -len(content.pattern)))

@@ -6,7 +6,6 @@ A rule that names few ports or particular addresses is found through these; only
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, address_only, moments
 from omamori.firmware.engine.ips.rule import BufferSize, Content, Operator, Rule, Section
 from omamori.firmware.engine.ips.spans import AddressSet, Ranges, Resolver
@@ -150,19 +149,21 @@ def _begins(content: Content) -> bool:
 class Unfiltered:
     """All of them, by moment."""
 
-    __slots__ = ("_applications", "_buffers", "_events", "_flows", "_late", "_packets", "_streams")
+    __slots__ = ("applications", "buffers", "events", "flows", "late", "packets", "streams")
 
     def __init__(
         self, rules: Sequence[tuple[int, Rule]], resolver: Resolver, late: Collection[int] = ()
     ) -> None:
         flows, packets, streams, after = [], {True: [], False: []}, [], []  # type: ignore[var-annotated]
-        self._buffers: dict[str, BufferIndex] = {}
-        self._applications: dict[str, list[int]] = {}
-        self._events: list[int] = []
+        self.buffers: dict[str, BufferIndex] = {}
+        """Rules of messages, by the first buffer that they look at."""
+        self.applications: dict[str, list[int]] = {}
+        """Rules of messages that look at none, by their protocol."""
+        self.events: list[int] = []
         for number, rule in rules:
             where = moments(rule)
             if where.event:
-                self._events.append(number)
+                self.events.append(number)
             elif where.transaction:
                 self._add_transaction(number, rule)
             elif address_only(rule):
@@ -176,46 +177,16 @@ class Unfiltered:
                     streams.append((number, rule))
                 for tcp in [tcp for tcp, wanted in ((True, where.packet), (False, where.datagram)) if wanted]:
                     packets[tcp].append((number, rule))
-        self._flows = HeaderIndex(flows, resolver)
-        self._packets = {tcp: HeaderIndex(entries, resolver) for tcp, entries in packets.items()}
-        self._streams = HeaderIndex(streams, resolver)
-        self._late = HeaderIndex(after, resolver) if after else None
+        self.flows = HeaderIndex(flows, resolver)
+        """About addresses alone: once for each direction of a flow."""
+        self.packets = {tcp: HeaderIndex(entries, resolver) for tcp, entries in packets.items()}
+        self.streams = HeaderIndex(streams, resolver)
+        self.late = HeaderIndex(after, resolver) if after else None
+        """Of a TCP packet with payload asked after its stream."""
 
     def _add_transaction(self, number: int, rule: Rule) -> None:
         sections = [section for section in rule.sections if section.buffer not in HEADER_BUFFERS | {PAYLOAD}]
         if sections:
-            self._buffers.setdefault(sections[0].buffer, BufferIndex()).add(number, sections[0])
+            self.buffers.setdefault(sections[0].buffer, BufferIndex()).add(number, sections[0])
         elif rule.header.protocol not in TRANSPORTS:
-            self._applications.setdefault(rule.header.protocol, []).append(number)
-
-    @property
-    def buffers(self) -> "Mapping[str, BufferIndex]":
-        """Rules of messages, by the first buffer that they look at: not among `candidates`."""
-        return self._buffers
-
-    def candidates(self, inspection: Inspection, into: set[int]) -> None:
-        """Adds to `into`."""
-        if inspection.events:
-            into.update(self._events)
-        if inspection.moment is Moment.TRANSACTION:
-            into.update(self._applications.get(inspection.flow.application, ()))
-            return
-        flow = inspection.flow
-        if inspection.to_server:
-            ends = (flow.client, flow.client_port, flow.server, flow.server_port)
-        else:
-            ends = (flow.server, flow.server_port, flow.client, flow.client_port)
-        if inspection.moment is Moment.STREAM:
-            self._streams.candidates(*ends, into)
-            if self._late is not None and inspection.packet is not None:
-                self._late.candidates(*ends, into)
-            return
-        alone = "stream" in inspection.buffers
-        if alone:
-            self._streams.candidates(*ends, into)
-        if self._late is not None and flow.protocol == "tcp" and (alone or not inspection.buffers):
-            self._late.candidates(*ends, into)
-        self._packets[flow.protocol == "tcp"].candidates(*ends, into)
-        if (way := ("addresses", inspection.to_server)) not in flow.rule_memory:
-            flow.rule_memory[way] = True
-            self._flows.candidates(*ends, into)
+            self.applications.setdefault(rule.header.protocol, []).append(number)
