@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from omamori.firmware.host.firewall import Firewall, FirewallError, Plan
+from omamori.firmware.host.firewall import Firewall, FirewallError
+from omamori.firmware.host.rules import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Gaps:
         self.count = 0
         self.seconds = 0.0
         self.packets = 0
+        self.counted = 0
+        """Those of the packets that workers counted, too."""
         self.last: Gap | None = None
 
     def begin(self, whose: str) -> None:
@@ -74,13 +77,13 @@ class Gaps:
             return None
         seconds = time.monotonic() - found[0]
         gap = Gap(whose, found[1], datetime.now(UTC), seconds, self._since(found[2]))
-        self.count, self.seconds, self.packets = (
-            self.count + 1,
-            self.seconds + seconds,
-            self.packets + (gap.packets or 0),
-        )
-        self.last = gap
+        self._note(gap)
         return gap
+
+    def add(self, gap: Gap) -> None:
+        """One that was found elsewhere, and whose packets the workers counted."""
+        self._note(gap)
+        self.counted += gap.packets or 0
 
     def end_all(self) -> Gap | None:
         """Everything is inspected again: the longest gap stands for all."""
@@ -88,6 +91,10 @@ class Gaps:
         gap = self.end(whose) if whose else None
         self._open.clear()
         return gap
+
+    def _note(self, gap: Gap) -> None:
+        self.count, self.seconds, self.last = self.count + 1, self.seconds + gap.seconds, gap
+        self.packets += gap.packets or 0
 
     def _since(self, before: int | None) -> int | None:
         now = self._bypassed()

@@ -18,7 +18,7 @@ from typing import Final
 
 from omamori.firmware.bridge.nursery import NO_QUEUES, Load, Post, be_nursery
 from omamori.firmware.bridge.report import Counters, Kind, Record, counters, receive
-from omamori.firmware.host.firewall import QueuePair
+from omamori.firmware.host.rules import Queues
 
 _LAST_WORD: Final = 0.3
 """Seconds that a nursery may take to say how a worker ended."""
@@ -154,7 +154,7 @@ class Generation:
         self._exit: int | None = None
 
     @property
-    def queues(self) -> QueuePair:
+    def queues(self) -> Queues:
         return self.post.queues
 
     @property

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from omamori.firmware.bridge.lane import opened
 from omamori.firmware.bridge.last_packet import Exempt, LastPacket
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Kind, Reporter
 from omamori.firmware.bridge.room import Room
 from omamori.firmware.bridge.worker import STALE, Caution, Inspector, Worker
-from omamori.firmware.host.firewall import QueuePair
-from omamori.firmware.host.nfqueue import PacketQueue, QueueError
+from omamori.firmware.host.nfqueue import QueueError
+from omamori.firmware.host.rules import Queues
 from omamori.firmware.host.wire import Wire
 
 BAD_PACK: Final = 3
@@ -50,7 +51,7 @@ Load = Callable[[Path], Loaded]
 class Post:
     """Where the workers of one generation stand."""
 
-    queues: QueuePair
+    queues: Queues
     inside_port: int
     outside_port: int
     memory: int
@@ -162,15 +163,14 @@ def _be_worker(post: Post, loaded: Loaded, task: _Task, channel: socket.socket) 
 
 def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
     inspector = loaded.inspector(task.first_number)
-    scan, suspect = post.queues.of_worker(task.index)
     try:
-        queues = PacketQueue(scan, gso=True), PacketQueue(suspect, gso=False)
+        lanes = opened(post.queues.of_worker(task.index))
     except QueueError as error:
         reporter.send(Kind.FAILED, str(error).encode())
         return NO_QUEUES
     replies = Replies(_wire(post, reporter))
     caution = Caution(task.last, task.exempt, Room(post.memory), STALE * post.slowness)
-    worker = Worker(inspector, *queues, reporter, replies, caution, inside_port=post.inside_port)
+    worker = Worker(inspector, lanes, reporter, replies, caution, inside_port=post.inside_port)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     reporter.send(Kind.READY)
     worker.run()

@@ -7,7 +7,7 @@ as lost. A process whose socket is closed knows that its supervisor is gone.
 import json
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Final
@@ -15,6 +15,8 @@ from typing import Final
 _RECORD_CAP: Final = 128 * 1024
 _WAITING: Final = 2_000
 _REASONS: Final = 64
+_NAMED: Final = ("drops", "uninspected")
+"""Counters that have one number for each name."""
 
 
 class Kind(Enum):
@@ -59,6 +61,8 @@ class Counters:
     """Records that the supervisor did not take in time."""
     drops: dict[str, int] = field(default_factory=dict)
     """Why packets were dropped: guard (or `blocked flow`) and how many."""
+    uninspected: dict[str, int] = field(default_factory=dict)
+    """Of which kind the missed and shed packets were."""
 
     def drop(self, why: str) -> None:
         """Counts one."""
@@ -67,12 +71,15 @@ class Counters:
         self.drops[name] = self.drops.get(name, 0) + 1
 
     def __add__(self, other: "Counters") -> "Counters":
-        numbers = (part.name for part in fields(Counters) if part.name != "drops")
+        numbers = (part.name for part in fields(Counters) if part.name not in _NAMED)
         total = Counters(**{name: getattr(self, name) + getattr(other, name) for name in numbers})
-        total.drops = {
-            name: self.drops.get(name, 0) + other.drops.get(name, 0) for name in self.drops | other.drops
-        }
+        total.drops = _sum(self.drops, other.drops)
+        total.uninspected = _sum(self.uninspected, other.uninspected)
         return total
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
 
 
 class Reporter:

@@ -12,7 +12,7 @@ import socket
 import time
 from typing import Final
 
-from omamori.firmware.host.firewall import PROBE
+from omamori.firmware.host.rules import PROBE
 
 _SO_MARK: Final = 36
 _PATIENCE: Final = 1.0

@@ -46,6 +46,7 @@ def write(
         "pack": serving.version or None if serving else None,
         **extra,
         "drops": total.drops,
+        "uninspected": total.uninspected,
         "replies": total.replies,
         "errors": total.errors,
         "gaps": {
@@ -75,6 +76,6 @@ def _state(serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int
         packets=total.packets,
         blocked=total.blocked,
         neutralised=total.neutralised,
-        bypassed=total.missed + total.shed + gaps.packets,
+        bypassed=total.missed + total.shed + gaps.packets - gaps.counted,
         events_lost=total.lost + lost,
     )

@@ -11,20 +11,24 @@ import logging
 import secrets
 import select
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from omamori.firmware.bridge import status
+from omamori.firmware.bridge.beside import Beside
+from omamori.firmware.bridge.crashes import Crashes
 from omamori.firmware.bridge.gaps import Gap, Gaps, Offer
 from omamori.firmware.bridge.generation import Generation, Member, Pack
 from omamori.firmware.bridge.nursery import Load, Post
+from omamori.firmware.bridge.overload import Overload
 from omamori.firmware.bridge.report import Kind
 from omamori.firmware.bridge.selftest import PASSED, SelfTest
 from omamori.firmware.bridge.stillness import Stillness
 from omamori.firmware.bridge.wiring import Timing, Wiring
-from omamori.firmware.host.firewall import Firewall, FirewallError, Plan, QueuePair
+from omamori.firmware.host.firewall import Firewall, FirewallError
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.rules import KINDS, Plan, Queues
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.firmware.host.system import notify
 from omamori.protocol.messages import Log
@@ -33,16 +37,6 @@ _LOG = logging.getLogger(__name__)
 _NUMBERS: Final = 1_000_000
 """Detection numbers of one worker."""
 _EVERYTHING: Final = "all traffic"
-
-
-class Beside(Protocol):
-    """What else of the traffic is looked at, beside the workers; it only tells."""
-
-    def fileno(self) -> int: ...
-
-    def work(self) -> Iterable[bytes]:
-        """Message bodies; called in every round, never waits."""
-        ...
 
 
 class Supervisor:
@@ -71,14 +65,15 @@ class Supervisor:
         self._loading: Generation | None = None
         self._leaving: list[Generation] = []
         self._unusable: set[Pack] = set()
-        self._crashes: dict[int, list[float]] = {}
+        self._crashes = Crashes(self._timing.crashes)
         self._births = secrets.randbelow(5000)
         self._not_before = 0.0
-        self._mend_at: dict[int, float] = {}
+        self._heard_at = 0.0
         self._forgive_at = 0.0
         self._next_status = 0.0
         self._gaps = Gaps(self._bypassed)
         self._gaps.begin(_EVERYTHING)
+        self._overload = Overload()
         self._stillness = Stillness()
         self._self_test = SelfTest()
         self._link = tuple(link)
@@ -96,6 +91,7 @@ class Supervisor:
             self._say("warning", found)
         while not self._stopping:
             self._wait()
+            self._heard_at = time.monotonic()
             self._listen()
             self._bury()
             self._watch()
@@ -195,7 +191,8 @@ class Supervisor:
             self._retire_draining()
 
     def _watch_member(self, member: Member, now: float) -> None:
-        silent = now - member.last_sign
+        # What it said while we were busy ourselves (the kernel's tools took long) was not heard yet.
+        silent = self._heard_at - member.last_sign
         if silent <= self._timing.silence or member.exited():
             self._stillness.alive(member.pid)
         elif silent > self._timing.starved or self._stillness.hangs(member.pid):
@@ -210,7 +207,7 @@ class Supervisor:
             return
         for index in range(serving.queues.count):
             missing = index not in serving.members and index not in serving.awaited
-            if missing and now >= self._mend_at.get(index, 0.0):
+            if missing and self._crashes.may_begin(index, now):
                 self._hatch(serving, index)
 
     def _choose_pack(self) -> None:
@@ -232,6 +229,10 @@ class Supervisor:
         if self._self_test.collect() and self._self_test.result != PASSED:
             self._say("error", f"the self-test {self._self_test.result}")
         now = time.monotonic()
+        if self._overload.due(now):
+            for gap in self._overload.look(self._totals.with_present(self._alive()).uninspected):
+                self._gaps.add(gap)
+                self._say_gap(gap)
         if now >= self._next_status:
             self._next_status = now + self._timing.status
             notify("WATCHDOG=1")
@@ -264,11 +265,10 @@ class Supervisor:
         except OSError as error:
             self._say("error", f"no worker could be started: {error}")
 
-    def _free_queues(self) -> QueuePair:
+    def _free_queues(self) -> Queues:
         taken = {one.queues.owner for one in (self._serving, self._draining) if one}
         owner, count = (1 if 1 not in taken else 2), self._wiring.workers
-        first = self._wiring.first_queue + 2 * count * (owner - 1)
-        return QueuePair(owner, first, first + count, count)
+        return Queues(owner, self._wiring.first_queue + KINDS * count * (owner - 1), count)
 
     def _hatch(self, generation: Generation, index: int) -> None:
         self._births += 1
@@ -325,10 +325,7 @@ class Supervisor:
 
     def _crashed(self, generation: Generation, member: Member) -> None:
         now, name = time.monotonic(), self._name(member.index)
-        recent = [at for at in self._crashes.get(member.index, []) if now - at < self._timing.crashes]
-        crashed = member.exit_code != 0  # else it made room
-        self._crashes[member.index] = [*recent, now] if crashed else recent
-        self._mend_at[member.index] = now + 0.2 * min(10, len(recent))
+        too_often = self._crashes.ended(member.index, now, crashed=member.exit_code != 0)
         self._mend()  # the next one begins while this is told
         self._gaps.begin(name)
         self._say(
@@ -336,8 +333,8 @@ class Supervisor:
         )
         if member.passing:
             self._say("error", f"a packet between {member.passing} ended it; that flow passes from now on")
-        if crashed and len(recent) >= 2 and self._others(generation.pack):
-            self._crashes.clear()
+        if too_often and self._others(generation.pack):
+            self._crashes.forget()
             self._serving = None
             self._leaving.append(generation)
             generation.end()
@@ -383,7 +380,8 @@ class Supervisor:
     def _bypassed(self) -> int | None:
         """Packets offered to the queues and not taken, as far as told; None while nothing is queued."""
         offered = self._offer.packets() if self._serving else None
-        return None if offered is None else offered - self._totals.with_present(self._alive()).packets
+        total = self._totals.with_present(self._alive())
+        return None if offered is None else offered - total.packets - total.missed
 
     def _write_status(self) -> None:
         named = {"serving": self._serving, "draining": self._draining, "loading": self._loading}

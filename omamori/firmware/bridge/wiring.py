@@ -36,7 +36,7 @@ class Wiring:
     outside_port: int
     first_queue: int = 0
     workers: int = 1
-    """Four queue numbers are used for each."""
+    """Eight queue numbers are used for each: four, and as many for the next generation."""
     slowness: float = 1.0
     """Of this machine, as `host/pace.py` says: what waits for inspection may wait so many times longer."""
     memory: int = 256 << 20

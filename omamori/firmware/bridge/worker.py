@@ -1,8 +1,7 @@
-"""The loop that inspects: two queues in, one engine, verdicts out.
+"""The loop that inspects: queues in, one engine, verdicts out.
 
-Packets of one queue are answered in order. An accepted one waits for its neighbours and is answered with them in one
-message; any other verdict first sends what waits. An engine that raises lets the packet pass, and so does a packet's age: one
-that has waited for half a second goes on uninspected, whatever holds the worker up. The worker ends when told
+Queues take turns, each with its own share of the time (`lane.py`). An engine that raises lets the packet pass, and so does a
+packet's age: one that has waited for half a second goes on uninspected, whatever holds the worker up. The worker ends when told
 to and its queues are empty, or when its supervisor is gone; it never decides about signatures or rules of the kernel.
 """
 
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
+from omamori.firmware.bridge.lane import Lane
 from omamori.firmware.bridge.last_packet import Exempt, LastPacket
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Counters, Kind, Reporter
@@ -21,17 +21,13 @@ from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.packet import parse
 from omamori.firmware.engine.verdict import DECIDED, Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
-from omamori.firmware.host.firewall import PROBE, Mark
-from omamori.firmware.host.nfqueue import Answer, PacketQueue, QueuedPacket
+from omamori.firmware.host.nfqueue import Answer, QueuedPacket
+from omamori.firmware.host.rules import PROBE, Mark
 
 BEAT: Final = 0.2
 """Seconds between two signs of life, at most."""
-_BATCH: Final = 32
-"""Packets answered together at most; more would only add delay."""
 _ROUND: Final = 256
-"""Packets of one queue before the other one and the clock get their turn."""
-_TURN: Final = 0.1
-"""Seconds of the same."""
+"""Packets of one queue in one turn, at most."""
 STALE: Final = 0.5
 """Seconds a packet may wait for inspection; then it passes without."""
 _FUTURE: Final = 3600.0
@@ -70,16 +66,15 @@ class Caution:
 
 
 class Worker:
-    """One inspector between two queues."""
+    """One inspector and its queues."""
 
     def __init__(
         self,
         inspector: Inspector,
-        scan: PacketQueue,
-        suspect: PacketQueue,
+        lanes: Sequence[Lane],
         reporter: Reporter,
         replies: Replies,
-        caution: "Caution",
+        caution: Caution,
         *,
         inside_port: int,
     ) -> None:
@@ -88,8 +83,7 @@ class Worker:
         self._stale = caution.stale
         self._inspector, self._reporter, self._inside = inspector, reporter, inside_port
         self._replies = replies
-        self._scan = _Lane(scan, rewriting=False)
-        self._suspect = _Lane(suspect, rewriting=True)
+        self._lanes = lanes
         self._stopping = False
         self._next_beat = 0.0
         self._next_complaint: dict[str, float] = {}
@@ -100,25 +94,26 @@ class Worker:
 
     def run(self) -> None:
         """Until stopped, or the supervisor is gone."""
-        lanes = {lane.queue.fileno(): lane for lane in (self._scan, self._suspect)}
+        lanes = [(lane.queue.fileno(), lane) for lane in self._lanes]
         poll = select.poll()
-        for descriptor in (*lanes, self._reporter.fileno()):
+        for descriptor in (*(number for number, _ in lanes), self._reporter.fileno()):
             poll.register(descriptor, select.POLLIN)
         while not self._reporter.closed:
-            ready = [descriptor for descriptor, _ in poll.poll(0 if self._stopping else 1000 * BEAT)]
-            if self._stopping and not any(descriptor in lanes for descriptor in ready):
+            ready = {descriptor for descriptor, _ in poll.poll(0 if self._stopping else 1000 * BEAT)}
+            if self._reporter.fileno() in ready:
+                self._reporter.closed = True
+            waiting = [lane for descriptor, lane in lanes if descriptor in ready]
+            if self._stopping and not waiting:
                 break
-            for descriptor in ready:
-                if descriptor in lanes:
-                    self._serve(lanes[descriptor])
-                else:
-                    self._reporter.closed = True
+            for lane in waiting:
+                self._serve(lane)
             self._housekeeping()
         self._tell()
         self._reporter.beat(self.counters)
 
-    def _serve(self, lane: "_Lane") -> None:
-        queue, until = lane.queue, time.time() + _TURN
+    def _serve(self, lane: Lane) -> None:
+        queue, turn = lane.queue, lane.kind.turn
+        until = time.time() + turn
         for _ in range(_ROUND):
             packet = queue.receive()
             if packet is None:
@@ -129,15 +124,15 @@ class Worker:
             else:
                 self._count(lane, packet)
                 self._answer(lane, packet, self._judge(lane, packet, now))
-            if not now < until <= now + _TURN:  # or the clock was set
+            if not now < until <= now + turn:  # or the clock was set
                 break
         self._last.clear()
         lane.flush()
         self._tell()
 
-    def _judge(self, lane: "_Lane", packet: QueuedPacket, now: float) -> Verdict:
+    def _judge(self, lane: Lane, packet: QueuedPacket, now: float) -> Verdict:
         if packet.arrived and self._stale < now - packet.arrived < _FUTURE:
-            return self._shed()
+            return self._shed(lane)
         if self._exempt and self._exempt.has(packet.data):
             return DECIDED
         self._last.note(packet.data)
@@ -146,13 +141,13 @@ class Worker:
                 packet.data,
                 now=now,
                 from_inside=packet.in_port == self._inside,
-                rewriting=lane.rewriting,
+                rewriting=lane.kind.rewriting,
             )
         except Exception as error:  # noqa: BLE001 - whatever the engine does, traffic passes
             self._complain(error)
             return Pass()
 
-    def _probe(self, lane: "_Lane", packet: QueuedPacket, now: float) -> None:
+    def _probe(self, lane: Lane, packet: QueuedPacket, now: float) -> None:
         """The self-test's packet is inspected like any other, then overwritten; it is not counted as traffic."""
         errors = self.counters.errors
         lane.gap(packet.id)
@@ -162,14 +157,17 @@ class Worker:
         else:
             lane.accept(packet.id)
 
-    def _shed(self) -> Verdict:
+    def _shed(self, lane: Lane) -> Verdict:
         self.counters.shed += 1
-        self._say(
-            "overloaded", "overloaded: packets that waited too long pass uninspected", self.counters.shed
-        )
+        self._overloaded(lane, 1, "packets that waited too long pass uninspected")
         return _SHED
 
-    def _answer(self, lane: "_Lane", packet: QueuedPacket, verdict: Verdict) -> None:
+    def _overloaded(self, lane: Lane, packets: int, what: str) -> None:
+        kind, uninspected = lane.kind.name, self.counters.uninspected
+        uninspected[kind] = uninspected.get(kind, 0) + packets
+        self._say(f"overloaded {kind} {what}", f"overloaded: {what} ({kind})", uninspected[kind])
+
+    def _answer(self, lane: Lane, packet: QueuedPacket, verdict: Verdict) -> None:
         match verdict:
             case Pass():
                 lane.accept(packet.id)
@@ -188,7 +186,7 @@ class Worker:
             case unhandled:
                 assert_never(unhandled)
 
-    def _stop(self, lane: "_Lane", packet: QueuedPacket, verdict: Block | Drop) -> None:
+    def _stop(self, lane: Lane, packet: QueuedPacket, verdict: Block | Drop) -> None:
         """The packet goes no further, nor does its flow after a Block; a last word of ours may take its place."""
         self.counters.drop(verdict.guard.value if verdict.guard else _BLOCKED_FLOW)
         self.counters.replies += len(verdict.replies)
@@ -201,16 +199,19 @@ class Worker:
         else:
             lane.answer(packet.id, Answer.ACCEPT, payload=instead)
 
-    def _suspected(self, lane: "_Lane", packet: QueuedPacket) -> None:
+    def _suspected(self, lane: Lane, packet: QueuedPacket) -> None:
         """A packet that is in the suspect queue already goes on, or it would come back for ever."""
-        if lane.rewriting:
+        if lane.kind.rewriting:
             lane.accept(packet.id)
         else:
             lane.answer(packet.id, Answer.REPEAT, mark=Mark.SUSPECT)
 
-    def _count(self, lane: "_Lane", packet: QueuedPacket) -> None:
+    def _count(self, lane: Lane, packet: QueuedPacket) -> None:
         self.counters.packets += 1
-        self.counters.missed += lane.gap(packet.id)
+        missed = lane.gap(packet.id)
+        if missed:
+            self.counters.missed += missed
+            self._overloaded(lane, missed, "packets that no queue had room for pass uninspected")
         self._replies.seen(packet)
 
     def _complain(self, error: Exception) -> None:
@@ -266,38 +267,3 @@ def _overwritten(data: bytes) -> bytes:
     except PacketError:
         return data
     return with_payload(whole, whole.payload.replace(QUESTION, ANSWER))
-
-
-class _Lane:
-    """One queue and the accepted packets of it that are not answered yet."""
-
-    __slots__ = ("_held", "_last", "_waiting", "queue", "rewriting")
-
-    def __init__(self, queue: PacketQueue, *, rewriting: bool) -> None:
-        self.queue, self.rewriting = queue, rewriting
-        self._held = 0
-        self._waiting = 0
-        self._last = 0
-
-    def accept(self, packet: int) -> None:
-        self._held = packet
-        self._waiting += 1
-        if self._waiting >= _BATCH:
-            self.flush()
-
-    def answer(
-        self, packet: int, answer: Answer, *, mark: int | None = None, payload: bytes | None = None
-    ) -> None:
-        self.flush()
-        self.queue.verdict(packet, answer, mark=mark, payload=payload)
-
-    def flush(self) -> None:
-        if self._waiting:
-            self.queue.accept_up_to(self._held)
-            self._waiting = 0
-
-    def gap(self, packet: int) -> int:
-        """Ids between the last packet and this one: the kernel counted them, but no buffer took them."""
-        skipped = packet - self._last - 1 if self._last else 0
-        self._last = packet
-        return max(0, skipped)

@@ -78,7 +78,7 @@ class PacketQueue:
     """A bound queue. Verdicts are sent at once; whoever holds back an ACCEPT sends it with `accept_up_to`."""
 
     def __init__(
-        self, number: int, *, gso: bool, longest: int = 4096, buffer: int = 64 * 1024 * 1024
+        self, number: int, *, gso: bool, longest: int = 1 << 20, buffer: int = 64 * 1024 * 1024
     ) -> None:
         """Bind queue `number` with fail-open. Raises QueueError."""
         self.number = number

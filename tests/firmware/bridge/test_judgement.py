@@ -12,7 +12,8 @@ from lab.namespaces import wait_until
 from omamori.firmware.bridge.gaps import Gaps, Offer
 from omamori.firmware.bridge.last_packet import Exempt, LastPacket
 from omamori.firmware.bridge.stillness import Stillness
-from omamori.firmware.host.firewall import FirewallError, Iptables, Nft, Plan
+from omamori.firmware.host.firewall import FirewallError, Iptables, Nft
+from omamori.firmware.host.rules import Plan
 from tests.firmware.engine.conversation import PC, SITE, Tcp, datagram
 
 # --- gaps

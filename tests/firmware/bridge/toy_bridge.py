@@ -1,7 +1,7 @@
 """The real supervisor, workers, queues and kernel rules around a toy inspector, so that the data path is tested alone.
 
 Run as a program. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
-overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `hoard` and `leak` (8 MB each, which can or cannot be
+overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `toil` (a millisecond each), `hoard` and `leak` (8 MB each, which can or cannot be
 given back), `die`, and `broken` (loading
 raises).
 """
@@ -48,6 +48,8 @@ class Toy:
             LEAKED.append(bytearray(8 << 20))
         if has("drag"):
             time.sleep(0.1)
+        if has("toil"):
+            time.sleep(0.001)
         if has("die"):
             os.kill(os.getpid(), signal.SIGKILL)
         if has("block"):

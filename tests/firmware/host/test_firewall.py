@@ -5,22 +5,12 @@ import subprocess
 import pytest
 
 from lab.namespaces import PYTHON, guarded_line, wait_until
-from omamori.firmware.host.firewall import (
-    FirewallError,
-    Iptables,
-    Mark,
-    Nft,
-    Plan,
-    QueuePair,
-    choose,
-    iptables_rules,
-    nft_rules,
-    prepare_bridge,
-)
+from omamori.firmware.host.firewall import FirewallError, Iptables, Nft, choose, prepare_bridge
+from omamori.firmware.host.rules import Mark, Plan, Queues, iptables_rules, nft_rules
 
-PLAIN = Plan("br0", ("wan0", "lan0"), QueuePair(1, 0, 1))
-SWAP = Plan("br0", ("wan0", "lan0"), QueuePair(2, 2, 3), QueuePair(1, 0, 1))
-SEVERAL = Plan("br0", ("wan0", "lan0"), QueuePair(2, 8, 12, count=4), QueuePair(1, 0, 4, count=4))
+PLAIN = Plan("br0", ("wan0", "lan0"), Queues(1, 0))
+SWAP = Plan("br0", ("wan0", "lan0"), Queues(2, 4), Queues(1, 0))
+SEVERAL = Plan("br0", ("wan0", "lan0"), Queues(2, 16, count=4), Queues(1, 0, count=4))
 SEEN = 0x77
 """A packet mark."""
 STANDBY = Plan("br0", ("wan0", "lan0"))
@@ -72,12 +62,12 @@ def test_the_bridge_switches_are_written_only_where_they_are_off(tmp_path):
 
 
 def test_every_queue_rule_has_bypass():
-    for text, word in (
-        (nft_rules(SWAP), "queue flags bypass to"),
-        (iptables_rules(SWAP, ipv6=False), "--queue-bypass"),
+    for text, word, count in (
+        (nft_rules(SWAP), "queue flags bypass to", 12),  # each end's port in a rule of its own
+        (iptables_rules(SWAP, ipv6=False), "--queue-bypass", 10),
     ):
         queueing = [line for line in text.splitlines() if "queue" in line.lower()]
-        assert len(queueing) == 6
+        assert len(queueing) == count
         assert all(word in line for line in queueing)
 
 
@@ -88,15 +78,17 @@ def test_a_draining_pair_comes_first_and_new_flows_go_to_the_current_one():
         if "NFQUEUE" in line or "0x200/0xf00" in line
     ]
     numbers = [rule.partition("--queue-num ")[2].partition(" ")[0] for rule in rules]
-    assert numbers == ["1", "0", "", "3", "3", "2"]
+    assert numbers == ["1", "0", "2", "3", "", "5", "5", "4", "6", "7"]
 
 
 def test_workers_share_a_range_of_queues():
     nft, iptables = nft_rules(SEVERAL), iptables_rules(SEVERAL, ipv6=False)
-    for first, last in ((0, 3), (4, 7), (8, 11), (12, 15)):
+    for first, last in ((first, first + 3) for first in range(0, 32, 4)):
         assert f"queue flags bypass to {first}-{last}" in nft
         assert f"--queue-balance {first}:{last} --queue-bypass" in iptables
-    assert [SEVERAL.current.of_worker(index) for index in range(4)] == [(8, 12), (9, 13), (10, 14), (11, 15)]
+    assert [SEVERAL.current.of_worker(index) for index in range(4)] == [
+        (16 + index, 20 + index, 24 + index, 28 + index) for index in range(4)
+    ]
 
 
 @pytest.mark.root
@@ -134,7 +126,7 @@ def test_both_backends_keep_bare_segments_in_the_kernel_and_see_every_payload():
         assert load_nft(line, counting(nft_rules(PLAIN))).returncode == 0
         for family in ("iptables", "ip6tables"):
             rules = iptables_rules(PLAIN, ipv6=family == "ip6tables").replace(
-                "-j NFQUEUE --queue-num 0 --queue-bypass", "-p tcp"
+                " -j NFQUEUE --queue-num 0 --queue-bypass", ""
             )
             command = line.unit.command(f"{family}-restore", "--noflush")
             subprocess.run(command, input=rules, text=True, check=True, capture_output=True)
@@ -154,12 +146,11 @@ def load_nft(line, text):
 
 def counting(rules):
     """The same rules, with TCP packets marked in place of each queue: nft 1.0.6 crashes when it lists such rules."""
-    lines = [
-        text.split("queue flags")[0] + f"meta l4proto tcp meta mark set {SEEN:#x}"
-        if "queue flags" in text
-        else text
-        for text in rules.splitlines()
-    ]
+    lines = []
+    for text in rules.splitlines():
+        match, queue, _ = text.partition("counter queue flags")
+        which = "" if "udp" in match or "tcp" in match else "meta l4proto tcp "
+        lines.append(f"{match}{which}meta mark set {SEEN:#x}" if queue else text)
     return "\n".join(lines) + "\n"
 
 
@@ -190,8 +181,9 @@ def seen_by_nft(line, family):
 
 
 def seen_by_iptables(line, family):
+    """TCP; behind it stand the rules for both kinds of datagrams."""
     rules = line.unit.run(family, "-t", "mangle", "-nvxL", "OMAMORI").stdout.strip().splitlines()
-    return int(rules[-1].split()[0])
+    return int(rules[-3].split()[0])
 
 
 def test_marks_are_what_the_contract_says():
