@@ -1,8 +1,5 @@
 """Detections with their export, hosts, wiring."""
 
-import csv
-import json
-from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from django.db.models import QuerySet
@@ -11,9 +8,9 @@ from ninja import Query, Router, Schema
 from ninja.pagination import paginate
 from pydantic import AwareDatetime, Field
 
-from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
+from omamori.fleet.api.downloads import download
 from omamori.fleet.detections import export, queries
 from omamori.fleet.detections.models import Detection
 from omamori.fleet.lan.customer import describe
@@ -55,10 +52,7 @@ def export_detections(
     request: HttpRequest, wanted: Query[DetectionQuery], form: Literal["csv", "jsonl"] = "csv"
 ) -> StreamingHttpResponse:
     """Every matching detection: CSV for spreadsheets, or a JSON object a line."""
-    kind = "text/csv; charset=utf-8" if form == "csv" else "application/jsonl"
-    lines = (_csv if form == "csv" else _jsonl)(actor(request), wanted.wanted())
-    name = f'attachment; filename="detections.{form}"'
-    return StreamingHttpResponse(lines, content_type=kind, headers={"Content-Disposition": name})
+    return download("detections", form, export.COLUMNS, export.rows(actor(request), wanted.wanted()))
 
 
 @router.get("/detections/{detection}", response=schemas.DetectionOut)
@@ -97,22 +91,3 @@ def list_wiring(
 ) -> QuerySet[Wiring]:
     """The present diagnosis of each unit, or all of them; newest first."""
     return wiring(actor(request), unit=unit, current=not history)
-
-
-class _Line:
-    """A file that gives back what csv writes to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv(who: Actor, wanted: queries.Filter) -> Iterator[str]:
-    table = csv.writer(_Line())
-    yield "\ufeff" + table.writerow(export.COLUMNS)  # Excel takes UTF-8 for what it is only with this mark
-    for row in export.rows(who, wanted):
-        yield table.writerow(export.for_spreadsheet(row).values())
-
-
-def _jsonl(who: Actor, wanted: queries.Filter) -> Iterator[str]:
-    for row in export.rows(who, wanted):
-        yield json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,6 +1,5 @@
 """Which hosts ought to be covered, and which are."""
 
-import csv
 from datetime import UTC, datetime
 
 from django.db.models import QuerySet
@@ -11,8 +10,8 @@ from ninja.pagination import paginate
 from omamori.fleet.accounts.queries import site as visible_site
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
+from omamori.fleet.api.downloads import spreadsheet
 from omamori.fleet.api.paging import Pages
-from omamori.fleet.detections.export import for_spreadsheet
 from omamori.fleet.lan import customer, queries
 from omamori.fleet.lan.attention import Reason, attention
 from omamori.fleet.lan.attention import plain as plain_row
@@ -118,13 +117,8 @@ def get_coverage_table(request: HttpRequest, site: schemas.Key) -> HttpResponse:
 
 def table(found: Report) -> HttpResponse:
     """A report as a CSV file."""
-    name = f'attachment; filename="coverage-{found.site.pk}-{found.at:%Y%m%d}.csv"'
-    answer = HttpResponse(content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
-    answer.write("\ufeff")  # Excel takes UTF-8 for what it is only with this mark
-    writer = csv.DictWriter(answer, COLUMNS)
-    writer.writeheader()
-    writer.writerows(for_spreadsheet(plain(row)) for row in found.rows)
-    return answer
+    name = f"coverage-{found.site.pk}-{found.at:%Y%m%d}"
+    return spreadsheet(name, COLUMNS, map(plain, found.rows))
 
 
 class AttentionOut(Schema):

@@ -1,8 +1,5 @@
 """Usage of applications and site categories: sums and the export of daily rows."""
 
-import csv
-import json
-from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -10,10 +7,9 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
-from omamori.fleet.detections.export import for_spreadsheet
+from omamori.fleet.api.downloads import download
 from omamori.fleet.usage import queries
 
 router = Router()
@@ -67,26 +63,4 @@ def export_usage(
     request: HttpRequest, wanted: Query[UsageQuery], form: Literal["csv", "jsonl"] = "csv"
 ) -> StreamingHttpResponse:
     """Every matching daily row: CSV for spreadsheets, or a JSON object a line."""
-    kind = "text/csv; charset=utf-8" if form == "csv" else "application/jsonl"
-    lines = (as_csv if form == "csv" else as_jsonl)(actor(request), wanted.wanted())
-    name = f'attachment; filename="usage.{form}"'
-    return StreamingHttpResponse(lines, content_type=kind, headers={"Content-Disposition": name})
-
-
-class _Line:
-    """A file that gives back what csv writes to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def as_csv(who: Actor, wanted: queries.Filter) -> Iterator[str]:
-    table = csv.writer(_Line())
-    yield "\ufeff" + table.writerow(queries.COLUMNS)  # Excel takes UTF-8 for what it is only with this mark
-    for row in queries.exported(who, wanted):
-        yield table.writerow(for_spreadsheet(row).values())
-
-
-def as_jsonl(who: Actor, wanted: queries.Filter) -> Iterator[str]:
-    for row in queries.exported(who, wanted):
-        yield json.dumps(row, ensure_ascii=False) + "\n"
+    return download("usage", form, queries.COLUMNS, queries.exported(actor(request), wanted.wanted()))

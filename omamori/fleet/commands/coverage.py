@@ -1,16 +1,13 @@
 """`coverage`: which hosts of a site are protected; `attention`: which units need the help desk."""
 
-import csv
 import json
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
 
 from omamori.fleet.accounts.actor import System
-from omamori.fleet.commands.output import json_option, show
-from omamori.fleet.detections.export import for_spreadsheet
+from omamori.fleet.commands.output import json_option, show, write
 from omamori.fleet.lan.attention import attention as listed
 from omamori.fleet.lan.attention import plain as plain_row
 from omamori.fleet.lan.coverage import COLUMNS, document, plain, report
@@ -28,9 +25,7 @@ def coverage(site: int, *, as_csv: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(document(found), ensure_ascii=False, indent=1))
     elif as_csv:
-        table = csv.DictWriter(sys.stdout, COLUMNS)
-        table.writeheader()
-        table.writerows(for_spreadsheet(plain(row)) for row in found.rows)
+        write("csv", COLUMNS, map(plain, found.rows))
     else:
         show([found.counts], as_json=False, empty="")
         columns = ("state", "name", "mac", "kind", "unit", "last_seen")

@@ -1,15 +1,13 @@
 """`detections`, `wiring`, `log`, `prune`."""
 
-import csv
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from omamori.fleet.accounts.actor import System
-from omamori.fleet.commands.output import json_option, limit_option, show
+from omamori.fleet.commands.output import form_option, json_option, limit_option, show, write
 from omamori.fleet.detections import export as exporting
 from omamori.fleet.detections.queries import Filter
 from omamori.fleet.detections.queries import detections as visible_detections
@@ -79,24 +77,10 @@ def _short(row: Mapping[str, object]) -> dict[str, object]:
 
 @detections.command("export")
 @_UNIT
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json"]),
-    default="csv",
-    show_default=True,
-    help="Of the output.",
-)
+@form_option
 def export(unit: str, form: str) -> None:
     """All detections to stdout: CSV for spreadsheets, or a JSON object a line."""
-    rows = exporting.rows(CLI, Filter(unit=unit))
-    if form == "json":
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
-        return
-    table = csv.DictWriter(sys.stdout, exporting.COLUMNS)
-    table.writeheader()
-    table.writerows(map(exporting.for_spreadsheet, rows))
+    write(form, exporting.COLUMNS, exporting.rows(CLI, Filter(unit=unit)))
 
 
 @click.group()

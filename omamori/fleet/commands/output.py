@@ -1,6 +1,7 @@
 """How listings are printed: aligned columns for people, one JSON document for programs."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -8,6 +9,8 @@ from unicodedata import east_asian_width
 
 import click
 from django.utils import timezone
+
+from omamori.fleet.tables import csv_lines, json_lines
 
 Row = Mapping[str, object]
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -23,6 +26,21 @@ def limit_option(command: Command) -> Command:
     help_text = "Print at most this many."
     kind = click.IntRange(1, 1_000_000)
     return click.option("--limit", type=kind, default=100, show_default=True, help=help_text)(command)
+
+
+def form_option(command: Command) -> Command:
+    """The `--format` option of exports."""
+    kind = click.Choice(["csv", "json"])
+    option = click.option(
+        "--format", "form", type=kind, default="csv", show_default=True, help="Of the output."
+    )
+    return option(command)
+
+
+def write(form: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """An export to stdout: CSV for spreadsheets, or a JSON object a line."""
+    lines = csv_lines(columns, rows) if form == "csv" else json_lines(rows)
+    sys.stdout.writelines(lines)
 
 
 def show(rows: Iterable[Row], *, as_json: bool, empty: str) -> None:

@@ -1,16 +1,12 @@
 """`usage`: sums of what hosts used, and the export of daily rows."""
 
-import csv
-import json
-import sys
 from datetime import date, timedelta
 
 import click
 from django.utils import timezone
 
 from omamori.fleet.accounts.actor import System
-from omamori.fleet.commands.output import json_option, limit_option, show
-from omamori.fleet.detections.export import for_spreadsheet
+from omamori.fleet.commands.output import form_option, json_option, limit_option, show, write
 from omamori.fleet.usage import queries
 
 CLI = System("command line")
@@ -52,24 +48,11 @@ def list_usage(
 @usage.command("export")
 @_UNIT
 @_DAYS
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json"]),
-    default="csv",
-    show_default=True,
-    help="Of the output.",
-)
+@form_option
 def export(unit: str, days: int, form: str) -> None:
     """Daily rows to stdout: CSV for spreadsheets, or a JSON object a line."""
     rows = queries.exported(CLI, queries.Filter(unit=unit, since=_first(days)))
-    if form == "json":
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
-        return
-    table = csv.DictWriter(sys.stdout, queries.COLUMNS)
-    table.writeheader()
-    table.writerows(map(for_spreadsheet, rows))
+    write(form, queries.COLUMNS, rows)
 
 
 def _first(days: int) -> date:

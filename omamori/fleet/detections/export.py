@@ -1,6 +1,6 @@
 """Detections as flat rows for programs and spreadsheets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 
 from omamori.fleet.accounts.actor import Actor
@@ -13,7 +13,6 @@ COLUMNS = (
     "destination_address", "destination_port", "host_name", "host_mac", "host_shared",
 )  # fmt: skip
 """In order."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | None
 
@@ -26,14 +25,6 @@ def rows(actor: Actor, wanted: Filter) -> Iterator[dict[str, Cell]]:
 def row(detection: Detection) -> dict[str, Cell]:
     """One detection by `COLUMNS`; times in ISO 8601, UTC."""
     return {column: _cell(detection, column) for column in COLUMNS}
-
-
-def for_spreadsheet(flat: Mapping[str, Cell]) -> dict[str, Cell]:
-    """The same with text that a spreadsheet would run as a formula made harmless by an apostrophe."""
-    return {
-        column: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-        for column, value in flat.items()
-    }
 
 
 def _cell(detection: Detection, column: str) -> Cell:

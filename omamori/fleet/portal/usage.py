@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from omamori.fleet.accounts.actor import Member
-from omamori.fleet.api.usage import as_csv
+from omamori.fleet.api.downloads import spreadsheet
 from omamori.fleet.portal.access import unit_page
 from omamori.fleet.portal.cards import unit_cards
 from omamori.fleet.units.models import Unit
@@ -77,9 +77,8 @@ def unit_usage(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
 @unit_page
 def export(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
     """The daily rows behind the page, for spreadsheets."""
-    text = "".join(as_csv(actor, _wanted(request, unit, _span(request))))
-    headers = {"Content-Disposition": f'attachment; filename="usage-{unit.pk}.csv"'}
-    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
+    rows = queries.exported(actor, _wanted(request, unit, _span(request)))
+    return spreadsheet(f"usage-{unit.pk}", queries.COLUMNS, rows)
 
 
 def bars(sums: Any, days: int, today: date) -> list[Bar]:  # noqa: ANN401 - rows of a values() query

@@ -164,7 +164,7 @@ def test_nothing_is_lost_while_the_fleet_is_away(everything, box):
     assert everything.process.wait(40) == 0
     now = datetime.now(UTC)
     box.say(*[_seen(number, now) for number in range(1, 101)])
-    time.sleep(1)
+    until(lambda: box.status().get("outbox", 0) >= 100, "the unit keeps them")
     environment = {"OMAMORI_STATE": str(everything.state), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "omamori.fleet", "serve"]
     again = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
