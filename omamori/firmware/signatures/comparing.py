@@ -37,14 +37,16 @@ def judge(
     everyday: bool,
     as_json: bool,
 ) -> None:
-    """Replay captures through a pack and tell what is found, what is missing, and how fast."""
+    """Replay captures through a pack and tell what is found, what is missing, how fast, and (JSON) what changed."""
     try:
         wanted = [judging.Wanted(*named(text)) for text in must]
         found = judging.judge(file, against, clean, wanted, generated=everyday, progress=_tell)
+        changed = difference.compare(against, file) if against else None
     except _REFUSALS as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        told = asdict(found) | {"difference": asdict(changed) if changed else None}
+        click.echo(json.dumps(told, indent=2))
         return
     for each in found.clean:
         click.echo(f"clean {each.capture}: {each.packets} packets, {_told(each.found) or 'nothing found'}")

@@ -18,7 +18,7 @@ from omamori.firmware.signatures.replay import Options, replay_frames
 
 MOST_FRAMES = 400_000
 """Of one capture; a longer one is cut there."""
-_ENOUGH = 0.3
+_ENOUGH = 0.15
 """Seconds of processor time that each pack is measured for, at least."""
 _MOST_ROUNDS = 200
 

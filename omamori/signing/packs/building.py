@@ -69,11 +69,8 @@ class Pipeline:
 
     def build(self, description: Description, wishes: Wishes) -> Report:
         """Raises SigningError; GateError once the refused report is written. OSError."""
-        with self._repository.locked():
-            last = self._last()
-            with Client(wishes.ca) as client:
-                collector = Collector(client, self._shelf, self._now, self._progress)
-                collected = collector.collect(description.feeds)
+        collected = self.fetch(description, wishes)
+        last = self._last()
         if last and not wishes.anyway and not wishes.version and _feeds(collected) == last.feeds:
             return Report(
                 str(last.version), "unchanged", "", 0, str(last.version), {}, tuple(collected), {}, {}, None
@@ -82,6 +79,11 @@ class Pipeline:
         with tempfile.TemporaryDirectory(prefix="omamori-pack-") as aside:
             made = Path(aside) / f"{version}.pack"
             return self._made(description, wishes, version, collected, last, made)
+
+    def fetch(self, description: Description, wishes: Wishes) -> list[Collected]:
+        """Only the feeds. Raises FeedError where one that is required is missing, OSError."""
+        with self._repository.locked(), Client(wishes.ca) as client:
+            return Collector(client, self._shelf, self._now, self._progress).collect(description.feeds)
 
     def _made(
         self,
@@ -100,7 +102,7 @@ class Pipeline:
         )
         self._progress("judging")
         judged = self._workshop.judge(made, last.path if last else None, description.gates)
-        compared = self._workshop.compare(last.path, made) if last else None
+        compared = judged.pop("difference")
         wrong = gates.reasons(gates.Facts(built, judged, compared), description.gates)
         report = Report(
             str(version),

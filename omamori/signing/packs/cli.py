@@ -20,20 +20,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHOWN = 20
 
 
-class VersionType(click.ParamType):
-    """A version on the command line."""
-
-    name = "version"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Version:  # noqa: ANN401 - click's signature
-        """Exit code 2 for what is none."""
-        try:
-            return value if isinstance(value, Version) else Version.parse(value)
-        except ProtocolError as error:
-            self.fail(str(error), param, ctx)
-
-
-VERSION = VersionType()
+def version_of(text: str) -> Version:
+    """Exit code 2 for what is none."""
+    try:
+        return Version.parse(text)
+    except ProtocolError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _changes(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,6 +36,11 @@ def _changes(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--dry-run", "dry", is_flag=True, help="Check and explain; sign nothing.")(command)
 
 
+_ca = click.option(
+    "--ca", type=_FILE, help="PEM certificates to believe for https, in place of the system's."
+)
+
+
 @click.group("pack")
 def group() -> None:
     """Build signature packs from feeds, try them on few units, give them to all, take them back."""
@@ -51,12 +48,14 @@ def group() -> None:
 
 @group.command()
 @click.argument("file", metavar="DESCRIPTION", type=_FILE)
-@click.option("--version", type=VERSION, help="The pack's version.  [default: by the date]")
+@click.option(
+    "--version", type=version_of, metavar="VERSION", help="The pack's version.  [default: by the date]"
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Put a copy of the pack here."
 )
 @click.option("--anyway", is_flag=True, help="Build although no feed changed.")
-@click.option("--ca", type=_FILE, help="PEM certificates to believe for https, in place of the system's.")
+@_ca
 @_changes
 @click.pass_obj
 def build(
@@ -85,7 +84,23 @@ def build(
 
 
 @group.command()
-@click.argument("version", type=VERSION)
+@click.argument("file", metavar="DESCRIPTION", type=_FILE)
+@_ca
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+@click.pass_obj
+def fetch(repository: Repository, file: Path, ca: Path | None, *, as_json: bool) -> None:
+    """Fetch and prove the feeds of DESCRIPTION and keep what is good; build nothing."""
+    wishes = building.Wishes(ca=ca)
+    found = building.Pipeline(repository, _now(), _progress).fetch(description.read(file), wishes)
+    if as_json:
+        print(json.dumps([to_wire(each) for each in found]))
+        return
+    for each in found:
+        print(f"{each.feed}: {each.state}, {each.before:,} -> {each.lines:,} lines")
+
+
+@group.command()
+@click.argument("version", type=version_of, metavar="VERSION")
 @click.option("--by", "rules", type=_FILE, metavar="DESCRIPTION", help="Its [channels] say what is wanted.")
 @click.option(
     "--evidence",
@@ -111,7 +126,7 @@ def promote(
 
 
 @group.command()
-@click.argument("version", type=VERSION)
+@click.argument("version", type=version_of, metavar="VERSION")
 @click.option("--reason", required=True, help="For operators and units.")
 @_changes
 @click.pass_obj

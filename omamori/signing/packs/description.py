@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -172,8 +172,8 @@ def _feed(table: "_Table", folder: Path) -> Feed:
         table.text("category", ""),
         table.texts("members"),
         _proof(table.table("proof"), folder),
-        table.mebibytes("largest-mib", Feed, "largest"),
-        table.mebibytes("unpacked-mib", Feed, "unpacked"),
+        table.mebibytes("largest-mib", 64),
+        table.mebibytes("unpacked-mib", 512),
         timedelta(seconds=table.number("seconds", 300, 1, 86_400)),
         timedelta(days=table.number("stale-days", 7, 0, 365)),
         table.number("shrink", 0.5, 0, 1),
@@ -209,7 +209,7 @@ def _proof(table: "_Table", folder: Path) -> Proof:
 def _gates(table: "_Table", folder: Path) -> Gates:
     made = Gates(
         table.number("load-share", 0.95, 0, 1),
-        table.mebibytes("largest-mib", Gates, "largest"),
+        table.mebibytes("largest-mib", 128),
         int(table.number("false-matches", 0, 0, 1_000_000)),
         table.texts("allowed"),
         table.number("slowdown", 1.5, 1, 1000),
@@ -287,9 +287,8 @@ class _Table:
             self.wrong(key, f"a number from {least:g} to {most:g}")
         return float(found)
 
-    def mebibytes(self, key: str, shape: type, name: str) -> int:
-        usual = next(each.default for each in fields(shape) if each.name == name)
-        return int(self.number(key, usual / (1 << 20), 0.001, 4096) * (1 << 20))
+    def mebibytes(self, key: str, usual: int) -> int:
+        return int(self.number(key, usual, 0.001, 4096) * (1 << 20))
 
     def table(self, key: str) -> "_Table":
         found = self._left.pop(key, {})

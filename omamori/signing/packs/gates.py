@@ -14,7 +14,7 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """JSON of `engine pack build`, `judge` and, where there is a pack before, `compare`."""
+    """JSON of `engine pack build` and `judge`; `compared` is None where there is no pack before."""
 
     built: Mapping[str, Any]
     judged: Mapping[str, Any]

@@ -25,7 +25,7 @@ from omamori.signing.packs.description import Feed, Kind
 from omamori.signing.packs.errors import FeedError
 
 _CHUNK = 1 << 20
-_MOST_MEMBERS = 20_000
+_MOST_MEMBERS = 5_000
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _CVD_HEAD = 512
 _NAMES = {

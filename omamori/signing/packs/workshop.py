@@ -63,17 +63,13 @@ class Workshop:
         return self._run("build", *words, "--json", epoch=int(created.timestamp()))
 
     def judge(self, pack: Path, against: Path | None, gates: Gates) -> dict[str, Any]:
-        """What it finds and misses in captures, and its speed beside another's. Raises WorkshopError."""
+        """What it finds and misses in captures, its speed beside another's, and what changed. Raises WorkshopError."""
         words = ["--against", str(against)] if against else []
         words += [word for path in (*gates.clean, *gates.carried) for word in ("--clean", str(path))]
         for must in gates.must:
             words += ["--must", _capture(must.path, must.signatures)]
         words += ["--everyday"] if gates.everyday else []
         return self._run("judge", str(pack), *words, "--json")
-
-    def compare(self, before: Path, now: Path) -> dict[str, Any]:
-        """What changed. Raises WorkshopError."""
-        return self._run("compare", str(before), str(now), "--json")
 
     def _run(self, *words: str, epoch: int | None = None) -> dict[str, Any]:
         command = [sys.executable, "-m", "omamori", "engine", "pack", *words]

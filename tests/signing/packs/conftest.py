@@ -60,6 +60,14 @@ class Bench:
         """The report of a build that must work."""
         return self.desk.signed("pack", "build", self.description, *words)
 
+    def fetch(self) -> dict[str, dict]:
+        """What a fetch that must work says of each feed."""
+        return {each["feed"]: each for each in self.desk.signed("pack", "fetch", self.description)}
+
+    def unfetched(self) -> str:
+        """Why a fetch that must not work did not."""
+        return self.desk.refused("pack", "fetch", self.description)
+
     def tried(self, *words: object) -> Result:
         return self.desk.sign("pack", "build", self.description, *words)
 
