@@ -10,17 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omamori.image import budgets
+from omamori.image import budgets, sbom
+from omamori.image import recipe as recipes
 from omamori.image.bundle import bundle_stage, name_of
 from omamori.image.disk import disk_stage
 from omamori.image.errors import BuildHostError
-from omamori.image.layers import Release, firmware_stage, system_stage, wheels_stage
+from omamori.image.layers import (
+    LOCK,
+    PROJECT,
+    Release,
+    firmware_sources,
+    firmware_stage,
+    system_stage,
+    template_sources,
+    wheels_stage,
+)
 from omamori.image.programs import run
-from omamori.image.rootfs import base_stage, tools_stage
+from omamori.image.rootfs import Sources, base_stage, tools_stage
+from omamori.image.sbom import contents_stage
 from omamori.image.seal import initrd_stage, root_stage, slots_stage
-from omamori.image.stages import Cache, hash_of
+from omamori.image.stages import Cache, hash_of, hash_of_tree
 from omamori.image.state import State
 
+LOCK_FILE = "packages.lock"
+INPUTS = "inputs"
 _NEEDED_GIB = 6
 
 
@@ -55,15 +68,16 @@ class Image:
         )
 
 
-def build(release: Release, state: State, cache: Cache) -> Image:
+def build(release: Release, state: State, cache: Cache, sources: Sources) -> Image:
     """Make what is missing. Raises ImageError."""
     check_host(state)
     recipe = release.recipe
     tools = cache.get(tools_stage(recipe))
-    base = cache.get(base_stage(recipe))
+    base = cache.get(base_stage(recipe, sources))
     initrd = cache.get(initrd_stage(base, recipe, tools))
+    wheels = cache.get(wheels_stage(base))
     layers = (
-        cache.get(wheels_stage(base)),
+        wheels,
         cache.get(firmware_stage(base, release)),
         cache.get(system_stage(base, release)),
     )
@@ -71,15 +85,20 @@ def build(release: Release, state: State, cache: Cache) -> Image:
     slots = cache.get(slots_stage(base, root, initrd, release, tools))
     disk = cache.get(disk_stage(root, slots, release, tools))
     bundle = cache.get(bundle_stage(root, slots, release))
+    contents = cache.get(contents_stage(base, wheels, release))
     report = _report(release, base=base, root=root, slots=slots, bundle=bundle)
     directory = state.image(recipe.variant, release.version, broken=release.broken)
-    sources = {
+    files = {
         "disk": disk / "disk.raw",
         "bundle": bundle / name_of(release),
         "kernel": slots / "kernel",
         "initrd": slots / "initrd",
+        "packages": base / LOCK_FILE,
+        "sbom": contents / sbom.NAME,
+        "licences": contents / sbom.LICENCES,
     }
-    _collect(directory, sources, report)
+    _collect(directory, files, report)
+    _keep_inputs(directory, release)
     return Image.open(directory)
 
 
@@ -133,6 +152,7 @@ def _report(release: Release, *, base: Path, root: Path, slots: Path, bundle: Pa
         "broken": release.broken,
         "roothash": (root / "roothash").read_text(),
         "command_line": (slots / "slot-a.cmdline").read_text(),
+        "inputs": inputs_of(release, base),
         "figures": figures,
         "budgets": budgets.check(release.recipe.variant, figures),
         "packages": packages,
@@ -161,6 +181,23 @@ def trust_of(state: State) -> Path | None:
     return found if found.exists() else None
 
 
-def inputs_of(release: Release) -> dict[str, str]:
-    """The outside files a release takes in, with their hashes: for the log of a build."""
-    return {str(path): hash_of(path) for path in (release.trust, release.pack) if path}
+def inputs_of(release: Release, base: Path) -> dict[str, str]:
+    """What the image was made from, as hashes: our own files, the locks of wheels and packages, what was handed in."""
+    ours = [*firmware_sources(), *template_sources(release.recipe), *recipes.files(release.recipe.variant)]
+    handed = {"trust": release.trust, "pack": release.pack}
+    return {
+        "sources": hash_of_tree(PROJECT, ours),
+        "wheels": hash_of(LOCK),
+        "packages": hash_of(base / LOCK_FILE),
+        **{name: hash_of(path) for name, path in handed.items() if path},
+    }
+
+
+def _keep_inputs(directory: Path, release: Release) -> None:
+    """What was handed in stays beside the image, so that it can be verified without it."""
+    for name, path in (("trust", release.trust), ("pack", release.pack)):
+        kept = directory / INPUTS / name
+        kept.unlink(missing_ok=True)
+        if path:
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, kept)

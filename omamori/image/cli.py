@@ -2,39 +2,22 @@
 
 import json
 import os
-import sys
-import time
 from pathlib import Path
 
 import click
 
 from omamori.image import build as building
+from omamori.image import evidence
 from omamori.image import recipe as recipes
 from omamori.image.errors import ImageError
 from omamori.image.layers import Release
+from omamori.image.packages import Lock, Store
+from omamori.image.progress import Lines
+from omamori.image.rootfs import Sources
 from omamori.image.stages import Cache
 from omamori.image.state import State
 from omamori.protocol.errors import VersionError
 from omamori.protocol.version import Version
-
-
-class Lines:
-    """Progress as lines on stderr: elapsed time, stage, and whether anything had to be made."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def started(self, name: str) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{self._elapsed()}  {name} ...", err=True, nl=False)
-
-    def ended(self, name: str, seconds: float, *, reused: bool) -> None:
-        start = "\r" if sys.stderr.isatty() else ""
-        done = "reused" if reused else f"made in {seconds:.1f} s"
-        click.echo(f"{start}{self._elapsed()}  {name:<9} {done}", err=True)
-
-    def _elapsed(self) -> str:
-        return f"{time.monotonic() - self._began:7.1f} s"
 
 
 @click.group()
@@ -67,6 +50,11 @@ def group() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Signature pack the unit starts with.",
 )
+@click.option(
+    "--locked",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Install exactly the Debian packages of this lock (packages.lock of an earlier image).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the image's manifest as JSON.")
 @click.option(
     "--dry-run", is_flag=True, help="Only say which stages there are and whether the recipe is in order."
@@ -78,6 +66,7 @@ def build(
     broken: str | None,
     trust: Path | None,
     pack: Path | None,
+    locked: Path | None,
     as_json: bool,
     dry_run: bool,
 ) -> None:
@@ -90,7 +79,8 @@ def build(
                 f"{variant} {release.version}: {release.recipe.description}; into {_place(state, release)}"
             )
             return
-        image = building.build(release, state, Cache(state.cache, Lines()))
+        sources = Sources(Store(state.packages), Lock.read(locked) if locked else None)
+        image = building.build(release, state, Cache(state.cache, Lines()), sources)
     except (ImageError, VersionError) as error:
         raise click.ClickException(str(error)) from error
     _show(image, as_json=as_json)
@@ -121,6 +111,10 @@ def list_variants(*, as_json: bool) -> None:
         return
     for name, text in described.items():
         click.echo(f"{name:<10} {text}")
+
+
+for command in (evidence.verify, evidence.show_contents, evidence.show_vulnerabilities):
+    group.add_command(command)
 
 
 def _release(

@@ -3,6 +3,7 @@
 Assembled by systemd-repart from files, without loop devices; the result is sparse.
 """
 
+import os
 from pathlib import Path
 
 from omamori.image.layers import Release
@@ -26,7 +27,7 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         "disk": release.recipe.disk,
         "version": str(release.version),
         "tools": tools.name,
-        "format": 3,
+        "format": 4,
     }
 
     def make(place: Path) -> None:
@@ -35,6 +36,8 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         for number, text in enumerate(_partitions(release), start=1):
             (definitions / f"{number}0.conf").write_text(text)
         (place / "loader.conf").write_text("timeout 0\neditor no\nauto-entries no\nauto-firmware no\n")
+        for path in (place / "loader.conf", *slots.glob("*.efi")):
+            os.utime(path, (release.recipe.epoch, release.recipe.epoch))  # the boot partition keeps them
         binds = {_OUT: place, "/srv/root": root, "/srv/slots": slots}
         Chroot(tools / "root", binds=binds).run(
             [

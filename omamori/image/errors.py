@@ -4,6 +4,9 @@ ImageError
 ├── RecipeError      a recipe cannot be read or contradicts itself
 ├── BuildHostError   this machine cannot build: not root, no space, a program is missing
 ├── ToolFailed       a program we ran failed; its last output lines are in the message
+├── LockError        a package lock cannot be read, or does not describe what was installed
+│   └── PackageGone  a pinned package is nowhere to be had any more
+├── EvidenceError    what is asked about an image cannot be answered: no list of contents, unreadable vulnerability data
 └── BudgetExceeded   the image is larger than budgets.toml allows
 """
 
@@ -26,3 +29,15 @@ class ToolFailed(ImageError):  # noqa: N818 - says what happened
 
 class BudgetExceeded(ImageError):  # noqa: N818 - says what happened
     """A figure is over its budget."""
+
+
+class LockError(ImageError):
+    """A package lock is wrong."""
+
+
+class PackageGone(LockError):  # noqa: N818 - says what happened
+    """A pinned package is not on the mirror any more."""
+
+
+class EvidenceError(ImageError):
+    """Nothing can be said about the contents of an image."""

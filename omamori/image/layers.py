@@ -77,7 +77,7 @@ def wheels_stage(base: Path) -> Stage:
 
 def firmware_stage(base: Path, release: Release) -> Stage:
     """Our own wheel: vocabulary and firmware only, no signing, fleet or image code."""
-    sources = [PROJECT / "omamori/__init__.py", *_python("protocol"), *_python("firmware")]
+    sources = firmware_sources()
     inputs = {
         "sources": hash_of_tree(PROJECT, sources),
         "version": str(release.version),
@@ -103,13 +103,23 @@ def firmware_stage(base: Path, release: Release) -> Stage:
     return Stage("firmware", inputs, make)
 
 
+def firmware_sources() -> list[Path]:
+    """Our own code in the image."""
+    return [PROJECT / "omamori/__init__.py", *_python("protocol"), *_python("firmware")]
+
+
+def template_sources(recipe: Recipe) -> list[Path]:
+    """The recipe's templates."""
+    return [path for name in recipe.templates for path in (TEMPLATES / name).rglob("*")]
+
+
 def system_stage(base: Path, release: Release) -> Stage:
     """Rendered configuration, users, enabled units, the root of trust and the factory pack."""
     recipe = release.recipe
     folders = [TEMPLATES / name for name in recipe.templates]
     values = _values(release)
     inputs = {
-        "templates": hash_of_tree(TEMPLATES, [path for folder in folders for path in folder.rglob("*")]),
+        "templates": hash_of_tree(TEMPLATES, template_sources(recipe)),
         "values": {key: value for key, value in values.items() if key != "ssh_host_key"},
         "units": [recipe.enable, recipe.mask, recipe.links, recipe.directories],
         "broken": release.damage and [release.damage.files, release.damage.command_line],

@@ -83,6 +83,11 @@ def variants(folder: Path = RECIPES) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml") if path.stem != "common")
 
 
+def files(variant: str, folder: Path = RECIPES) -> list[Path]:
+    """The files a recipe is read from."""
+    return [folder / f"{name}.toml" for name in ("common", variant)]
+
+
 def load(variant: str, folder: Path = RECIPES) -> Recipe:
     """Raises RecipeError when there is no such recipe or it cannot be read."""
     if variant not in variants(folder):

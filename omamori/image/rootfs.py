@@ -1,13 +1,20 @@
 """The Debian root: packages of the recipe, unpacked and configured once, never changed afterwards.
 
 Everything of ours lies in layers above it (`layers.py`), so a change of Python code never installs a package again.
+What was installed is recorded as a package lock; with a lock, the same files are installed again (`packages.py`).
 """
 
 import json
 import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from omamori.image.mirror import KEYRING, mirrors, source_lines
+from omamori.image.packages import ARCHIVES, Lock, Store, repository, taken
 from omamori.image.programs import run
 from omamori.image.recipe import Recipe
 from omamori.image.stages import Stage
@@ -16,46 +23,64 @@ _TOOLS = [
   "systemd-ukify", "systemd-boot-efi", "systemd-repart", "fdisk", "dosfstools", "mtools", "squashfs-tools", "cryptsetup-bin",
   "qemu-system-x86", "qemu-utils", "ovmf", "python3-pefile", "zstd",
 ]  # fmt: skip
+# Asked of apt while it still knows: where each installed file came from, and its hash in the signed index.
+_RECORD = r"""set -eu
+cd "$2"
+dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Package} ${Version} ${Architecture}\n' > installed
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+apt-get -q download --print-uris $(awk '{print $1 ":" $3 "=" $2}' installed) > uris
+cp --no-clobber "$1"/var/cache/apt/archives/*.deb .
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where packages come from: the mirror, or the files of a lock and nothing else."""
+
+    store: Store
+    lock: Lock | None = None
 
 
 def tools_stage(recipe: Recipe) -> Stage:
     """A chroot with the suite's own image tools and QEMU, whatever the build machine runs."""
     inputs = {"suite": recipe.suite, "packages": _TOOLS, "format": 1}
-    return Stage("tools", inputs, lambda place: _bootstrap(place / "root", recipe, _TOOLS, []))
+    return Stage(
+        "tools", inputs, lambda place: _bootstrap(place / "root", recipe, _TOOLS, _archive_lines(recipe))
+    )
 
 
-def base_stage(recipe: Recipe) -> Stage:
-    """`root/` and `packages.json` (name to version)."""
-    options = [f"path-exclude={p}" for p in recipe.path_exclude] + [
-        f"path-include={p}" for p in recipe.path_include
-    ]
+def base_stage(recipe: Recipe, sources: Sources) -> Stage:
+    """`root/`, `packages.json` (name to version) and `packages.lock`."""
+    options = [f"--dpkgopt=path-exclude={p}" for p in recipe.path_exclude]
+    options += [f"--dpkgopt=path-include={p}" for p in recipe.path_include]
     inputs = {
         "suite": recipe.suite,
         "components": recipe.components,
         "packages": sorted(recipe.packages),
         "options": options,
         "epoch": recipe.epoch,
-        "format": 1,
+        "lock": sources.lock and sources.lock.text(),
+        "format": 2,
     }
 
     def make(place: Path) -> None:
-        _bootstrap(place / "root", recipe, recipe.packages, options)
-        listing = run(
-            [
-                "dpkg-query",
-                f"--admindir={place / 'root/var/lib/dpkg'}",
-                "-W",
-                "-f",
-                "${Package} ${Version}\\n",
-            ]
-        )
-        packages = dict(line.split(" ", 1) for line in listing.splitlines())
+        if sources.lock:
+            _install_locked(place / "root", recipe, options, sources.lock, sources.store)
+            lock = sources.lock
+        else:
+            lock = _install_newest(place / "root", recipe, options, sources.store)
+        packages = {package.name: package.version for package in lock.packages}
         (place / "packages.json").write_text(json.dumps(packages, indent=1))
-        for old in (place / "root/etc/ssh").glob("ssh_host_*"):
-            old.unlink()
-        (place / "root/etc/machine-id").write_text("")
+        (place / "packages.lock").write_text(lock.text())
+        _settle(place / "root")
 
     return Stage("base", inputs, make)
+
+
+def installed(root: Path) -> list[str]:
+    """`name version architecture` of each package that dpkg knows in a root."""
+    words = "${Package} ${Version} ${Architecture}\n"
+    return run(["dpkg-query", f"--admindir={root / 'var/lib/dpkg'}", "-W", "-f", words]).splitlines()
 
 
 def kernel_of(base: Path) -> tuple[str, Path]:
@@ -64,8 +89,53 @@ def kernel_of(base: Path) -> tuple[str, Path]:
     return kernel.name.removeprefix("vmlinuz-"), kernel
 
 
-def _bootstrap(root: Path, recipe: Recipe, packages: list[str], options: list[str]) -> None:
+def _install_newest(root: Path, recipe: Recipe, options: list[str], store: Store) -> Lock:
+    """What the mirror has now; the files go to the store. Returns what was taken."""
+    with tempfile.TemporaryDirectory(prefix="omamori-packages-", dir=root.parent) as scratch:
+        hooks = [
+            "--skip=essential/unlink",
+            f'--customize-hook=sh -c {shlex.quote(_RECORD)} sh "$1" {scratch}',
+        ]
+        _bootstrap(root, recipe, recipe.packages, _archive_lines(recipe), [*options, *hooks])
+        found = Path(scratch)
+        lock = taken(
+            (found / "uris").read_text(), (found / "installed").read_text().splitlines(), _archives()
+        )
+        store.keep(found.glob("*.deb"))
+    return lock
+
+
+def _install_locked(root: Path, recipe: Recipe, options: list[str], lock: Lock, store: Store) -> None:
+    """The files of the lock only. Raises PackageGone, LockError when the recipe needs something else."""
+    files = store.fetch(lock, _archives())
+    with tempfile.TemporaryDirectory(prefix="omamori-packages-") as scratch:
+        repository(files, Path(scratch) / "local", recipe.suite)
+        line = f"deb [trusted=yes] copy:{scratch}/local ./"
+        _bootstrap(root, recipe, recipe.packages, [line], [*options, "--skip=essential/unlink"])
+    lock.check(installed(root))
+
+
+def _settle(root: Path) -> None:
+    """What differs from machine to machine goes: the mirror's name, keys and ids made while installing."""
+    (root / "etc/apt/sources.list").unlink(missing_ok=True)
+    for old in (root / "etc/ssh").glob("ssh_host_*"):
+        old.unlink()
+    (root / "etc/machine-id").write_text("")
+    shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
+
+
+def _archives() -> dict[str, str]:
+    return {name: address for name, address in zip(ARCHIVES, mirrors(os.environ), strict=True) if address}
+
+
+def _archive_lines(recipe: Recipe) -> list[str]:
     archive, security = mirrors(os.environ)
+    return source_lines(recipe.suite, recipe.components, archive, security)
+
+
+def _bootstrap(
+    root: Path, recipe: Recipe, packages: list[str], lines: list[str], options: Sequence[str] = ()
+) -> None:
     run(
         [
             "mmdebstrap",
@@ -78,10 +148,10 @@ def _bootstrap(root: Path, recipe: Recipe, packages: list[str], options: list[st
             f"--include={','.join(packages)}",
             "--aptopt=Apt::Install-Recommends false",
             "--aptopt=Acquire::Retries 3",
-            *[f"--dpkgopt={option}" for option in options],
+            *options,
             recipe.suite,
             str(root),
-            *source_lines(recipe.suite, recipe.components, archive, security),
+            *lines,
         ],
         environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
         timeout=1200,

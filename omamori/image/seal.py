@@ -3,8 +3,6 @@
 The root hash is on the kernel command line inside the UKI, so whatever verifies the UKI verifies every byte of the root.
 """
 
-import hashlib
-import json
 import re
 import shutil
 import uuid
@@ -16,7 +14,7 @@ from omamori.image.layers import Release
 from omamori.image.programs import Chroot, Overlay
 from omamori.image.recipe import Recipe
 from omamori.image.rootfs import kernel_of
-from omamori.image.stages import Stage
+from omamori.image.stages import Stage, hash_of
 
 SLOTS = ("a", "b")
 _OUT = "/run/out"
@@ -63,12 +61,12 @@ def root_stage(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path
         "layers": [f"{layer.parent.name}/{layer.name}" for layer in (base, *layers)],
         "options": [recipe.compression, recipe.block_size, recipe.squash_exclude, recipe.epoch],
         "tools": tools.name,
-        "format": 1,
+        "format": 2,
     }
 
     def make(place: Path) -> None:
         _squash(base, layers, recipe, tools, place)
-        hashed = _verity(json.dumps(inputs), tools, place)
+        hashed = _verity(tools, place)
         (place / "roothash").write_text(hashed)
 
     return Stage("root", inputs, make)
@@ -88,9 +86,9 @@ def _squash(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path, p
     _drop(upper)
 
 
-def _verity(seed: str, tools: Path, place: Path) -> str:
-    """Salt and UUID come from the stage's inputs: the same inputs give the same hash tree."""
-    digest = hashlib.sha256(seed.encode()).hexdigest()
+def _verity(tools: Path, place: Path) -> str:
+    """Salt and UUID come from the root's own bytes: the same root gives the same hash tree, wherever it was made."""
+    digest = hash_of(place / "root.squashfs")
     printed = Chroot(tools / "root", binds={_OUT: place}).run(
         [
             "veritysetup", "format", f"--salt={digest}", f"--uuid={uuid.UUID(digest[:32])}",

@@ -29,6 +29,11 @@ class State:
         return self.root / "cache"
 
     @property
+    def packages(self) -> Path:
+        """Debian package files, kept so that a build can be repeated when the mirror has moved on."""
+        return self.root / "packages"
+
+    @property
     def secrets(self) -> Path:
         """Development keys of the test image (SSH), readable by the owner only."""
         return self.root / "image-keys"

@@ -1,0 +1,96 @@
+"""`omamori image verify`: the image is built again from the inputs it names, and both are compared bit for bit.
+
+The second build shares nothing with the first but the tools chroot and the package files, which are checked against the
+image's own lock. It needs the same sources of ours and, for the test variant, the same development keys.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from omamori.image import build as building
+from omamori.image import recipe as recipes
+from omamori.image.build import Image
+from omamori.image.compare import Difference, compare
+from omamori.image.errors import EvidenceError
+from omamori.image.layers import Release
+from omamori.image.packages import Lock, Store
+from omamori.image.rootfs import Sources
+from omamori.image.stages import Cache, Progress, hash_of
+from omamori.image.state import State
+from omamori.protocol.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a comparison found; `hints` say which inputs were not those of the image."""
+
+    artifacts: dict[str, str]
+    differences: list[Difference]
+    hints: list[str]
+
+    @property
+    def same(self) -> bool:
+        return not self.differences
+
+
+def release_of(image: Image, state: State) -> Release:
+    """What the image was built from, as it says itself. Raises EvidenceError when it is too old to say."""
+    report = image.report
+    if "inputs" not in report:
+        raise EvidenceError(f"{image.directory} does not say what it was built from; build it again")
+    recipe = recipes.load(report["variant"])
+    secrets = building.development_keys(state) if "test" in recipe.templates else None
+    trust, pack = (_kept(image, name) for name in ("trust", "pack"))
+    return Release(recipe, Version.parse(report["version"]), report["broken"], trust, pack, secrets)
+
+
+def _kept(image: Image, name: str) -> Path | None:
+    wanted = image.report["inputs"].get(name)
+    if wanted is None:
+        return None
+    path = image.directory / building.INPUTS / name
+    if not path.is_file() or hash_of(path) != wanted:
+        raise EvidenceError(f"{path} is not the file the image was built with")
+    return path
+
+
+@contextmanager
+def rebuilt(image: Image, state: State, progress: Progress) -> Iterator[Image]:
+    """The image built again, in a directory that is gone afterwards. Raises ImageError."""
+    release = release_of(image, state)
+    lock = Lock.read(image.directory / building.LOCK_FILE)
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=state.root) as scratch:
+        place = State(Path(scratch))
+        place.cache.mkdir()
+        (place.cache / "tools").symlink_to(state.cache / "tools")
+        sources = Sources(Store(state.packages), lock)
+        yield building.build(release, place, Cache(place.cache, progress), sources)
+
+
+def verify(image: Image, other: Image) -> Outcome:
+    """Compare two finished images. Raises EvidenceError when one cannot be taken apart."""
+    hints = [
+        f"{name}: {_short(image, name)} against {_short(other, name)}: built from something else"
+        for name in ("sources", "wheels", "packages", "trust", "pack")
+        if _input(image, name) != _input(other, name)
+    ]
+    sides = [_artifacts(side) for side in (image, other)]
+    differences = compare(*sides)
+    same = {name: hash_of(path) for name, path in sides[0].items() if not name.endswith(".raw")}
+    return Outcome(same, differences, hints)
+
+
+def _artifacts(image: Image) -> dict[str, Path]:
+    return {name: image.directory / name for name in sorted(image.report["files"].values())}
+
+
+def _input(image: Image, name: str) -> str | None:
+    found = image.report.get("inputs", {}).get(name)
+    return None if found is None else str(found)
+
+
+def _short(image: Image, name: str) -> str:
+    return (_input(image, name) or "none")[:12]
