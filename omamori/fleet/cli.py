@@ -53,6 +53,7 @@ COMMANDS = {
     "usage": Entry("usage", "Show and export what hosts used, by application and category."),
     "wiring": Entry("listings", "List wiring diagnoses."),
     "log": Entry("listings", "List what units logged."),
+    "daily": Entry("daily", "Do what is due once a day: count coverage, drop what is old."),
     "prune": Entry("listings", "Drop what is older than three months."),
     "openapi": Entry("listings", "Print the description of the operators' API."),
     "releases": Entry("rollouts", "List and add releases of the TUF repository."),

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from omamori.fleet.api import data, lan, policies, units, updates, usage
+from omamori.fleet.api import coverage, data, lan, policies, units, updates, usage
 from omamori.fleet.api.auth import TokenAuth
 from omamori.fleet.errors import Conflict, FleetError, Invalid, Limited, NotAllowed, NotFound
 
@@ -26,6 +26,7 @@ api = NinjaAPI(
 api.add_router("", units.router, tags=["units"])
 api.add_router("", data.router, tags=["data"])
 api.add_router("", lan.router, tags=["lan"])
+api.add_router("", coverage.router, tags=["lan"])
 api.add_router("", updates.router, tags=["updates"])
 api.add_router("", usage.router, tags=["usage"])
 api.add_router("", policies.router, tags=["policies"])

@@ -3,21 +3,19 @@
 from datetime import UTC, datetime
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 from ninja.pagination import paginate
 
 from omamori.fleet.accounts.queries import site as visible_site
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
-from omamori.fleet.api.downloads import spreadsheet
 from omamori.fleet.api.paging import Pages
 from omamori.fleet.lan import customer, queries
 from omamori.fleet.lan.attention import Reason, attention
 from omamori.fleet.lan.attention import plain as plain_row
-from omamori.fleet.lan.coverage import COLUMNS, Report, State, document, plain, report
 from omamori.fleet.lan.declarations import LINES_CAP, judge
-from omamori.fleet.lan.models import Declared, Ownership
+from omamori.fleet.lan.models import Declared
 
 router = Router()
 
@@ -73,52 +71,6 @@ def declare_hosts(request: HttpRequest, site: schemas.Key, body: DeclarationsIn)
 def withdraw_host(request: HttpRequest, key: schemas.Key) -> None:
     """A host need not be covered any more."""
     customer.withdraw(actor(request), key)
-
-
-class CoverageRow(Schema):
-    """One device of a report; times are empty for what was never seen."""
-
-    state: State
-    name: str
-    declared: bool
-    mac: str
-    kind: str
-    system: str
-    vendor: str
-    ownership: Ownership
-    shared: bool
-    unit: str
-    first_seen: str
-    last_seen: str
-
-
-class CoverageOut(Schema):
-    """Which hosts of a site are covered."""
-
-    site: int
-    name: str
-    customer: str
-    time: str
-    counts: dict[str, int]
-    hosts: list[CoverageRow]
-
-
-@router.get("/sites/{site}/coverage", response=CoverageOut)
-def get_coverage(request: HttpRequest, site: schemas.Key) -> dict[str, object]:
-    """The coverage report: what needs doing first."""
-    return document(report(actor(request), site, now=datetime.now(UTC)))
-
-
-@router.get("/sites/{site}/coverage.csv", openapi_extra={"responses": {200: {"description": "CSV"}}})
-def get_coverage_table(request: HttpRequest, site: schemas.Key) -> HttpResponse:
-    """The same for spreadsheets."""
-    return table(report(actor(request), site, now=datetime.now(UTC)))
-
-
-def table(found: Report) -> HttpResponse:
-    """A report as a CSV file."""
-    name = f"coverage-{found.site.pk}-{found.at:%Y%m%d}"
-    return spreadsheet(name, COLUMNS, map(plain, found.rows))
 
 
 class AttentionOut(Schema):

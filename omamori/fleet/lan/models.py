@@ -131,3 +131,43 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class CoverageDay(models.Model):
+    """How many devices of a site were covered on one day; never altered."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="coverage_days")
+    day = models.DateField()
+    taken = models.DateTimeField()
+    wrong_side = models.PositiveIntegerField()
+    never_seen = models.PositiveIntegerField()
+    gone = models.PositiveIntegerField()
+    covered = models.PositiveIntegerField()
+    private = models.PositiveIntegerField()
+    declared = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["site", "day"], name="coverage_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} on {self.day:%Y-%m-%d}"
+
+
+class Apart(models.Model):
+    """Two MAC addresses of a site that an operator has told to be two devices, whatever its units conclude."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="apart")
+    first = models.CharField(max_length=17)
+    second = models.CharField(max_length=17)
+    added = models.DateTimeField()
+    added_by = models.CharField(max_length=160)
+    reason = models.CharField(max_length=400)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "first", "second"], name="apart_once"),
+            models.CheckConstraint(condition=Q(first__lt=models.F("second")), name="apart_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first} and {self.second}"

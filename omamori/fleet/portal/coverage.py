@@ -15,14 +15,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from omamori.fleet.accounts.actor import Member
-from omamori.fleet.api.lan import table
+from omamori.fleet.accounts.queries import site as visible_site
+from omamori.fleet.api.coverage import days_table, table
 from omamori.fleet.errors import Conflict, Invalid
-from omamori.fleet.lan import customer, queries
+from omamori.fleet.lan import customer, history, queries
 from omamori.fleet.lan.coverage import Report, Row, State, document, report
 from omamori.fleet.lan.declarations import BYTES_CAP, NAME_CAP, Fault, Unreadable, Wrong, read
 from omamori.fleet.lan.models import Host, Ownership
 from omamori.fleet.portal.access import page
 from omamori.fleet.portal.cards import HostRow
+from omamori.fleet.portal.chart import FILLS, chart
 from omamori.fleet.portal.words import DEVICES, Text, Words
 
 STATES: Final[dict[str, Words]] = {
@@ -42,6 +44,8 @@ STATES: Final[dict[str, Words]] = {
         gettext_lazy("private"), gettext_lazy("It is privately owned and not part of the insurance.")
     ),
 }
+_SPAN: Final = 90
+"""Days of the chart."""
 _LEVELS: Final[dict[str, str]] = {State.WRONG_SIDE: "warning", State.COVERED: "good"}
 FAULTS: Final[dict[Wrong, Text]] = {
     Wrong.TOO_BIG: gettext_lazy("The list is larger than 64 KB."),
@@ -153,6 +157,9 @@ def _shown(
         "counts": [(STATES[state].name, found.counts[state], _LEVELS.get(state, "")) for state in State],
         "rows": [CoverageRow(row) for row in found.rows],
         "declared": queries.declared(actor, found.site.pk),
+        "chart": chart(_history(actor, found.site.pk), span=_SPAN, today=timezone.localdate(found.at)),
+        "legend": [(STATES[state].name, fill) for state, fill in FILLS.items()],
+        "span": _SPAN,
         "form": form,
         "faults": faults,
         "actor": actor,
@@ -165,6 +172,26 @@ def _shown(
 def coverage_table(_request: HttpRequest, actor: Member, key: int) -> HttpResponse:
     """The report for spreadsheets."""
     return table(report(actor, key, now=timezone.now()))
+
+
+@require_GET
+@page
+def history_table(_request: HttpRequest, actor: Member, key: int) -> HttpResponse:
+    """A year of days for spreadsheets."""
+    return days_table(key, _history(actor, key, days=history.LONGEST))
+
+
+@require_GET
+@page
+def history_document(_request: HttpRequest, actor: Member, key: int) -> HttpResponse:
+    """A year of days for programs."""
+    days = _history(actor, key, days=history.LONGEST)
+    found = history.document(visible_site(actor, key), days)
+    return JsonResponse(found, json_dumps_params={"ensure_ascii": False, "indent": 1})
+
+
+def _history(actor: Member, key: int, *, days: int = _SPAN) -> list[history.Day]:
+    return history.history(actor, key, days=days, now=timezone.now())
 
 
 @require_GET

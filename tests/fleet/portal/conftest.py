@@ -45,7 +45,32 @@ def company(fleet):
     fleet.user("someone-else", "customer", site=1)
     operations.store(list(_messages(fleet)))
     _presence(operations)
+    _days(fleet)
     return fleet
+
+
+def _days(fleet):
+    """Seven weeks of coverage that became better."""
+    from django.utils import timezone
+
+    from omamori.fleet.lan.models import CoverageDay
+
+    rows = [
+        CoverageDay(
+            site=fleet.sites[0],
+            day=timezone.localdate() - timedelta(days=back),
+            taken=timezone.now() - timedelta(days=back),
+            covered=4 - back // 15,
+            wrong_side=1 + back // 20,
+            never_seen=back // 30,
+            gone=0,
+            private=1,
+            declared=3,
+        )
+        for back in range(49, -1, -1)
+        if back not in (12, 13)
+    ]
+    CoverageDay.objects.bulk_create(rows)
 
 
 def _presence(operations):
