@@ -6,15 +6,18 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omamori.firmware.host import system
 from omamori.firmware.host.paths import Paths, from_environment
-from omamori.firmware.update.connection import connect
 from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.slots import SlotDisk
 from omamori.firmware.update.updater import Updater
 from omamori.firmware.update.world import Patience, World
 from omamori.protocol.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from omamori.firmware.update.trust import Trust
 
 
 def main() -> int:
@@ -39,12 +42,19 @@ def real_world(paths: Paths, patience: Patience) -> World:
     return World(
         paths=paths,
         disk=SlotDisk(paths, system.running_slot(paths)),
-        trust=lambda: connect(paths),
+        trust=lambda: _connect(paths),
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         reboot=_reboot,
         patience=patience,
     )
+
+
+def _connect(paths: Paths) -> "Trust":
+    """Imported here: only `run` fetches, and the other commands keep a boot waiting."""
+    from omamori.firmware.update.connection import connect
+
+    return connect(paths)
 
 
 def _reboot() -> None:

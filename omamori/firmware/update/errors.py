@@ -1,5 +1,8 @@
 """Why an update did not happen; the tree is drawn in the package docstring. `reason` is what fleet and help desk see."""
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -84,6 +87,12 @@ class PackRefused(UpdateError):  # noqa: N818
     reason = "pack"
 
 
+class PackWithdrawn(UpdateError):  # noqa: N818
+    """The release engineers took it back; what is in force stays."""
+
+    reason = "withdrawn"
+
+
 class PackUnconfirmed(UpdateError):  # noqa: N818
     """The new pack is linked; the bridge has not said yet whether it takes it."""
 
@@ -114,3 +123,14 @@ class Unsuitable(Refused):
 
 class GiveWay(Exception):  # noqa: N818 - nothing went wrong
     """A long download stops where it is, because something more urgent is wanted; it is resumed afterwards."""
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """What the system says while files are moved, by its name here."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(f"{what}: no room on the data partition") from error
+        raise Unreachable(f"{what}: {error}") from error

@@ -35,6 +35,8 @@ class Fetcher(FetcherInterface):
     def __init__(
         self, ca: Path | None, *, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.received = 0
+        """Bytes of all answers so far."""
         self._response: urllib3.BaseHTTPResponse | None = None
         self._limits, self._clock = limits or Limits(), clock
         timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.read)
@@ -47,12 +49,12 @@ class Fetcher(FetcherInterface):
         """For metadata. Raises DownloadHTTPError, SlowRetrievalError."""
         return self.open(url, 0)[1]
 
-    def open(self, url: str, offset: int) -> tuple[int, Iterator[bytes]]:
-        """(the offset the server starts from, its bytes). Raises DownloadHTTPError, SlowRetrievalError, HTTPError."""
+    def open(self, url: str, offset: int, end: int | None = None) -> tuple[int, Iterator[bytes]]:
+        """(the offset the server starts from, its bytes up to `end`, or all). Raises DownloadHTTPError, SlowRetrievalError, HTTPError."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "omamori-update"}
         self._drop()
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
+        if offset or end is not None:
+            headers["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
         try:
             response = self._pool.request("GET", url, headers=headers, preload_content=False)
         except urllib3.exceptions.MaxRetryError as error:
@@ -80,6 +82,7 @@ class Fetcher(FetcherInterface):
         try:
             while chunk := response.read1(CHUNK, decode_content=False):
                 received += len(chunk)
+                self.received += len(chunk)
                 self._require_rate(self._clock() - began, received)
                 yield chunk
             response.release_conn()

@@ -4,8 +4,8 @@ Healthy means: the bridge's workers are alive with a pack loaded, both ports bel
 a cable forward, and the fleet is reached unless the unit is not activated or could not reach it before the trial either.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class BridgeSeen:
     age: float
     workers: int
     pack: Version | None
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why each pack that it does not use is no use, by version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class _BridgeStatus:
     time: datetime
     state: BridgeState
     pack: Version | None = None
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def read_bridge(paths: Paths, now: datetime) -> BridgeSeen | None:
         status = wire.from_wire(_BridgeStatus, wire.load(files.read_capped(paths.bridge_status)))
     except (OSError, ProtocolError):
         return None
-    return BridgeSeen(abs((now - status.time).total_seconds()), status.state.workers, status.pack)
+    age = abs((now - status.time).total_seconds())
+    return BridgeSeen(age, status.state.workers, status.pack, status.refused)
 
 
 def read_agent(paths: Paths) -> AgentSeen | None:

@@ -30,6 +30,8 @@ class Journal:
     """The boot in which the reboot into the trial was ordered."""
     fleet_reached: bool = False
     """The agent was connected when this was staged, so a trial must reach the fleet too."""
+    fetched: int = 0
+    """Bytes that `version` has cost the line so far, all tries together."""
     rejected: Version | None = None
     """The version that failed its trial or was refused for good; never tried again."""
     time_floor: datetime | None = None

@@ -7,11 +7,12 @@ says in its status which version it has loaded; that answer, and nothing else, m
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.update.errors import PackWithdrawn
 from omamori.firmware.update.gate import FRESH, BridgeSeen
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Want
@@ -75,7 +76,10 @@ def taken(
     *,
     patience: float,
 ) -> bool | None:
-    """Whether the bridge loads the pack within `patience` seconds; None while no bridge speaks at all."""
+    """Whether the bridge loads the pack within `patience` seconds; None while no bridge speaks at all.
+
+    A bridge that says why it does not is believed at once.
+    """
     heard = False
     for _ in range(max(1, int(patience))):
         seen = look()
@@ -83,8 +87,22 @@ def taken(
             heard = True
             if seen.pack == version:
                 return True
+            if str(version) in seen.refused:
+                return False
         sleep(1.0)
     return False if heard else None
+
+
+def refusal(version: Version, seen: BridgeSeen | None) -> str:
+    """Why the bridge did not take the pack, in its words, in brackets; empty where it does not say."""
+    why = seen.refused.get(str(version), "") if seen else ""
+    return f" ({why})" if why else ""
+
+
+def require_offered(version: Version, custom: Mapping[str, object] | None) -> None:
+    """Raises PackWithdrawn where the signed metadata of a pack say that nobody is to use it, whoever wants it."""
+    if (custom or {}).get("channel") == "withdrawn":
+        raise PackWithdrawn(f"{version} was withdrawn: {str((custom or {}).get('reason', ''))[:200]}")
 
 
 def ordered(order: Path, read: Callable[[], Want | None]) -> Callable[[], bool]:

@@ -63,9 +63,12 @@ class Memory:
         """Make it survive a power cut. Raises DiskFull, SlotProblem."""
         _write(self._verdict, verdict)
 
-    def show(self, update: UpdateState, *, pack: Version | None, slot: str, healthy: bool) -> None:
+    def show(
+        self, update: UpdateState, *, pack: Version | None, slot: str, healthy: bool, fetched: int
+    ) -> None:
         """Write what the agent reports. Raises DiskFull, SlotProblem."""
-        value = {"update": wire.to_wire(update), "pack": wire.to_wire(pack), "slot": slot, "healthy": healthy}
+        facts = {"slot": slot, "healthy": healthy, "fetched": fetched}
+        value = {"update": wire.to_wire(update), "pack": wire.to_wire(pack), **facts}
         _write_atomic(self._paths.update_state, wire.dump(value), durable=False)
 
     def say(self, level: str, text: str) -> None:

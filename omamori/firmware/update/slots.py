@@ -56,6 +56,9 @@ class Disk(Protocol):
     def write(self, label: str, source: IO[bytes], size: int) -> None:
         """Write `size` bytes to the start of a partition of the other slot, and sync them."""
 
+    def at_hand(self) -> list[Path]:
+        """Files and partitions of the running slot: what a download may find in them need not be fetched."""
+
     def install(self, name: str, source: IO[bytes], slot: str, version: Version) -> None:
         """Add a boot entry, complete or not at all."""
 
@@ -118,6 +121,10 @@ class SlotDisk:
                 os.fsync(device.fileno())
         except OSError as error:
             raise SlotProblem(f"cannot write partition {label}: {error.strerror}") from error
+
+    def at_hand(self) -> list[Path]:
+        entries = [self._linux / entry.name for entry in self.entries() if entry.slot == self._running]
+        return [*(self._labels / f"{kind}-{self._running}" for kind in ("root", "hash")), *entries]
 
     def install(self, name: str, source: IO[bytes], slot: str, version: Version) -> None:
         self._require_other(slot)

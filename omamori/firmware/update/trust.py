@@ -9,9 +9,10 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import urllib3
 from tuf.api import exceptions as tuf
@@ -19,6 +20,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import Updater, UpdaterConfig
 
+from omamori.firmware.update.delta import AtHand, assemble
 from omamori.firmware.update.errors import (
     BadHash,
     BadSignature,
@@ -31,8 +33,11 @@ from omamori.firmware.update.errors import (
     Unpublished,
     Unreachable,
     UpdateError,
+    translated,
 )
 from omamori.firmware.update.fetch import Fetcher
+from omamori.protocol.chunks import INDEX_CAP, SUFFIX, Chunk, decode
+from omamori.protocol.errors import ProtocolError
 
 RESERVE = 8 * 1024 * 1024
 """Bytes a download leaves free for the other processes of the unit."""
@@ -65,28 +70,98 @@ class Trust:
     def __init__(self, places: Places, *, root: bytes, fetcher: Fetcher) -> None:
         """Raises BadSignature for a root that is none, OSError."""
         self._places, self._fetcher = places, fetcher
+        self.remarks: list[str] = []
+        """What went wrong and did not matter."""
         for folder in (places.metadata, places.downloads):
             folder.mkdir(parents=True, exist_ok=True)
-        with translated("root of trust"):
+        with _translated("root of trust"):
             self._updater = Updater(
                 str(places.metadata), places.metadata_url, fetcher=fetcher, config=CONFIG, bootstrap=root
             )
 
     def refresh(self) -> None:
         """Fetch and verify the metadata, once. Raises UpdateError."""
-        with translated("metadata"):
+        with _translated("metadata"):
             self._updater.refresh()
 
-    def fetch(self, path: str, *, urgent: Callable[[], bool] = lambda: False) -> Path:
+    def fetch(
+        self, path: str, *, urgent: Callable[[], bool] = lambda: False, at_hand: Sequence[Path] = ()
+    ) -> Path:
         """The verified target file in the download directory; the caller moves or removes it. Raises UpdateError.
 
-        `urgent` is asked after each piece; where it says yes, the partial file stays and GiveWay is raised.
+        `urgent` is asked after each piece; where it says yes, the partial file stays and GiveWay is raised. What the
+        files `at_hand` hold of it is not fetched, where its list of pieces was published (delta.py).
         """
-        return self._target(self.find(path), urgent)
+        target = self.find(path)
+        if at_hand and self._patched(target, urgent, at_hand):
+            with contextlib.suppress(BadHash):
+                return self._target(target, urgent)
+        return self._target(target, urgent)
+
+    @property
+    def received(self) -> int:
+        """Bytes that came from the server so far."""
+        return self._fetcher.received
+
+    def _patched(self, target: TargetFile, urgent: Callable[[], bool], at_hand: Sequence[Path]) -> bool:
+        """Put the target together from what is here, as far as that goes. Raises GiveWay, DiskFull, Unreachable."""
+        try:
+            listed = self._list_of(target, urgent)
+        except (UpdateError, ProtocolError) as error:
+            self.remarks.append(f"all of {target.path} is fetched: {error}")
+            return False
+        for attempt in range(ATTEMPTS):
+            try:
+                self._assemble(target, listed, urgent, at_hand)
+                break
+            except Unreachable:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            except DiskFull:
+                raise
+            except UpdateError as error:
+                self.remarks.append(f"the rest of {target.path} is fetched as it is: {error}")
+                break
+        return True
+
+    def _assemble(
+        self,
+        target: TargetFile,
+        listed: Sequence[Chunk],
+        urgent: Callable[[], bool],
+        at_hand: Sequence[Path],
+    ) -> None:
+        """Raises GiveWay, UpdateError."""
+        path = self._part(target)
+        _require_room(path, target.length - _size(path))
+        try:
+            with _translated(target.path), _opened(path) as part, AtHand(at_hand) as here:
+                assemble(listed, part, here, lambda start, end: self._between(target, start, end), urgent)
+        except DiskFull:
+            path.unlink(missing_ok=True)
+            raise
+
+    def _list_of(self, target: TargetFile, urgent: Callable[[], bool]) -> tuple[Chunk, ...]:
+        """Raises UpdateError, ProtocolError, OSError."""
+        found = self.find(target.path + SUFFIX)
+        if found.length > INDEX_CAP:
+            raise Endless(f"{found.path} has more pieces than any file")
+        path = self._target(found, urgent)
+        try:
+            return decode(path.read_bytes(), total=target.length)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _between(self, target: TargetFile, start: int, end: int) -> Iterator[bytes]:
+        whole = (start, end) == (0, target.length)
+        begun, pieces = self._fetcher.open(self._url(target), start, None if whole else end)
+        if begun != start:
+            raise Unpublished("the server has no ranges")
+        return pieces
 
     def find(self, path: str) -> TargetFile:
         """Length and hashes of a target, as signed. Raises UpdateError."""
-        with translated(path):
+        with _translated(path):
             target = self._updater.get_targetinfo(path)
         if target is None:
             raise Unpublished(f"{path} is not in the repository")
@@ -103,16 +178,18 @@ class Trust:
                 path.unlink(missing_ok=True)
 
     def _target(self, target: TargetFile, urgent: Callable[[], bool]) -> Path:
-        kind = f"{Path(target.path).suffix}.part"
-        part = self._places.downloads / f"{_digest(target)}{kind}"
-        self._forget_downloads(kind, but=part)
-        with translated(target.path):
+        part = self._part(target)
+        self._forget_downloads("".join(part.suffixes), but=part)
+        with _translated(target.path):
             for attempt in range(ATTEMPTS):
                 if part.exists() and _size(part) >= target.length:
                     break
                 self._receive(target, part, urgent, last=attempt == ATTEMPTS - 1)
             _verify(target, part)
         return part
+
+    def _part(self, target: TargetFile) -> Path:
+        return self._places.downloads / f"{_digest(target)}{Path(target.path).suffix}.part"
 
     def _receive(self, target: TargetFile, part: Path, urgent: Callable[[], bool], *, last: bool) -> None:
         """Add to the partial file until it is complete or the connection ends."""
@@ -136,20 +213,15 @@ class Trust:
 
 
 @contextlib.contextmanager
-def translated(what: str) -> Iterator[None]:
+def _translated(what: str) -> Iterator[None]:
     """Every way a transfer or a verification fails, by its name here."""
     try:
-        yield
-    except UpdateError:
-        raise
+        with translated(what):
+            yield
     except (tuf.RepositoryError, tuf.DownloadError, DeserializationError) as error:
         raise _named(what, error) from error
     except urllib3.exceptions.HTTPError as error:
         raise Unreachable(f"{what}: {_cause(error)}") from error
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFull(f"{what}: no room on the data partition") from error
-        raise Unreachable(f"{what}: {error}") from error
 
 
 def _named(what: str, error: Exception) -> UpdateError:
@@ -199,6 +271,11 @@ def _append(part: Path, start: int, chunks: Iterator[bytes], length: int, urgent
                 raise GiveWay
         file.flush()
         os.fsync(file.fileno())
+
+
+def _opened(part: Path) -> IO[bytes]:
+    """For reading and writing, made where it is missing; nothing in it is lost."""
+    return part.open("r+b" if part.exists() else "w+b")
 
 
 def _digest(target: TargetFile) -> str:

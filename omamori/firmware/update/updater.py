@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from omamori.firmware.host import files, system
 from omamori.firmware.host.paths import Paths
@@ -22,6 +22,7 @@ from omamori.firmware.update.errors import (
     SlotProblem,
     Unsuitable,
     UpdateError,
+    translated,
 )
 from omamori.firmware.update.machine import (
     Boot,
@@ -40,13 +41,15 @@ from omamori.firmware.update.machine import (
 )
 from omamori.firmware.update.report import Memory, Verdict
 from omamori.firmware.update.slots import Entry
-from omamori.firmware.update.trust import Trust, translated
 from omamori.firmware.update.world import World
 from omamori.protocol import bundle, wire
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import UpdateState, Want
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import UpdatePhase
+
+if TYPE_CHECKING:  # the repository's client is loaded when something is fetched
+    from omamori.firmware.update.trust import Trust
 
 CLOCK_SLACK = timedelta(minutes=10)
 """A clock may be set back this far without being called wrong."""
@@ -189,7 +192,13 @@ class Updater:
         )
         verdict = self._memory.verdict()
         healthy = verdict is not None and verdict.boot == self._boot_id and not verdict.reason
-        self._memory.show(state, pack=packs.current(self._paths), slot=self._slot, healthy=healthy)
+        self._memory.show(
+            state,
+            pack=packs.current(self._paths),
+            slot=self._slot,
+            healthy=healthy,
+            fetched=journal.fetched,
+        )
 
     # --- firmware -----------------------------------------------------------------------------------------------
 
@@ -226,18 +235,31 @@ class Updater:
     def _stage(self, step: Stage) -> None:
         journal = self._memory.journal()
         error = journal.error if journal.version == step.version else ""
+        if journal.version != step.version:
+            self._change(fetched=0)
         self._change(phase=UpdatePhase.DOWNLOADING, version=step.version, error=error)
-        path = self._trust().fetch(
-            bundle.target_path(self._variant, step.version),
-            urgent=packs.ordered(self._paths.want, self._want),
-        )
+        repository = self._trust()
+        before = repository.received
+        try:
+            path = repository.fetch(
+                bundle.target_path(self._variant, step.version),
+                urgent=packs.ordered(self._paths.want, self._want),
+                at_hand=self._world.disk.at_hand(),
+            )
+        finally:
+            self._change(fetched=self._memory.journal().fetched + repository.received - before)
+            for remark in repository.remarks:
+                self._memory.say("warning", remark)
         with translated(path.name), staging.Bundle(path) as opened:
             staging.check_suitable(opened.manifest, self._variant, step.version)
             staging.stage(opened, step.slot, self._world.disk)
         agent = gate.read_agent(self._paths)
         reached = agent is not None and agent.connected
         self._change(phase=UpdatePhase.STAGED, error="", boot=None, fleet_reached=reached)
-        self._memory.say("info", f"{step.version} is staged in slot {step.slot}")
+        size, fetched = path.stat().st_size, self._memory.journal().fetched
+        self._memory.say(
+            "info", f"{step.version} is staged in slot {step.slot}: {fetched:,} bytes fetched for {size:,}"
+        )
         path.unlink(missing_ok=True)
 
     def _withdraw(self, step: Withdraw) -> None:
@@ -278,6 +300,7 @@ class Updater:
         return packs.current(self._paths) or (bridge.pack if bridge and bridge.age <= gate.FRESH else None)
 
     def _fetch_pack(self, version: Version) -> None:
+        packs.require_offered(version, self._trust().find(bundle.pack_path(version)).custom)
         verified = self._trust().fetch(bundle.pack_path(version))
         self._change(pack_pending=version, pack_previous=packs.current(self._paths))
         with translated(verified.name):
@@ -302,17 +325,18 @@ class Updater:
 
     def _roll_back(self, pending: Version, previous: Version | None) -> None:
         there = previous is not None and self._paths.pack(previous).exists()
+        why = packs.refusal(pending, self._bridge())
         with translated("pack"):
             packs.link(self._paths, previous if there else None)
         self._change(pack_pending=None, pack_rejected=pending)
-        raise PackRefused(f"the bridge did not take {pending}: back to {previous or 'the factory pack'}")
+        raise PackRefused(f"the bridge did not take {pending}: back to {previous or 'the factory pack'}{why}")
 
     def _bridge(self) -> gate.BridgeSeen | None:
         return gate.read_bridge(self._paths, self._world.now())
 
     # --- the rest -----------------------------------------------------------------------------------------------
 
-    def _trust(self) -> Trust:
+    def _trust(self) -> "Trust":
         """The repository, refreshed, tried once for a run. Raises UpdateError."""
         if self._opened is None:
             try:
@@ -323,7 +347,7 @@ class Updater:
             raise self._opened
         return self._opened
 
-    def _open(self) -> Trust:
+    def _open(self) -> "Trust":
         now, journal = self._world.now(), self._memory.journal()
         if wrong := clock_wrong(now, (journal.time_floor, _image_time(self._paths)), CLOCK_SLACK):
             raise ClockWrong(wrong)

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.update.slots import Disk
-from omamori.firmware.update.trust import Trust
+
+if TYPE_CHECKING:
+    from omamori.firmware.update.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class World:
 
     paths: Paths
     disk: Disk
-    trust: Callable[[], Trust]
+    trust: "Callable[[], Trust]"
     """Opened only when something is to be fetched. Raises UpdateError."""
     now: Callable[[], datetime]
     sleep: Callable[[float], None]

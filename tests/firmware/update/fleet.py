@@ -23,7 +23,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Range", "")))
         for part, fault in self.server.faults.items():
-            if part in self.path:
+            if part in self.path and (".chunks" in part or not self.path.endswith(".chunks")):
                 fault(self)
                 return
         self.whole()
@@ -34,9 +34,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         content = path.read_bytes()
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         start = int(found[1]) if found else 0
-        self.answer(content[start:], 206 if found else 200, start=start, total=len(content))
+        end = int(found[2]) + 1 if found and found[2] else len(content)
+        self.answer(content[start:end], 206 if found else 200, start=start, total=len(content))
 
     def answer(
         self, content: bytes, status: int = 200, *, start: int = 0, total: int = 0, length: int = -1
@@ -44,7 +45,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content) if length < 0 else length))
         if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+            last = start + len(content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{total}")
         self.end_headers()
         self.wfile.write(content)
 
@@ -82,10 +84,16 @@ class Fleet:
         operations.publish(self.repository, self.place / "www/tuf", at or datetime.now(UTC))
 
     def release(
-        self, version: str, *, at: datetime | None = None, variant: str = "test", **changes: object
+        self,
+        version: str,
+        *,
+        at: datetime | None = None,
+        variant: str = "test",
+        root: bytes | None = None,
+        **changes: object,
     ) -> Path:
         """Sign and publish firmware; with `changes` to the manifest it is signed as it is, unchecked."""
-        path = make_bundle(self.place / f"{version}.bundle", version, variant=variant, **changes)
+        path = make_bundle(self.place / f"{version}.bundle", version, variant=variant, root=root, **changes)
         now = at or datetime.now(UTC)
         if changes:
             self.sign_unchecked("firmware", f"firmware/test-{version}.bundle", path)

@@ -26,8 +26,10 @@ def make_uki(slot: str, version: str, root: bytes) -> bytes:
     return (head + coff + table).ljust(0x400, b"\0") + body
 
 
-def make_bundle(path: Path, version: str, *, variant: str = "test", **changes: object) -> Path:
-    root = os.urandom(300_000)
+def make_bundle(
+    path: Path, version: str, *, variant: str = "test", root: bytes | None = None, **changes: object
+) -> Path:
+    root = root or os.urandom(300_000)
     contents = {
         "root.squashfs": root,
         "root.verity": os.urandom(20_000),

@@ -321,5 +321,6 @@ def test_the_state_file_is_what_the_agent_expects(unit):
         "pack": None,
         "slot": "a",
         "healthy": False,
+        "fetched": 0,
     }
     assert json.loads(unit.paths.update_state.read_bytes())["slot"] == "a"

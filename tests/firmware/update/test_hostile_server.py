@@ -46,7 +46,7 @@ def alter(fleet, pattern: str, change) -> None:
 
 
 def test_an_altered_bundle_and_pack_are_dropped(waiting, fleet):
-    for pattern in ("targets/firmware/*", "targets/signatures/*"):
+    for pattern in ("targets/firmware/*.bundle", "targets/signatures/*"):
         alter(fleet, pattern, lambda raw: raw[:1000] + b"X" + raw[1001:])
     refused(waiting, "hash")
     assert list((waiting.paths.update / "downloads").iterdir()) == []
@@ -127,21 +127,22 @@ def test_a_connection_cut_in_the_middle_is_taken_up_again(waiting, fleet):
 
     def cut(handler) -> None:
         handler.server.faults.clear()
-        content = fleet.served("targets/firmware/*").read_bytes()
+        content = fleet.served("targets/firmware/*.bundle").read_bytes()
         handler.answer(content[:150_000], length=len(content))
         handler.connection.close()
 
     fleet.server.faults[".bundle"] = cut
+    without_list(fleet)
     assert waiting.run()
-    assert [asked for path, asked in fleet.server.asked if ".bundle" in path] == ["", "bytes=150000-"]
+    assert [asked for path, asked in fleet.server.asked if path.endswith(".bundle")] == ["", "bytes=150000-"]
     recovers(waiting)
 
 
 def test_a_server_without_ranges_starts_again(waiting, fleet):
     part = trust_part(waiting, fleet)
-    part.write_bytes(fleet.served("targets/firmware/*").read_bytes()[:1000])
+    part.write_bytes(fleet.served("targets/firmware/*.bundle").read_bytes()[:1000])
     fleet.server.faults[".bundle"] = lambda handler: handler.answer(
-        fleet.served("targets/firmware/*").read_bytes()
+        fleet.served("targets/firmware/*.bundle").read_bytes()
     )
     assert waiting.run()
 
@@ -149,9 +150,15 @@ def test_a_server_without_ranges_starts_again(waiting, fleet):
 def test_a_wrong_partial_download_is_started_afresh(waiting, fleet):
     part = trust_part(waiting, fleet)
     part.write_bytes(b"something else entirely")
+    without_list(fleet)
     assert not waiting.run()
     assert waiting.error.startswith("hash: ")
     recovers(waiting)
+
+
+def without_list(fleet) -> None:
+    """A mirror that lacks the list of pieces: all is fetched as it is."""
+    fleet.served("targets/firmware/*.chunks").unlink()
 
 
 def trust_part(unit, fleet):
@@ -159,7 +166,7 @@ def trust_part(unit, fleet):
     unit.want(pack="2026.11.1")
     assert unit.run()
     unit.want(firmware="1.1.0", pack="2026.11.1")
-    digest = fleet.served("targets/firmware/*").name.split(".")[0]
+    digest = fleet.served("targets/firmware/*.bundle").name.split(".")[0]
     return unit.paths.update / f"downloads/{digest}.bundle.part"
 
 
