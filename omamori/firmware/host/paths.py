@@ -77,6 +77,11 @@ class Paths:
         return self.state / "bridge/notice.json"
 
     @property
+    def proven_pack(self) -> Path:
+        """Which pack has replayed its captures here; see bridge/proven.py."""
+        return self.state / "bridge/proven"
+
+    @property
     def update(self) -> Path:
         """The updater's own: TUF metadata, downloads, trial marker."""
         return self.state / "update"
@@ -132,6 +137,21 @@ class Paths:
     @property
     def agent_status(self) -> Path:
         return self.run / "agent/status.json"
+
+    @property
+    def settings(self) -> Path:
+        """What was set on the unit's page and kept; missing while everything is as usual."""
+        return self.state / "settings/settings.json"
+
+    @property
+    def order(self) -> Path:
+        """What somebody wants to change, left by the page."""
+        return self.run / "page/order.json"
+
+    @property
+    def outcome(self) -> Path:
+        """What became of the last order."""
+        return self.run / "settings/outcome.json"
 
     @property
     def reboot(self) -> Path:

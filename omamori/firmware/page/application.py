@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.page import situation
+from omamori.firmware.page.changing import PATH
+from omamori.firmware.page.counter import Counter
 from omamori.firmware.page.diagnosis import diagnosis
 from omamori.firmware.page.frame import SECURITY, refusal
 from omamori.firmware.page.language import chosen
@@ -22,7 +24,7 @@ class Application:
     """Answers one request at a time, in any thread."""
 
     def __init__(self, paths: Paths) -> None:
-        self._paths = paths
+        self._paths, self._counter = paths, Counter(paths)
 
     def answer(self, request: Request) -> Response:
         """Never raises for anything a visitor can send."""
@@ -35,6 +37,8 @@ class Application:
             return refusal(words, 421, "wrong-name")
         routes: dict[tuple[str, str], Callable[[Request, Words], Response]] = {
             ("GET", "/"): self._diagnosis,
+            ("GET", PATH): self._counter.show,
+            ("POST", PATH): self._counter.take,
         }
         methods = {method for method, path in routes if path == request.path}
         if not methods:

@@ -101,6 +101,6 @@ def _header(words: Words, path: str) -> Html:
 
 def refusal(words: Words, status: int, key: str) -> Response:
     """A page that says why not."""
-    message = tag("section", tag("h1", words["refused"]), tag("p", words[key]), class_="bad")
+    message = tag("section", tag("h1", words["impossible"]), tag("p", words[key]), class_="bad")
     link = tag("p", tag("a", words["back"], href="/"))
-    return page(words, words["refused"], message, link, status=status)
+    return page(words, words["impossible"], message, link, status=status)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from omamori.firmware.page.scenes import Box
+from omamori.firmware.page.setting_words import TEXTS as _SETTINGS
 from omamori.protocol.codes import Text
 
 
@@ -111,7 +112,7 @@ _TEXTS: Final = {
     "back": Text("Back to the diagnosis", "診断に戻る"),
     "refreshes": Text("This page renews itself every 10 seconds.", "この画面は10秒ごとに自動更新されます。"),
     "other-language": Text("日本語", "English"),
-    "refused": Text("This is not possible", "この操作はできません"),
+    "impossible": Text("This is not possible", "この操作はできません"),
     "not-found": Text("There is no such page here.", "このページはありません。"),
     "wrong-name": Text(
         "This page answers to http://omamori.local and to the unit's address only.",
@@ -127,7 +128,7 @@ WORDS: Final[Mapping[str, Words]] = {
         other,
         _TEXTS["other-language"].of(language),
         {box: text.of(language) for box, text in _BOXES.items()},
-        {key: text.of(language) for key, text in _TEXTS.items()},
+        {key: text.of(language) for key, text in (_TEXTS | _SETTINGS).items()},
     )
     for language, other in (("ja", "en"), ("en", "ja"))
 }

@@ -1,0 +1,154 @@
+"""One order from beginning to end: may they, is it sound, try it, keep it or take it back.
+
+What holds after any end, a crash included: the network has what `settings.json` says. `restore` sees to it; systemd calls it
+after every run.
+"""
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from omamori.firmware.host import files, system
+from omamori.firmware.host import settings as stored
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.settings import USUAL, BadSettings, Settings
+from omamori.firmware.settings.gatekeeper import Attempts
+from omamori.firmware.settings.network import Network
+from omamori.firmware.settings.orders import BadOrder, Order, Outcome, take, tell
+from omamori.firmware.settings.reach import reach
+from omamori.protocol.errors import ProtocolError
+from omamori.protocol.label import is_label_code, label_code
+from omamori.protocol.messages import Claim, decode
+
+log = logging.getLogger("omamori.settings")
+
+PATIENCE: Final = 90.0
+"""Seconds in which the fleet must be reached."""
+GRACE: Final = 2.0
+"""Seconds before anything changes: the page's answer is still on its way."""
+_PAUSE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds."""
+
+    patience: float = PATIENCE
+    grace: float = GRACE
+
+
+class Trial:
+    """Works on one order; `waits` are shorter in tests."""
+
+    def __init__(self, paths: Paths, claim: Path, *, waits: Waits) -> None:
+        self._paths, self._claim, self._waits = paths, claim, waits
+        self._network = Network(paths.root)
+        self._attempts = paths.run / "settings/attempts.json"
+
+    def restore(self) -> None:
+        """What was kept is in force afterwards. Raises OSError."""
+        self._network.put(self._kept())
+        if told := self._interrupted():
+            tell(self._paths.outcome, told)
+
+    def work(self) -> None:
+        """Take the order and see it through. Raises OSError where the disk or networkd refuses."""
+        try:
+            order = take(self._paths.order)
+        except BadOrder as error:
+            log.warning("%s", error)
+            return
+        if order is None:
+            return
+        outcome = self._judged(order)
+        if isinstance(outcome, Settings):
+            outcome = self._tried(order, outcome)
+        tell(self._paths.outcome, outcome)
+        log.info("%s %s", outcome.state, outcome.detail)
+
+    # --- may they ---------------------------------------------------------------------------------------------
+
+    def _judged(self, order: Order) -> Settings | Outcome:
+        now, attempts = system.uptime(self._paths), self._remembered()
+        if attempts.is_closed(now):
+            return self._outcome(order, "closed", until=attempts.closed_until - now)
+        try:
+            claim = decode(Claim, files.read_capped(self._claim))
+        except (OSError, ProtocolError):
+            return self._outcome(order, "refused", "this unit has no label code: the factory wrote no claim")
+        right = is_label_code(order.code, label_code(claim.unit, claim.secret))
+        after = attempts.after(right=right, now=now)
+        files.write_atomic(self._attempts, json.dumps(asdict(after)).encode(), mode=0o600)
+        if not right:
+            wait = after.closed_until - now if after.is_closed(now) else None
+            return self._outcome(order, "closed" if wait else "wrong code", until=wait)
+        try:
+            return stored.parse(order.settings)
+        except BadSettings as error:
+            return self._outcome(order, "refused", str(error))
+
+    def _remembered(self) -> Attempts:
+        """Whoever made the file unreadable gains nothing: this process alone can write there."""
+        try:
+            return Attempts(**json.loads(files.read_capped(self._attempts)))
+        except (OSError, ValueError, TypeError):
+            return Attempts()
+
+    # --- try it -----------------------------------------------------------------------------------------------
+
+    def _tried(self, order: Order, wanted: Settings) -> Outcome:
+        tell(
+            self._paths.outcome,
+            self._outcome(order, "trying", until=self._waits.grace + self._waits.patience),
+        )
+        time.sleep(self._waits.grace)
+        try:
+            self._network.put(wanted)
+            problem = self._unreached(wanted)
+            if not problem:
+                stored.store(self._paths.settings, wanted)
+                return self._outcome(order, "kept")
+        except OSError as error:
+            problem = f"{error}"
+        self._network.put(self._kept())
+        return self._outcome(order, "taken back", problem)
+
+    def _unreached(self, wanted: Settings) -> str:
+        """Empty as soon as the fleet was reached; else what was wrong at the end."""
+        until = time.monotonic() + self._waits.patience
+        while problem := reach(self._paths, wanted):
+            if time.monotonic() + _PAUSE > until:
+                return problem
+            time.sleep(_PAUSE)
+        return ""
+
+    # --- small things -----------------------------------------------------------------------------------------
+
+    def _kept(self) -> Settings:
+        try:
+            return stored.load(self._paths.settings)
+        except (OSError, ValueError) as error:
+            log.warning("the kept settings cannot be read, the usual ones hold: %s", error)
+            return USUAL
+
+    def _interrupted(self) -> Outcome | None:
+        """A trial that nobody ended: this process was killed in it."""
+        try:
+            told = json.loads(files.read_capped(self._paths.outcome))
+            if told["state"] != "trying":
+                return None
+            return Outcome(
+                str(told["id"]), "taken back", "the trial was interrupted", None, stored.fields(self._kept())
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _outcome(self, order: Order, state: str, detail: str = "", *, until: float | None = None) -> Outcome:
+        """`until` in seconds from now."""
+        end = datetime.now(UTC) + timedelta(seconds=until) if until is not None else None
+        moment = end.isoformat(timespec="seconds") if end else None
+        return Outcome(order.id, state, detail, moment, stored.fields(self._kept()))
