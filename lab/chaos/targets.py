@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lab.chaos import files
 from lab.chaos.fuzz import Target
 from lab.chaos.packets import tcp, udp
 from omamori.firmware.engine.applications.dns_refusal import refused
@@ -79,6 +80,7 @@ def targets() -> list[Target]:
         Target("packets", _packet_seeds, _packets),
         Target("datagrams", lambda: [_DNS, b"\xc3\0\0\0\1\x08" + bytes(40)], _datagrams),
         *streams,
+        *files.targets(),
         Target("dns-refusal", lambda: [_DNS], lambda: refused),
         Target("netlink", _netlink_seeds, lambda: lambda data: parse_packet(memoryview(data))),
         Target(

@@ -3,11 +3,12 @@
 import lzma
 import struct
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 
 SECTOR = 2048
 
 
-def iso(files, *, folder="SUB"):
+def iso(files: Mapping[str, bytes], *, folder: str = "SUB") -> bytes:
     """The first file lies in the root, all others in a folder."""
     names = list(files)
     places, sector = {}, 20
@@ -26,7 +27,7 @@ def iso(files, *, folder="SUB"):
     return out + b"".join(files[name] + bytes(-len(files[name]) % SECTOR) for name in names)
 
 
-def _entry(name, sector, size, flags=0):
+def _entry(name: bytes, sector: int, size: int, flags: int = 0) -> bytes:
     body = (
         b"\0"
         + struct.pack("<I", sector)
@@ -39,13 +40,13 @@ def _entry(name, sector, size, flags=0):
     return bytes((len(body) + 1,)) + body
 
 
-def onenote(content):
+def onenote(content: bytes) -> bytes:
     head = bytes.fromhex("e4525c7b8cd8a74daeb15378d02996d3") + b"section" * 200
     mark = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
     return head + mark + struct.pack("<QIQ", len(content), 0, 0) + content + b"rest" * 100
 
 
-def program(behind):
+def program(behind: bytes) -> bytes:
     """With one section of 512 bytes, which ends at 4608."""
     head = (
         b"MZ"
@@ -59,7 +60,7 @@ def program(behind):
     return head.ljust(4096, b"\0") + b"\xc3" * 512 + behind
 
 
-def nsis(files, pack, *, solid):
+def nsis(files: Sequence[bytes], pack: Callable[[bytes], bytes], *, solid: bool) -> bytes:
     """`pack` packs; the first block is the installer's own head."""
     blocks = [b"head" * 30, *files]
     if solid:
@@ -74,11 +75,11 @@ def nsis(files, pack, *, solid):
     )
 
 
-def deflated(data):
+def deflated(data: bytes) -> bytes:
     stream = zlib.compressobj(9, zlib.DEFLATED, -15)
     return stream.compress(data) + stream.flush()
 
 
-def lzma_packed(data):
+def lzma_packed(data: bytes) -> bytes:
     chain = [{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 23, "lc": 3, "lp": 0, "pb": 2}]
     return b"\x5d" + struct.pack("<I", 1 << 23) + lzma.compress(data, lzma.FORMAT_RAW, filters=chain)

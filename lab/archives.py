@@ -4,6 +4,10 @@ import lzma
 import struct
 import zlib
 from binascii import b2a_base64
+from collections.abc import Callable, Mapping, Sequence
+
+Files = Mapping[str, bytes]
+Pack = Callable[[bytes], bytes]
 
 LETTERS = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -14,12 +18,14 @@ LZMA2_CODER = (b"\x21", b"\x08")
 ENCRYPTED_CODER = (b"\x06\xf1\x07\x01", b"\x13\0")
 
 
-def number(value):
+def number(value: int) -> bytes:
     """As 7z writes numbers, here always in nine bytes or one."""
     return bytes((value,)) if value < 128 else b"\xff" + struct.pack("<Q", value)
 
 
-def sevenzip(files, coders, packed, *, packed_head=False):
+def sevenzip(
+    files: Sequence[bytes], coders: Sequence[tuple[bytes, bytes]], packed: bytes, *, packed_head: bool = False
+) -> bytes:
     """One folder of files, already packed; `coders` are (method, properties), the last one is that of the packed bytes."""
     sizes = [len(file) for file in files]
     folder = number(len(coders))
@@ -35,12 +41,12 @@ def sevenzip(files, coders, packed, *, packed_head=False):
     return _with_packed_head(packed, head) if packed_head else _framed(packed, head)
 
 
-def _framed(packed, head):
+def _framed(packed: bytes, head: bytes) -> bytes:
     start = struct.pack("<QQI", len(packed), len(head), zlib.crc32(head))
     return b"7z\xbc\xaf\x27\x1c\0\x04" + struct.pack("<I", zlib.crc32(start)) + start + packed + head
 
 
-def _with_packed_head(packed, head):
+def _with_packed_head(packed: bytes, head: bytes) -> bytes:
     small = lzma.compress(head, lzma.FORMAT_RAW, filters=[LZMA])
     method, properties = LZMA_CODER
     streams = b"\x06" + number(len(packed)) + b"\x01\x09" + number(len(small)) + b"\0"
@@ -51,11 +57,11 @@ def _with_packed_head(packed, head):
     return _framed(packed + small, b"\x17" + streams)
 
 
-def raw(data, *filters):
+def raw(data: bytes, *filters: dict[str, int]) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=list(filters))
 
 
-def rar4(files, *, method=0x30, flags=0, main=0):
+def rar4(files: Files, *, method: int = 0x30, flags: int = 0, main: int = 0) -> bytes:
     out = b"Rar!\x1a\x07\0" + struct.pack("<HBHH", 0, 0x73, main, 13) + bytes(6)
     for name, content in files.items():
         head = struct.pack("<IIBIIBBHI", len(content), len(content), 2, 0, 0, 20, method, len(name), 32)
@@ -68,7 +74,7 @@ def rar4(files, *, method=0x30, flags=0, main=0):
     return out + struct.pack("<HBHH", 0, 0x7B, 0x4000, 7)
 
 
-def rar5(files, *, method=0, extra=b"", first=b""):
+def rar5(files: Files, *, method: int = 0, extra: bytes = b"", first: bytes = b"") -> bytes:
     out = b"Rar!\x1a\x07\x01\0" + first + _rar5_block(1, b"\0")
     for name, content in files.items():
         told = (
@@ -84,7 +90,7 @@ def rar5(files, *, method=0, extra=b"", first=b""):
     return out + _rar5_block(5, b"\0")
 
 
-def _rar5_block(kind, told, data=None, extra=0):
+def _rar5_block(kind: int, told: bytes, data: int | None = None, extra: int = 0) -> bytes:
     flags = 2 * (data is not None) + (extra > 0)
     body = (
         vint(kind)
@@ -96,12 +102,12 @@ def _rar5_block(kind, told, data=None, extra=0):
     return bytes(4) + vint(len(body)) + body
 
 
-def rar5_encrypted():
+def rar5_encrypted() -> bytes:
     """Its heads are."""
     return rar5({}, first=_rar5_block(4, bytes(20)))
 
 
-def vint(value):
+def vint(value: int) -> bytes:
     out = b""
     while value > 127:
         out += bytes((value & 127 | 128,))
@@ -109,7 +115,7 @@ def vint(value):
     return out + bytes((value,))
 
 
-def arj(files, *, method=0, flags=0, pack=bytes):
+def arj(files: Files, *, method: int = 0, flags: int = 0, pack: Pack = bytes) -> bytes:
     out = _arj_head(b"x.arj", b"", 0, kind=2)
     for name, content in files.items():
         packed = pack(content)
@@ -117,7 +123,9 @@ def arj(files, *, method=0, flags=0, pack=bytes):
     return out + b"\x60\xea\0\0"
 
 
-def _arj_head(name, packed, size, *, method=0, flags=0, kind=0):
+def _arj_head(
+    name: bytes, packed: bytes, size: int, *, method: int = 0, flags: int = 0, kind: int = 0
+) -> bytes:
     head = struct.pack(
         "<BBBBBBBBIIIIHHH", 30, 11, 1, 2, flags, method, kind, 0, 0, len(packed), size, 0, 0, 32, 0
     )
@@ -125,7 +133,7 @@ def _arj_head(name, packed, size, *, method=0, flags=0, kind=0):
     return b"\x60\xea" + struct.pack("<H", len(head)) + head + bytes(4) + b"\0\0"
 
 
-def lzh(files, *, method=b"-lh5-", level=0, pack=None):
+def lzh(files: Files, *, method: bytes = b"-lh5-", level: int = 0, pack: Pack | None = None) -> bytes:
     out = b""
     for name, content in files.items():
         packed = (pack or lzhuf)(content)
@@ -145,11 +153,11 @@ def lzh(files, *, method=b"-lh5-", level=0, pack=None):
     return out + b"\0"
 
 
-def lzhuf(data, width=4):
+def lzhuf(data: bytes, width: int = 4) -> bytes:
     """Every byte as it is in eight bits, but for a run of the first byte, which is what a distance of one is for."""
-    bits = []
+    bits: list[int] = []
 
-    def put(value, count):
+    def put(value: int, count: int) -> None:
         bits.extend(value >> at & 1 for at in range(count - 1, -1, -1))
 
     run = len(data) - len(data.lstrip(data[:1])) if data else 0
@@ -175,13 +183,13 @@ def lzhuf(data, width=4):
     return bytes(int("".join(map(str, bits[at : at + 8])), 2) for at in range(0, len(bits), 8))
 
 
-def _lengths(put):
+def _lengths(put: Callable[[int, int], None]) -> None:
     """All 510 symbols have codes of nine bits, so that a code is its symbol."""
     for _ in range(510):
         put(0, 1)
 
 
-def cpio(files, form="newc"):
+def cpio(files: Files, form: str = "newc") -> bytes:
     out = b""
     for name, content in {**files, "TRAILER!!!": b""}.items():
         named = name.encode() + b"\0"
@@ -219,7 +227,7 @@ def cpio(files, form="newc"):
     return out
 
 
-def binhex(content, name=b"a.exe"):
+def binhex(content: bytes, name: bytes = b"a.exe") -> bytes:
     forks = (
         bytes((len(name),))
         + name
