@@ -10,6 +10,7 @@ from typing import Final
 from omamori.firmware.bridge.direction import Direction
 from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.orders import OrderFiles
+from omamori.firmware.bridge.proven import Proven
 from omamori.firmware.engine.block_page import Notice
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.errors import EngineError
@@ -106,8 +107,10 @@ def load(path: Path, paths: Paths, flows: int) -> Loaded:
     """The pack at `path`, checked and ready. Raises PackError, OSError, EngineError."""
     from omamori.firmware.signatures import pack
 
-    signatures = pack.load(path)
+    proven = Proven(paths, path, pack.read_manifest(path))
+    signatures = pack.load(path, replayed=not proven.already())
     rehearse(signatures)
+    proven.remember()
     settings = Settings(flows=flows, notice=_notice(paths))
     return Loaded(
         signatures.version,

@@ -64,7 +64,7 @@ class Supervisor:
         self._draining: Generation | None = None
         self._loading: Generation | None = None
         self._leaving: list[Generation] = []
-        self._unusable: set[Pack] = set()
+        self._unusable: dict[Pack, str] = {}
         self._crashes = Crashes(self._timing.crashes)
         self._births = secrets.randbelow(5000)
         self._not_before = 0.0
@@ -318,7 +318,7 @@ class Supervisor:
         self._leaving.append(generation)
 
     def _refuse(self, generation: Generation, why: str) -> None:
-        self._unusable.add(generation.pack)
+        self._unusable[generation.pack] = why
         self._forgive_at = time.monotonic() + self._timing.forgive
         kept = f"{self._serving.version} stays in force" if self._serving else "trying the one before"
         self._say("error", f"pack {generation.pack.path.name} cannot be used ({why}); {kept}")
@@ -388,7 +388,8 @@ class Supervisor:
         present = {role: generation for role, generation in named.items() if generation}
         try:
             total = self._totals.with_present(self._alive())
-            extra = {"self_test": self._self_test.result, "link": list(self._link)}
+            refused = {pack.path.stem: why[:300] for pack, why in self._unusable.items()}
+            extra = {"self_test": self._self_test.result, "link": list(self._link), "refused": refused}
             status.write(
                 self._paths.bridge_status, present, total, self._gaps, lost=self._spool.lost, extra=extra
             )

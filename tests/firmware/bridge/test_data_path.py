@@ -269,6 +269,7 @@ def test_a_flow_stays_with_the_worker_that_began_it(unit):
 def test_a_pack_that_cannot_be_loaded_leaves_the_one_before_in_force(unit):
     unit.install_toy({**PACK, "broken": True}, version="1.0.1")
     unit.wait_told("1.0.0 stays in force")
+    wait_until(lambda: "1.0.1" in unit.status()["refused"], seconds=10, what="the status to say why")
     assert fetch(unit.line, "TOY-ATTACK", seconds=1) is None
     assert unit.status()["pack"] == "1.0.0"
     unit.install_toy(PACK, version="1.0.2")
