@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.answers import Answers
 from omamori.firmware.engine.applications import detect
+from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
     Closable,
     ConnectionExpected,
@@ -63,6 +64,7 @@ class Engine:
         self._passwords = PasswordGuard(self._journal, self._conduct)
         self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
+        self._fields = FieldMemory()
         self._expected = ExpectedConnections()
         self._streams = Streams(self.settings)
         self._answers = Answers(self.settings, self._flows, self._streams, self._counters)
@@ -274,7 +276,9 @@ class Engine:
             flow.facts.application, flow.layer, flow.undetected = layer.name, layer, [None, None]
             return [(to_server, piece)]
         data = seen + piece.data
-        known = detect.FAILED if piece.missing else detect.of_stream(data, self.settings, to_server=to_server)
+        known: detect.Known | None = detect.FAILED
+        if not piece.missing:
+            known = detect.of_stream(data, self.settings, to_server=to_server, fields=self._fields)
         flow.undetected[to_server] = data if known is None else None
         if known is None or known is detect.FAILED:
             if flow.undetected == [None, None] and not flow.facts.application:
@@ -336,6 +340,7 @@ class Engine:
             event.events,
             complete=event.complete,
             transaction=event.transaction,
+            kept=event.kept,
         )
         self._rules.inspect(turn, self._signatures, inspection)
 

@@ -54,6 +54,26 @@ class FlowFacts:
     """What the rule evaluator remembers of this flow (which rule fired for what); nobody else looks inside."""
 
 
+class Kept(dict[str, Sequence[bytes]]):
+    """Buffers that other messages have unchanged as this very object: what rules found in them is kept with them."""
+
+    __slots__ = ("names", "needs", "rule_memory")
+
+    def __init__(
+        self,
+        buffers: Mapping[str, Sequence[bytes]] | None = None,
+        names: frozenset[str] = frozenset(),
+        needs: frozenset[str] | None = None,
+    ) -> None:
+        super().__init__(buffers or {})
+        self.names = names
+        """All buffers that these would be among, if they were there."""
+        self.needs = needs
+        """What was asked for."""
+        self.rule_memory: tuple[object, dict[tuple[tuple[bytes, ...], ...], frozenset[int]]] = (None, {})
+        """Of the rule evaluator alone: whose it is, and what it found."""
+
+
 @dataclass(slots=True)
 class Inspection:
     """One evaluation. `buffers` holds a sequence of values for each name: multi-instance buffers have several."""
@@ -79,3 +99,5 @@ class Inspection:
     """TRANSACTION: its number within the flow; a rule fires once for each and direction."""
     fresh: int = 0
     """STREAM: index in `stream` of the first byte that no earlier moment showed; a match must reach beyond it."""
+    kept: Kept | None = None
+    """TRANSACTION: those of `buffers` that came in other messages before."""

@@ -10,6 +10,7 @@ from omamori.firmware.engine.applications.ftp import Ftp
 from omamori.firmware.engine.applications.http import Http
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http2_frames import PREFACE
+from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.imap import Imap
 from omamori.firmware.engine.applications.layer import Layer
 from omamori.firmware.engine.applications.pop3 import Pop3
@@ -58,14 +59,16 @@ class Known:
 FAILED = Known("failed", None)
 
 
-def of_stream(data: bytes, settings: Settings, *, to_server: bool) -> Known | None:
+def of_stream(
+    data: bytes, settings: Settings, *, to_server: bool, fields: FieldMemory | None = None
+) -> Known | None:
     """From the first bytes of a TCP direction; None while they are too few to tell."""
     if _TLS.match(data):
         return Known("tls", Tls())
     if to_server and data.startswith(PREFACE[:16]):
         return Known("http2", Http2(settings))
     if (_REQUEST if to_server else _RESPONSE).match(data):
-        return Known("http", Http(settings))
+        return Known("http", Http(settings, fields))
     for pattern, layer in _PARSED:
         if pattern.match(data):
             made = layer(settings)

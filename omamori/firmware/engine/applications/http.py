@@ -18,12 +18,14 @@ from omamori.firmware.engine.applications import (
 )
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http_exchange import Exchange
+from omamori.firmware.engine.applications.http_fields import NONE as NO_FIELDS
+from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.http_files import FILE_NAME, BodyFiles
 from omamori.firmware.engine.applications.http_head import Framing, Head, Response
 from omamori.firmware.engine.applications.http_shown import Shown
+from omamori.firmware.engine.applications.http_side import Side
 from omamori.firmware.engine.applications.layer import (
     NO_EVENTS,
-    Content,
     Context,
     Event,
     How,
@@ -49,56 +51,17 @@ _REQUEST_BODY = frozenset(("http.request_body", "file.data", FILE_NAME))
 _RESPONSE_BODY = frozenset(("http.response_body", "file.data", FILE_NAME))
 
 
-class _Side:
-    """One direction."""
-
-    __slots__ = (
-        "bodiless",
-        "body",
-        "buffers",
-        "decoder",
-        "events",
-        "exchange",
-        "files",
-        "first",
-        "head",
-        "lost",
-        "old",
-        "scanned_to",
-        "shown",
-    )
-
-    def __init__(self) -> None:
-        self.head = b""
-        """Of a message whose empty line has not come yet."""
-        self.scanned_to = 0
-        self.bodiless: Head | None = None
-        """The head of the last response, if it should have no body."""
-        self.body: http_body.Body | None = None
-        self.decoder: http_coding.Decoder | None = None
-        self.files: BodyFiles | None = None
-        self.exchange: Exchange | None = None
-        self.buffers: dict[str, list[bytes]] = {}
-        self.shown = Shown(0)
-        self.events = NO_EVENTS
-        """What is odd about the head."""
-        self.old = False
-        """The request under way was shown as one of HTTP/0.9."""
-        self.first = False
-        self.lost = False
-
-
 class Http:
     """The parser of one connection."""
 
     name = "http"
     gives_way = True
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, memory: FieldMemory | None = None) -> None:
+        self._settings, self._memory = settings, memory
         self.finished = False
         """A tunnel was opened: another protocol follows."""
-        self._sides = (_Side(), _Side())
+        self._sides = (Side(), Side())
         self._waiting: deque[Exchange] = deque()
         self._recent: deque[Exchange] = deque(maxlen=16)
         self._count = self._unasked = 0
@@ -152,7 +115,7 @@ class Http:
 
     def _take_head(
         self,
-        side: _Side,
+        side: Side,
         piece: Piece,
         at: int,
         events: list[Event],
@@ -185,7 +148,7 @@ class Http:
             side.body = None
         return end
 
-    def _show_old_request(self, side: _Side, text: bytes, events: list[Event], needs: frozenset[str]) -> None:
+    def _show_old_request(self, side: Side, text: bytes, events: list[Event], needs: frozenset[str]) -> None:
         """A line without a version is a whole request to servers that still know HTTP/0.9: rules see it at once."""
         line = _OLD_REQUEST.match(text)
         request = http_head.parse_request(line[0]) if line else None
@@ -194,7 +157,7 @@ class Http:
             buffers = http_buffers.of_request(request, needs)
             events.append(Message(self._count + 1, to_server=True, buffers=buffers, complete=False))
 
-    def _unannounced(self, side: _Side, text: bytes, at: int, kept: int, events: list[Event]) -> int:
+    def _unannounced(self, side: Side, text: bytes, at: int, kept: int, events: list[Event]) -> int:
         """A response without a status line at its beginning: receivers skip to one, or take all for the file (HTTP/0.9)."""
         status = _STATUS_LINE.search(text)
         if status is not None:
@@ -202,19 +165,19 @@ class Http:
             return max(at + status.end() - kept, at)
         return self._nameless(side, at, events)
 
-    def _nameless(self, side: _Side, at: int, events: list[Event]) -> int:
+    def _nameless(self, side: Side, at: int, events: list[Event]) -> int:
         """A file without a head. What was kept of a head that is none is not part of it any more."""
         side.head, side.scanned_to = b"", 0
-        exchange = self._answered(Response(b"", b"", []))
+        exchange = self._answered(Response(b"", NO_FIELDS))
         side.exchange, side.buffers = exchange, {}
         # After a response that should have no body some receivers take what its head says for true.
-        head = side.bodiless or Response(b"", b"", [])
+        head = side.bodiless or Response(b"", NO_FIELDS)
         side.bodiless = None
         self._begin_body(side, head, http_head.stated(head), events, wanted=True, to_server=False)
         return at
 
-    def _begin_request(self, side: _Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
-        request = http_head.parse_request(block)
+    def _begin_request(self, side: Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
+        request = http_head.parse_request(block, self._memory)
         if request is None:
             side.lost = True
             return
@@ -223,16 +186,17 @@ class Http:
         self._recent.append(exchange)
         if len(self._waiting) < _MAX_WAITING:
             self._waiting.append(exchange)
-        site = http_buffers.host(request)
+        site = request.host
         authorization = request.get(b"authorization") or b""
         if site or authorization:
             events.append(SiteAsked(site or b"", How.HTTP, request.target, authorization))
         side.exchange, side.buffers = exchange, http_buffers.of_request(request, needs)
+        side.kept = request.fields.made
         side.events = http_events.of_request(request, block) if "events" in needs else NO_EVENTS
         framing = http_head.request_body(request)
         self._begin_body(side, request, framing, events, wanted=bool(needs & _REQUEST_BODY), to_server=True)
 
-    def _begin_response(self, side: _Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
+    def _begin_response(self, side: Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
         response = http_head.parse_response(block)
         if response is None:
             side.lost = True
@@ -271,7 +235,7 @@ class Http:
 
     def _begin_body(
         self,
-        side: _Side,
+        side: Side,
         head: Head,
         framing: tuple[Framing, int],
         events: list[Event],
@@ -280,25 +244,30 @@ class Http:
         to_server: bool,
     ) -> None:
         assert side.exchange is not None  # noqa: S101 - set by the caller
+        number = side.exchange.number
+        if framing[0] is Framing.NONE:
+            side.body = None
+            events.append(Message(number, to_server, side.buffers, True, side.events, side.kept))
+            return
         side.body = http_body.Body(*framing)
         side.decoder = http_coding.Decoder(http_head.encodings(head), self._settings.file_limit)
         side.files = BodyFiles(
             head,
             framing,
             plain=side.decoder.plain,
-            transaction=side.exchange.number,
+            transaction=number,
             to_server=to_server,
         )
         side.first = True
         side.shown = Shown(self._settings.body_window if wanted else 0)
         complete = side.body.done or not wanted
-        events.append(Message(side.exchange.number, to_server, side.buffers, complete, side.events))
+        events.append(Message(number, to_server, side.buffers, complete, side.events, side.kept))
 
     # --- bodies
 
     def _take_body(
         self,
-        side: _Side,
+        side: Side,
         piece: Piece,
         at: int,
         events: list[Event],
@@ -329,7 +298,7 @@ class Http:
 
     def _content(
         self,
-        side: _Side,
+        side: Side,
         offset: int,
         part: http_body.Part,
         data: bytes,
@@ -338,10 +307,7 @@ class Http:
         plain: bool,
         to_server: bool,
     ) -> None:
-        number = side.exchange.number if side.exchange else 0
-        event = Content(
-            number, to_server, offset, part.length, data, plain, part.following, side.first, last=False
-        )
+        event = side.part(part, offset, data, to_server=to_server, plain=plain)
         events += side.files.split(event) if side.files is not None else [event]
         side.first = False
         side.shown.add(data)
@@ -349,7 +315,7 @@ class Http:
             side.exchange.length += part.length
 
     def _show(
-        self, side: _Side, events: list[Event], needs: frozenset[str], *, complete: bool, to_server: bool
+        self, side: Side, events: list[Event], needs: frozenset[str], *, complete: bool, to_server: bool
     ) -> None:
         wanted = needs & (_REQUEST_BODY if to_server else _RESPONSE_BODY)
         if not wanted:
@@ -358,13 +324,15 @@ class Http:
         head = exchange.request if to_server else exchange.response
         parts = side.files.names if side.files is not None else ()
         seen = http_files.buffers(wanted, side.shown.look(), head, exchange.request, parts)
-        events.append(Message(exchange.number, to_server, {**side.buffers, **seen}, complete))
+        events.append(
+            Message(exchange.number, to_server, {**side.buffers, **seen}, complete, NO_EVENTS, side.kept)
+        )
 
     def _finish_body(
-        self, side: _Side, offset: int, events: list[Event], needs: frozenset[str], *, to_server: bool
+        self, side: Side, offset: int, events: list[Event], needs: frozenset[str], *, to_server: bool
     ) -> None:
         number = side.exchange.number if side.exchange else 0
-        event = Content(number, to_server, offset, 0, b"", True, 0, side.first, last=True)
+        event = side.end(offset, to_server=to_server)
         events += side.files.split(event) if side.files is not None else [event]
         if side.body is not None and side.body.invalid and "events" in needs:
             odd = http_events.of_chunks(to_server=to_server)
@@ -374,7 +342,7 @@ class Http:
         side.shown = Shown(0)
 
     def _skip(
-        self, side: _Side, piece: Piece, events: list[Event], needs: frozenset[str], *, to_server: bool
+        self, side: Side, piece: Piece, events: list[Event], needs: frozenset[str], *, to_server: bool
     ) -> None:
         """Bytes are missing: fine inside a body that goes on, the end of this direction elsewhere."""
         if side.body is None or not side.body.skip(piece.missing):

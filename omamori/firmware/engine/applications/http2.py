@@ -12,6 +12,7 @@ from omamori.firmware.engine.applications import http_buffers, http_files, http_
 from omamori.firmware.engine.applications.http2_frames import PREFACE, Block, Data, Frames, NotHttp2, Reset
 from omamori.firmware.engine.applications.http_coding import Decoder
 from omamori.firmware.engine.applications.http_exchange import Exchange
+from omamori.firmware.engine.applications.http_fields import Fields
 from omamori.firmware.engine.applications.http_files import FILE_NAME
 from omamori.firmware.engine.applications.http_head import Request, Response
 from omamori.firmware.engine.applications.http_shown import Shown
@@ -38,7 +39,7 @@ class _Body:
 
     __slots__ = ("buffers", "decoder", "first", "shown")
 
-    def __init__(self, buffers: dict[str, list[bytes]], encoding: bytes, settings: Settings) -> None:
+    def __init__(self, buffers: dict[str, Sequence[bytes]], encoding: bytes, settings: Settings) -> None:
         self.buffers = buffers
         self.decoder = Decoder(encoding, settings.file_limit)
         self.shown = Shown(settings.body_window)
@@ -155,7 +156,7 @@ class Http2:
 
     @staticmethod
     def _asked(request: Request, events: list[Event]) -> None:
-        site, authorization = http_buffers.host(request), request.get(b"authorization") or b""
+        site, authorization = request.host, request.get(b"authorization") or b""
         if site or authorization:
             events.append(SiteAsked(site, How.HTTP, request.target, authorization))
 
@@ -284,14 +285,14 @@ def _request(fields: _Fields) -> Request:
     if b":authority" in pseudo and not any(name.lower() == b"host" for name, _ in plain):
         plain.insert(0, (b"host", pseudo[b":authority"]))
     line = b"%b %b HTTP/2" % (method, target)
-    return Request(line, _raw(plain), plain, method=method, target=target, protocol=b"HTTP/2")
+    return Request(line, Fields(_raw(plain), plain), method=method, target=target, protocol=b"HTTP/2")
 
 
 def _response(fields: _Fields) -> Response:
     pseudo, plain = _split(fields)
     status = pseudo.get(b":status", b"")
     number = int(status) if status.isdigit() and len(status) == 3 else 0
-    return Response(b"HTTP/2 " + status, _raw(plain), plain, protocol=b"HTTP/2", status=number)
+    return Response(b"HTTP/2 " + status, Fields(_raw(plain), plain), protocol=b"HTTP/2", status=number)
 
 
 def _split(fields: _Fields) -> tuple[dict[bytes, bytes], _Fields]:

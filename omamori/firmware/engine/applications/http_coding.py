@@ -31,7 +31,7 @@ class Decoder:
     __slots__ = ("_layers", "_left")
 
     def __init__(self, encoding: bytes | None, limit: int) -> None:
-        names = _ENCODING.findall(encoding or b"")[:_MAX_LAYERS]
+        names = _ENCODING.findall(encoding)[:_MAX_LAYERS] if encoding else ()
         # The last encoding named was applied last, and is undone first (RFC 9110, 8.4).
         self._layers: list[_Layer] = [_KINDS.get(name.lower(), _Inflate)() for name in reversed(names)]
         self._left = limit

@@ -56,14 +56,18 @@ def _of_head(head: Head, text: bytes, way: str) -> set[str]:
         found.add(f"invalid_transfer_encoding_value_in_{way}")
     if length is not None and not _LENGTH.match(length):
         found.add(f"invalid_content_length_field_in_{way}")
+    if len(text) > _MAX_FIELD and any(len(value) > _MAX_FIELD for _, value in head.fields.pairs):
+        found.add(f"{way}_field_too_long")
+    if head.fields.regular:
+        if len(head.fields.values) < len(head.fields.pairs):
+            found.add(f"{way}_header_repetition")
+        return found
     lines = text.partition(b"\n")[2].split(b"\n")
     if any(line[:1] in (b" ", b"\t") for line in lines if line.strip()):
         found.add(f"invalid_{way}_field_folding")
     if any(line.strip() and b":" not in line and line[:1] not in (b" ", b"\t") for line in lines):
         found.add(f"{way}_field_missing_colon")
-    if any(len(value) > _MAX_FIELD for _, value in head.fields):
-        found.add(f"{way}_field_too_long")
-    names = [name.lower() for name, _ in head.fields]
+    names = [name.lower() for name, _ in head.fields.pairs]
     if len(set(names)) < len(names):
         found.add(f"{way}_header_repetition")
     return found

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from omamori.firmware.engine.applications import http_buffers
 from omamori.firmware.engine.applications.http_head import Request, Response
 from omamori.firmware.engine.applications.layer import Context
 
@@ -22,7 +21,7 @@ class Exchange:
         subject = ""
         if self.request is not None:
             request = self.request
-            name = http_buffers.host(request)
+            name = request.host
             _put(http, "hostname", name)
             _put(http, "url", request.target)
             _put(http, "http_user_agent", request.get(b"user-agent"))

@@ -4,7 +4,6 @@ Only a body that is sent as it is can be split: of a compressed one no byte's pl
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from omamori.firmware.engine.applications import http_uri, mime_head
 from omamori.firmware.engine.applications.http_head import Framing, Head, Request
@@ -42,27 +41,25 @@ def _told(head: Head | None) -> str:
 class BodyFiles:
     """Of one body."""
 
-    __slots__ = ("_mime", "_name", "_size", "names")
+    __slots__ = ("mime", "name", "names", "size")
 
     def __init__(
         self, head: Head, framing: tuple[Framing, int], *, plain: bool, transaction: int, to_server: bool
     ) -> None:
         media = head.get(b"content-type") or b""
-        self._mime: Mime | None = None
+        self.mime: Mime | None = None
         if plain and media[:10].lower() == b"multipart/":
-            self._mime = Mime(transaction=transaction, to_server=to_server, media=media)
-        self._size = framing[1] if plain and framing[0] is Framing.LENGTH else None
-        self._name = _told(head)
+            self.mime = Mime(transaction=transaction, to_server=to_server, media=media)
+        self.size = framing[1] if plain and framing[0] is Framing.LENGTH else None
+        self.name = _told(head)
         self.names: list[str] = []
         """Of its parts so far."""
 
     def split(self, content: Content) -> Sequence[Content]:
         """The next part of the body, or its end."""
-        if self._mime is not None:
-            parts = self._mime.feed(content.data, content.offset)
+        if self.mime is not None:
+            parts = self.mime.feed(content.data, content.offset)
             named = [part.name for part in parts if part.first and part.name]
             self.names += named[: _MAX_NAMES - len(self.names)]
-            return [*parts, *self._mime.end()] if content.last else parts
-        if content.first and (self._name or self._size is not None):
-            return (replace(content, name=self._name, size=self._size),)
+            return [*parts, *self.mime.end()] if content.last else parts
         return (content,)

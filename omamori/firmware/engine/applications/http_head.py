@@ -4,14 +4,13 @@ Lenient as receivers are: bare line feeds, folded fields and odd spaces are take
 """
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
-_MAX_FIELDS = 256
+from omamori.firmware.engine.applications import http_fields, http_uri
+from omamori.firmware.engine.applications.http_fields import FieldMemory, Fields
+
 _STATUS = re.compile(rb"\S+[ \t\r]+(\d{3})(?!\d)[ \t]*([^\r\n]*)")
-_LINE_END = re.compile(rb"\r?\n|\r")
 _NUMBER = re.compile(rb"\d{1,15}")
-_FRAMING = re.compile(rb"[ \t\0]*(?:transfer-encoding|content-(?:encoding|length))[ \t\0]*:", re.IGNORECASE)
 
 
 class Framing(Enum):
@@ -23,46 +22,55 @@ class Framing(Enum):
     CLOSE = auto()
 
 
-@dataclass(slots=True)
 class Head:
     """A request's or a response's."""
 
-    line: bytes
-    raw_fields: bytes
-    """The field lines and the empty line after them."""
-    fields: list[tuple[bytes, bytes]]
-    """Name as sent, value without the spaces around it."""
-    _values: dict[bytes, bytes] = field(default_factory=dict)
+    __slots__ = ("fields", "line")
 
-    def __post_init__(self) -> None:
-        for name, value in self.fields:
-            # Some receivers ignore a zero byte in a name, so it is a way past scanners that do not.
-            key = name.lower().replace(b"\0", b"")
-            # Repeated fields mean one list (RFC 9110, 5.3).
-            self._values[key] = self._values[key] + b", " + value if key in self._values else value
+    def __init__(self, line: bytes, fields: Fields) -> None:
+        self.line, self.fields = line, fields
 
     def get(self, name: bytes) -> bytes | None:
         """The value of a field by its lower-case name."""
-        return self._values.get(name)
+        return self.fields.values.get(name)
 
 
-@dataclass(slots=True)
 class Request(Head):
-    method: bytes = b""
-    target: bytes = b""
-    protocol: bytes = b""
+    __slots__ = ("_host", "method", "protocol", "target")
+
+    def __init__(
+        self, line: bytes, fields: Fields, *, method: bytes = b"", target: bytes = b"", protocol: bytes = b""
+    ) -> None:
+        self.line, self.fields = line, fields
+        self.method, self.target, self.protocol = method, target, protocol
+        self._host: bytes | None = None
+
+    @property
+    def host(self) -> bytes:
+        """Lower case, without port: of an absolute target, else of the Host field; empty where there is none."""
+        if self._host is None:
+            raw = http_uri.host_of(self.target)
+            if raw is None:
+                raw = self.get(b"host") or (self.target if self.method == b"CONNECT" else b"")
+                if not raw.startswith(b"["):
+                    raw = raw.partition(b":")[0]
+            self._host = raw.strip().lower()
+        return self._host
 
 
-@dataclass(slots=True)
 class Response(Head):
-    protocol: bytes = b""
-    status: int = 0
-    reason: bytes = b""
+    __slots__ = ("protocol", "reason", "status")
+
+    def __init__(
+        self, line: bytes, fields: Fields, *, protocol: bytes = b"", status: int = 0, reason: bytes = b""
+    ) -> None:
+        self.line, self.fields = line, fields
+        self.protocol, self.status, self.reason = protocol, status, reason
 
 
-def parse_request(block: bytes) -> Request | None:
+def parse_request(block: bytes, memory: FieldMemory | None = None) -> Request | None:
     """From a request's head up to and with its empty line; None if it is none."""
-    line, raw, fields = _split(block)
+    line, fields = _split(block, memory)
     method, _, rest = line.partition(b" ")
     target, space, protocol = rest.strip(b" ").rpartition(b" ")
     if not space:
@@ -71,17 +79,17 @@ def parse_request(block: bytes) -> Request | None:
         target, protocol = rest.strip(b" "), b""
     if not method or not target:
         return None
-    return Request(line, raw, fields, method=method, target=target.rstrip(b" "), protocol=protocol)
+    return Request(line, fields, method=method, target=target.rstrip(b" "), protocol=protocol)
 
 
 def parse_response(block: bytes) -> Response | None:
     """The same for a response; its status is 0 where none can be read."""
-    line, raw, fields = _split(block)
+    line, fields = _split(block, None)
     if line[:4].upper() != b"HTTP":
         return None
     status = _STATUS.match(line)
     number, reason = (int(status[1]), status[2]) if status else (0, b"")
-    return Response(line, raw, fields, protocol=line.partition(b" ")[0], status=number, reason=reason)
+    return Response(line, fields, protocol=line.partition(b" ")[0], status=number, reason=reason)
 
 
 def request_body(request: Request) -> tuple[Framing, int]:
@@ -120,29 +128,9 @@ def stated(head: Head) -> tuple[Framing, int]:
     return (Framing.LENGTH, max(lengths)) if lengths else (Framing.CLOSE, 0)
 
 
-def _split(block: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
+def _split(block: bytes, memory: FieldMemory | None) -> tuple[bytes, Fields]:
     first, _, raw = block.partition(b"\n")
     line, _, hidden = first.rstrip(b"\r").partition(b"\r")
-    fields: list[tuple[bytes, bytes]] = []
-    for text in _unfolded(
-        _LINE_END.split(hidden + b"\n" + raw if hidden else raw, _MAX_FIELDS)[:_MAX_FIELDS]
-    ):
-        name, colon, value = text.partition(b":")
-        if colon:
-            fields.append((name.strip(), value.strip()))
-        elif fields:
-            fields[-1] = (fields[-1][0], fields[-1][1] + b" " + text.strip())
-    return line, raw, fields
-
-
-def _unfolded(lines: list[bytes]) -> list[bytes]:
-    """Field lines with the lines that continue them; a continuation that looks like framing counts as a field, too."""
-    whole: list[bytes] = []
-    for text in lines:
-        if whole and text[:1] in (b" ", b"\t") and text.strip():
-            whole[-1] += b" " + text.strip()
-            if _FRAMING.match(text):
-                whole.append(text)
-        elif text.strip():
-            whole.append(text)
-    return whole
+    if memory is not None and not hidden:
+        return line, memory.of(raw)
+    return line, http_fields.read(raw, hidden)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from omamori.firmware.engine.inspection import Kept
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.rewriting import Filler
 
@@ -49,6 +50,8 @@ class Message:
     """Nothing of it is to come."""
     events: frozenset[str] = NO_EVENTS
     """What is odd about it, under Suricata's names (`app-layer-event`)."""
+    kept: Kept | None = None
+    """Those of `buffers` that other messages have as this very object."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,10 @@ class Candidates:
         found.update(self._unfiltered.applications.get(inspection.flow.application, ()))
         buffers = inspection.buffers
         self._repeated.candidates(inspection, found)
+        known = inspection.kept.names if inspection.kept is not None else ()
         for name, values in buffers.items():
+            if name in known:
+                continue
             if groups := self._buffers.get(name):
                 for transforms, group in groups:
                     for value in values:
@@ -146,11 +149,9 @@ class Candidates:
                 index.candidates(*ends, into)
         way = _WAYS[to_server]
         ports = (ends[1], ends[3])
-        return _Way(
-            *(tuple(each) for each in rules),
-            self._groups(f"packet/tcp/{way}" if tcp else f"packet/{flow.protocol}", *ports),
-            self._groups(f"stream/{way}", *ports),
-        )
+        packets, streams, late = map(tuple, rules)
+        packet_groups = self._groups(f"packet/tcp/{way}" if tcp else f"packet/{flow.protocol}", *ports)
+        return _Way(packets, streams, late, packet_groups, self._groups(f"stream/{way}", *ports))
 
     def _groups(self, key: str, sender: int, receiver: int) -> Sequence[Prefilter]:
         """The group and its parts for these ports."""

@@ -81,18 +81,18 @@ class Prefilter:
             self._scan(data, match_event_handler=_matched, context=found)
             for literal in found:
                 into.update(self._rules[literal])
-        if len(data) <= self._longest_exact and (rules := self._exact.get(data.lower())):
-            into.update(rules)
+        if len(data) <= self._longest_exact:
+            into.update(self._exact.get(data.lower(), ()))
         if self._beginning:
             first = data[: self._longest_key].lower()
             for size, table in self._beginning:
-                if rules := table.get(first[:size]):
-                    into.update(rules)
+                if known := table.get(first[:size]):
+                    into.update(known)
         if self._ending:
             last = data[-self._longest_key :].lower()
             for size, table in self._ending:
-                if rules := table.get(last[-size:]):
-                    into.update(rules)
+                if known := table.get(last[-size:]):
+                    into.update(known)
         if self._longest_suffix:
             self._suffixes(data[-self._longest_suffix :].lower(), into)
 

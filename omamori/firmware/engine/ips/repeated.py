@@ -8,7 +8,7 @@ is not remembered.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from omamori.firmware.engine.inspection import Inspection
+from omamori.firmware.engine.inspection import Inspection, Kept
 from omamori.firmware.engine.ips.encodings import transformed
 from omamori.firmware.engine.ips.prefilter import Prefilter
 from omamori.firmware.engine.ips.unfiltered import BufferIndex
@@ -23,8 +23,11 @@ NAMES: Final = frozenset(
 )  # fmt: skip
 """Of a URL, a cookie or a date that would be in vain."""
 _REMEMBERED: Final = 1024
+_FEW: Final = 16
+"""Of those with the same fields, which differ by method and host."""
 _LONGEST: Final = 2048
 Groups: TypeAlias = Mapping[str, Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]]
+_Values: TypeAlias = tuple[tuple[bytes, ...], ...]
 _ORDER: Final = tuple(sorted(NAMES))
 
 
@@ -40,32 +43,46 @@ class Repeated:
         possible: Callable[[int, Views, frozenset[str]], bool],
     ) -> None:
         """`possible` says whether a rule can match, as far as the buffers of these names tell."""
-        self._groups = {name: group for name, group in groups.items() if name in NAMES}
-        self._lone = {name: index for name, index in lone.items() if name in NAMES}
+        self._groups, self._lone = groups, lone
         self._possible = possible
-        self._known: dict[tuple[tuple[bytes, ...], ...], frozenset[int]] = {}
+        self._known: dict[_Values, frozenset[int]] = {}
 
     def candidates(self, inspection: Inspection, into: set[int]) -> None:
         """Adds to `into`."""
         # Also buffers that no literal is sought in: whether they are there may rule something out.
-        get = inspection.buffers.get
-        key = tuple([tuple(get(name, ())) for name in _ORDER])
-        known = self._known.get(key)
+        get, kept = inspection.buffers.get, inspection.kept
+        if kept is None:
+            table, key = self._known, tuple([tuple(get(name, ())) for name in _ORDER])
+        else:
+            table = self._kept(kept)
+            key = tuple([tuple(get(name, ())) for name in _ORDER if name not in kept.names])
+        known = table.get(key)
         if known is None:
             known = self._found(inspection)
             if sum(len(value) for each in key for value in each) <= _LONGEST:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[key] = known
+                if len(table) >= (_REMEMBERED if kept is None else _FEW):
+                    table.clear()
+                table[key] = known
         into.update(known)
+
+    def _kept(self, kept: Kept) -> dict[_Values, frozenset[int]]:
+        """What was found together with these buffers."""
+        whose, table = kept.rule_memory
+        if whose is not self:
+            table = {}
+            kept.rule_memory = (self, table)
+        return table
 
     def _found(self, inspection: Inspection) -> frozenset[int]:
         found: set[int] = set()
+        names = NAMES | inspection.kept.names if inspection.kept is not None else NAMES
         for name, values in inspection.buffers.items():
+            if name not in names:
+                continue
             for transforms, group in self._groups.get(name, ()):
                 for value in values:
                     group.candidates(transformed(bytes(value), transforms) if transforms else value, found)
             if name in self._lone:
                 self._lone[name].candidates(values, found)
         views = Views(inspection)
-        return frozenset(number for number in found if self._possible(number, views, NAMES))
+        return frozenset(number for number in found if self._possible(number, views, names))

@@ -1,0 +1,95 @@
+"""The field lines of an HTTP/1 head, and what is made of them: once for all heads that have the very same lines.
+
+A browser sends the same lines with request after request. Lines in the ordinary form (`Name: value`, nothing odd) are taken
+apart in one pass; all others as lenient receivers take them, for an attacker would use them. Both ways give the same.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from omamori.firmware.engine.inspection import Kept
+
+_MAX_FIELDS: Final = 256
+_LINE_END: Final = re.compile(rb"\r?\n|\r")
+_FRAMING: Final = re.compile(
+    rb"[ \t\0]*(?:transfer-encoding|content-(?:encoding|length))[ \t\0]*:", re.IGNORECASE
+)
+_REGULAR: Final = re.compile(rb"(?:[!-9;-~]++: [!-\xff](?:[ -\xff]*[!-\xff])?\r\n){0,200}+\r\n")
+_PAIR: Final = re.compile(rb"([!-9;-~]++): ([^\r]++)\r\n")
+_REMEMBERED: Final = 512
+_LONGEST: Final = 2048
+
+
+class Fields:
+    """Name as sent, value without the spaces around it."""
+
+    __slots__ = ("made", "pairs", "raw", "regular", "values")
+
+    def __init__(self, raw: bytes, pairs: list[tuple[bytes, bytes]], *, regular: bool = False) -> None:
+        """`raw` is the field lines and the empty line after them."""
+        self.raw, self.pairs, self.regular = raw, pairs, regular
+        self.made: Kept | None = None
+        """The buffers that rules see of them, where these lines are expected again."""
+        self.values: dict[bytes, bytes] = {}
+        """By name in lower case."""
+        for name, value in pairs:
+            # Some receivers ignore a zero byte in a name, so it is a way past scanners that do not.
+            key = name.lower() if regular else name.lower().replace(b"\0", b"")
+            # Repeated fields mean one list (RFC 9110, 5.3).
+            self.values[key] = self.values[key] + b", " + value if key in self.values else value
+
+
+NONE: Final = Fields(b"", [])
+
+
+class FieldMemory:
+    """Field lines that came before. Bounded; no line with credentials is kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Fields] = {}
+
+    def of(self, raw: bytes) -> Fields:
+        """The same object for the same lines, as long as they are remembered."""
+        known = self._known.get(raw)
+        if known is not None:
+            return known
+        fields = read(raw)
+        if fields.regular and len(raw) <= _LONGEST and b"authorization" not in fields.values:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            fields.made = Kept()
+            self._known[raw] = fields
+        return fields
+
+
+def read(raw: bytes, hidden: bytes = b"") -> Fields:
+    """From the lines after the first; `hidden` is what a bare carriage return hid in that one."""
+    if not hidden and _REGULAR.fullmatch(raw):
+        return Fields(raw, _PAIR.findall(raw), regular=True)
+    return Fields(raw, _leniently(raw, hidden))
+
+
+def _leniently(raw: bytes, hidden: bytes) -> list[tuple[bytes, bytes]]:
+    pairs: list[tuple[bytes, bytes]] = []
+    lines = _LINE_END.split(hidden + b"\n" + raw if hidden else raw, _MAX_FIELDS)[:_MAX_FIELDS]
+    for text in _unfolded(lines):
+        name, colon, value = text.partition(b":")
+        if colon:
+            pairs.append((name.strip(), value.strip()))
+        elif pairs:
+            pairs[-1] = (pairs[-1][0], pairs[-1][1] + b" " + text.strip())
+    return pairs
+
+
+def _unfolded(lines: Sequence[bytes]) -> list[bytes]:
+    """Field lines with the lines that continue them; a continuation that looks like framing counts as a field, too."""
+    whole: list[bytes] = []
+    for text in lines:
+        if whole and text[:1] in (b" ", b"\t") and text.strip():
+            whole[-1] += b" " + text.strip()
+            if _FRAMING.match(text):
+                whole.append(text)
+        elif text.strip():
+            whole.append(text)
+    return whole
