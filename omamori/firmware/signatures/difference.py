@@ -1,12 +1,12 @@
 """What changed between two packs: rules by their number and text, everything else by how much there is of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from omamori.firmware.signatures import container
-from omamori.firmware.signatures.pack import RULES
+from omamori.firmware.signatures.pack import rule_lines
 
 _SID = re.compile(r"[;(]\s*sid\s*:\s*(\d+)")
 _GID = re.compile(r"[;(]\s*gid\s*:\s*(\d+)")
@@ -77,11 +77,14 @@ class _Pack:
 
 def _look(path: Path) -> _Pack:
     manifest, members = container.read(path)
-    texts = bytes(members.get(RULES, b"")).decode("latin-1").splitlines()
-    return _Pack(str(manifest.get("version")), dict(_rules(texts)), dict(_sizes(manifest.get("counts"), "")))
+    return _Pack(
+        str(manifest.get("version")),
+        dict(_rules(rule_lines(members))),
+        dict(_sizes(manifest.get("counts"), "")),
+    )
 
 
-def _rules(texts: list[str]) -> Iterator[tuple[str, str]]:
+def _rules(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
     """One text may be there twice under a number: then the last counts."""
     for text in texts:
         if sid := _SID.search(text):

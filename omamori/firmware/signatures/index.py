@@ -1,8 +1,6 @@
 """The compiled side of a rule set as JSON: which rule is a candidate by which literal. Rules themselves stay text."""
 
 import json
-import re
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,17 +62,14 @@ def _numbers(group: Group) -> list[int]:
 
 
 class LazyRules(Sequence[Rule]):
-    """Rules as text, one a line, each parsed when first asked for. The text is kept as it came, undivided."""
+    """Rules as text, one a line, each parsed when first asked for."""
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._ends = array("L", (found.start() for found in re.finditer(rb"\n", text)))
-        if text:
-            self._ends.append(len(text))
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
         self._parsed: dict[int, Rule] = {}
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._lines)
 
     def __getitem__(self, number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204 - Sequence's overloads
         if isinstance(number, slice):
@@ -82,9 +77,5 @@ class LazyRules(Sequence[Rule]):
         number = range(len(self))[number]
         found = self._parsed.get(number)
         if found is None:
-            found = self._parsed[number] = parse_rule(self._line(number))
+            found = self._parsed[number] = parse_rule(self._lines[number])
         return found
-
-    def _line(self, number: int) -> str:
-        begin = self._ends[number - 1] + 1 if number > 0 else 0
-        return self._text[begin : self._ends[number]].decode("latin-1")

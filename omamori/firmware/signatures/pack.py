@@ -25,16 +25,19 @@ from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures import antivirus_pack, carried, container, selftest, sites
 from omamori.firmware.signatures.antivirus_lists import Signature, plain
 from omamori.firmware.signatures.carried import Capture
-from omamori.firmware.signatures.container import Altered, PackError, WrongFormat, read_manifest
+from omamori.firmware.signatures.container import Altered, Data, PackError, WrongFormat, read_manifest
 from omamori.firmware.signatures.credentials import build_passwords, own
 from omamori.firmware.signatures.index import LazyRules, dump_index, load_index
 from omamori.firmware.signatures.lists import DomainList
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
+from omamori.firmware.signatures.texts import Lines, dump_lines
 from omamori.protocol.version import Version
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
-RULES, INDEX = "rules.txt", "index.json"
+RULES, INDEX = "rules.bin", "index.json"
+OLD_RULES = "rules.txt"
+"""In packs of before November 2026: undivided."""
 REPUTATION = "reputation.json"
 """A pack without it knows nothing of addresses."""
 PASSWORDS = "passwords.bin"
@@ -99,7 +102,7 @@ def load(path: Path, variables: Variables | None = None, *, replayed: bool = Tru
         version = Version.parse(str(manifest.get("version")))
         listed = sites.load(stored)
         signatures = Signatures(
-            rules=_load_rules(manifest, members, variables),
+            rules=_load_rules(manifest, members, rule_lines(stored), variables),
             domains=listed.domains,
             passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
             urls=listed.urls,
@@ -126,7 +129,7 @@ def _rule_members(parsed: Parsed) -> tuple[dict[str, bytes], dict[str, str]]:
     texts = [parsed.texts[number].strip() for number in order]
     literals = choosing.choose(rules)
     members = {
-        RULES: "\n".join(texts).encode("latin-1"),
+        RULES: dump_lines([text.encode("latin-1") for text in texts]),
         INDEX: dump_index(literals, needed(rules)),
     }
     named = {}
@@ -136,10 +139,18 @@ def _rule_members(parsed: Parsed) -> tuple[dict[str, bytes], dict[str, str]]:
     return members, named
 
 
+def rule_lines(members: Mapping[str, Data]) -> Lines:
+    """The text of each rule. Raises KeyError, Altered."""
+    if RULES in members:
+        return Lines(members[RULES])
+    text = bytes(members[OLD_RULES])
+    return Lines(dump_lines(text.split(b"\n") if text else []))
+
+
 def _load_rules(
-    manifest: Mapping[str, object], members: Mapping[str, bytes], variables: Variables | None
+    manifest: Mapping[str, object], members: Mapping[str, bytes], lines: Lines, variables: Variables | None
 ) -> RuleSet:
-    rules = LazyRules(members[RULES])
+    rules = LazyRules(lines)
     literals, needs = load_index(members[INDEX], len(rules))
     databases = _databases(manifest, members, literals)
     known = {
