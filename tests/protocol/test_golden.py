@@ -118,12 +118,13 @@ DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
             (Change("av", "block"), Change("1:2024897", "log")),
             7,
         ),
+        ((MAC, mac("02:00:00:00:00:07")),),
     ),
     "document-claim": m.Claim(UNIT, "not-a-real-secret", "https://fleet.example:8443", "PEM"),
     "document-activation": m.Activation(UNIT, "not-a-real-secret", "PEM"),
     "document-activated": m.Activated("PEM", "mqtt.example", 8883),
 }
-BEFORE_POLICIES = {"document-want": replace(DOCUMENTS["document-want"], policy=Policy())}
+BEFORE_POLICIES = {"document-want": replace(DOCUMENTS["document-want"], policy=Policy(), apart=())}
 """What capability 1 said."""
 PLAIN_HOST = m.Host(
     MAC, Side.BEHIND, FIRST, LATER, (m.HostAddress("192.168.1.23", FIRST, LATER),), "keiri-pc", "dhcp", "Acme"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from omamori.protocol import PolicyError, policy
 from omamori.protocol.ids import mac
-from omamori.protocol.messages import Want, decode, encode
+from omamori.protocol.messages import MAX_APART, Want, decode, encode
 from omamori.protocol.policy import Change, Exemption, Policy
 
 
@@ -85,7 +85,8 @@ def test_a_policy_at_every_bound_fits_one_message():
         (Change("guard" * 4 + ":" + "x" * 80, "neutralise"),) * policy.MAX_CHANGES,
         policy.MAX_TRIAL_DAYS,
     )
-    want = Want(2**62, policy=full)
+    pair = (mac("aa:bb:cc:dd:ee:ff"), mac("aa:bb:cc:dd:ee:fe"))
+    want = Want(2**62, policy=full, apart=(pair,) * MAX_APART)
     assert decode(Want, encode(want)) == want
 
 

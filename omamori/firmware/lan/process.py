@@ -17,6 +17,7 @@ from omamori.firmware.host import files, system
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.firmware.lan import store, vendors
+from omamori.firmware.lan.apart import ApartFile
 from omamori.firmware.lan.capture import Capture
 from omamori.firmware.lan.clock import SteadyClock
 from omamori.firmware.lan.errors import BadFrame, BadInventory, PortMissing
@@ -83,7 +84,7 @@ class Process:
 
     def __init__(self, names: Names, paths: Paths, *, clock: SteadyClock, spool: SpoolWriter) -> None:
         self._names, self._paths, self._clock, self._spool = names, paths, clock, spool
-        self._once = Once(spool, clock)
+        self._once, self._apart = Once(spool, clock), ApartFile(paths)
         self._written: dict[str, bytes] = {}
         self._saved = clock.now()
 
@@ -126,7 +127,7 @@ class Process:
         except BadInventory as error:
             self._once.trouble("stored hosts", error)
             inventory = Inventory()
-        inventory.apart = store.load_apart(self._paths.state / "lan/apart.json")
+        inventory.apart = self._apart.stored()
         return inventory
 
     def _listen(
@@ -213,6 +214,7 @@ class Process:
         self._send(picture.news(wiring))
         self._spool.tick()
         try:
+            picture.inventory.apart = self._apart.look(picture.inventory.apart)
             self._write("hosts.json", wire_form.to_wire(picture.hosts(now)))
             self._write("wiring.json", wire_form.to_wire(wiring))
             inside = self._names.of(picture.inside)
@@ -240,7 +242,6 @@ class Process:
 
     def _save(self, picture: Picture, now: datetime) -> None:
         self._saved = now
-        picture.inventory.apart = store.load_apart(self._paths.state / "lan/apart.json")
         store.save(self._paths.state / "lan/hosts.json", picture.inventory)
 
     def _end(self, picture: Picture) -> None:

@@ -22,9 +22,6 @@ from omamori.protocol.messages import Host
 CAP: Final = 4 * 1024 * 1024
 """Bytes; a thousand hosts with sixteen addresses each take half of it."""
 
-MOST_APART: Final = 200
-_APART_CAP: Final = 64 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class _Traits:
@@ -38,11 +35,6 @@ class _Traits:
     vendor_class: str = ""
     parameters: tuple[int, ...] = ()
     identity: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Apart:
-    apart: tuple[tuple[Mac, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +74,6 @@ def load(path: Path) -> Inventory:
         with contextlib.suppress(OSError):
             path.replace(path.with_suffix(".bad"))
         raise BadInventory(str(error)) from error
-
-
-def load_apart(path: Path) -> frozenset[frozenset[Mac]]:
-    """Pairs of MAC addresses that an operator has set apart: `{"apart": [["MAC", "MAC"], ...]}`; none where there is no such file."""
-    try:
-        value = wire.load(files.read_capped(path, cap=_APART_CAP), cap=_APART_CAP)
-        pairs = wire.from_wire(_Apart, value).apart[:MOST_APART]
-    except (OSError, ProtocolError):
-        return frozenset()
-    return frozenset(frozenset(pair) for pair in pairs)
 
 
 def save(path: Path, inventory: Inventory) -> None:

@@ -1,13 +1,14 @@
 """`hosts`: list them, say what the customer says of them, and declare which ought to be covered."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 import click
 
 from omamori.fleet.accounts.actor import System
 from omamori.fleet.commands.output import json_option, limit_option, show, show_one
-from omamori.fleet.lan import customer, queries
+from omamori.fleet.lan import apart, customer, queries
 from omamori.fleet.lan.declarations import BYTES_CAP, read
 from omamori.fleet.lan.models import Host, Ownership
 
@@ -100,3 +101,32 @@ def declare(table: BinaryIO, site: int, *, replace: bool, as_json: bool) -> None
 def withdraw(declared: int) -> None:
     """A declared host (by its number) need not be covered any more."""
     customer.withdraw(CLI, declared)
+
+
+@hosts.command("part")
+@click.argument("host", type=click.IntRange(0, 2**63 - 1))
+@click.option("--reason", required=True, help="Why; kept for the audit.")
+def part(host: int, reason: str) -> None:
+    """A host (by its number) is not the device its unit takes it for; prints the pair's number."""
+    print(apart.part(CLI, host, reason=reason, now=datetime.now(UTC)).pk)
+
+
+@hosts.command("rejoin")
+@click.argument("pair", type=click.IntRange(0, 2**63 - 1))
+@click.option("--reason", required=True, help="Why; kept for the audit.")
+def rejoin(pair: int, reason: str) -> None:
+    """Take that back: the units may take the pair for one device again."""
+    apart.rejoin(CLI, pair, reason=reason)
+
+
+@hosts.command("apart")
+@click.option("--site", type=click.IntRange(0, 2**63 - 1), help="Only of this site.")
+@json_option
+def list_apart(site: int | None, *, as_json: bool) -> None:
+    """Pairs that were told to be two devices."""
+    columns = ("first", "second", "added", "added_by", "reason")
+    rows = (
+        {"pair": row.pk, "site": row.site_id} | {column: getattr(row, column) for column in columns}
+        for row in queries.apart(CLI, site=site)
+    )
+    show(rows, as_json=as_json, empty="no hosts are set apart")

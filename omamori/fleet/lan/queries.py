@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.accounts.queries import within
 from omamori.fleet.errors import NotFound
-from omamori.fleet.lan.models import Declared, Host, HostAddress, Wiring
+from omamori.fleet.lan.models import Apart, Declared, Host, HostAddress, Wiring
 
 LEASE_SLACK = timedelta(hours=12)
 """How long before its first and after its last sighting an address may still be that host's."""
@@ -49,6 +49,14 @@ def declared_one(actor: Actor, key: int) -> Declared:
     if found is None:
         raise NotFound(f"no declared host {key}")
     return found
+
+
+def apart(actor: Actor, *, site: int | None = None) -> QuerySet[Apart]:
+    """Pairs of hosts that an operator has told to be two devices, newest first."""
+    found = Apart.objects.filter(within(actor)).select_related("site__customer")
+    if site is not None:
+        found = found.filter(site_id=site)
+    return found.order_by("-pk")
 
 
 def wiring(actor: Actor, *, unit: str = "", current: bool = True) -> QuerySet[Wiring]:

@@ -17,13 +17,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from omamori.fleet.accounts.actor import Member
 from omamori.fleet.accounts.queries import site as visible_site
 from omamori.fleet.api.coverage import days_table, table
-from omamori.fleet.errors import Conflict, Invalid
+from omamori.fleet.errors import Conflict
 from omamori.fleet.lan import customer, history, queries
 from omamori.fleet.lan.coverage import Report, Row, State, document, report
-from omamori.fleet.lan.declarations import BYTES_CAP, NAME_CAP, Fault, Unreadable, Wrong, read
-from omamori.fleet.lan.models import Host, Ownership
+from omamori.fleet.lan.declarations import BYTES_CAP, Fault, Unreadable, Wrong, read
 from omamori.fleet.portal.access import page
-from omamori.fleet.portal.cards import HostRow
 from omamori.fleet.portal.chart import FILLS, chart
 from omamori.fleet.portal.words import DEVICES, Text, Words
 
@@ -81,21 +79,6 @@ class ListForm(forms.Form):
         if isinstance(upload, UploadedFile):
             return bytes(upload.read(BYTES_CAP + 1))
         return str(self.cleaned_data.get("typed", "")).encode("utf-8", "replace")
-
-
-class HostForm(forms.Form):
-    """What the customer says of a host."""
-
-    name = forms.CharField(label=gettext_lazy("Your name for it"), required=False, max_length=NAME_CAP)
-    ownership = forms.ChoiceField(
-        label=gettext_lazy("Whose is it?"),
-        required=False,
-        choices=[
-            (Ownership.UNKNOWN, gettext_lazy("not said")),
-            (Ownership.COMPANY, gettext_lazy("the company's")),
-            (Ownership.PRIVATE, gettext_lazy("privately owned")),
-        ],
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,26 +193,3 @@ def withdraw(request: HttpRequest, actor: Member, key: int) -> HttpResponse:
     customer.withdraw(actor, key)
     messages.success(request, _("The device is off the list."))
     return redirect("coverage", site)
-
-
-@require_http_methods(["GET", "POST"])
-@page
-def host(request: HttpRequest, actor: Member, key: int) -> HttpResponse:
-    """Name a host and say whose it is."""
-    found = queries.host(actor, key)
-    form = HostForm(request.POST or None, initial={"name": found.given_name, "ownership": found.ownership})
-    if request.method == "POST" and form.is_valid() and _described(actor, found, form):
-        messages.success(request, _("What you said of the device is saved."))
-        return redirect("hosts", found.unit_id)
-    context = {"host": HostRow(found), "unit": found.unit, "form": form, "actor": actor}
-    return render(request, "portal/host.html", context)
-
-
-def _described(actor: Member, found: Host, form: HostForm) -> bool:
-    values = form.cleaned_data
-    try:
-        customer.describe(actor, found.pk, name=values["name"], ownership=Ownership(values["ownership"]))
-    except Invalid:
-        form.add_error("name", _("This name cannot be shown."))
-        return False
-    return True

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from omamori.fleet.portal import coverage, usage, views
+from omamori.fleet.portal import coverage, hosts, usage, views
 from omamori.fleet.portal.exceptions import exception_list
 from omamori.fleet.portal.signing_in import SignIn
 
@@ -20,7 +20,9 @@ urlpatterns = [
     path("sites/<int:key>/coverage/history.csv", coverage.history_table, name="coverage-history-csv"),
     path("sites/<int:key>/coverage/history.json", coverage.history_document, name="coverage-history-json"),
     path("declared/<int:key>/withdraw/", coverage.withdraw, name="withdraw"),
-    path("hosts/<int:key>/", coverage.host, name="host"),
+    path("hosts/<int:key>/", hosts.host, name="host"),
+    path("hosts/<int:key>/part/", hosts.part, name="part"),
+    path("hosts/apart/<int:key>/rejoin/", hosts.rejoin, name="rejoin"),
     path("units/<str:key>/", views.unit, name="unit"),
     path("units/<str:key>/detections/", views.unit_detections, name="detections"),
     path("units/<str:key>/hosts/", views.unit_hosts, name="hosts"),

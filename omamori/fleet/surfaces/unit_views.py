@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from omamori.fleet.broker.authority import Authority, open_authority
 from omamori.fleet.errors import Conflict, Invalid, NotAllowed
+from omamori.fleet.lan.apart import pairs_for
 from omamori.fleet.policies.queries import policy_of
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.surfaces.files import serve
@@ -69,7 +70,8 @@ def want(request: HttpRequest) -> HttpResponse:
     if unit is None:
         return _refused(401, "a unit's present certificate is needed")
     policy = policy_of(unit, now=datetime.now(UTC))
-    return _document(encode(replace(queries.want(UnitId(unit.pk)), policy=policy)))
+    wanted = replace(queries.want(UnitId(unit.pk)), policy=policy, apart=pairs_for(unit))
+    return _document(encode(wanted))
 
 
 def tuf(request: HttpRequest, directory: str, path: str) -> HttpResponseBase:

@@ -4,7 +4,15 @@ Upward messages carry the key (unit, boot, sequence): stored once, acknowledged 
 then. Downward messages are hints and calls; the fleet's database owns what is wanted.
 """
 
-from omamori.protocol.messages.downward import Acknowledge, Activated, Activation, Claim, Want, WantHint
+from omamori.protocol.messages.downward import (
+    MAX_APART,
+    Acknowledge,
+    Activated,
+    Activation,
+    Claim,
+    Want,
+    WantHint,
+)
 from omamori.protocol.messages.envelope import (
     CHANNELS,
     DownBody,
@@ -40,6 +48,7 @@ from omamori.protocol.messages.upward import (
 
 __all__ = [
     "CHANNELS",
+    "MAX_APART",
     "Acknowledge",
     "Activated",
     "Activation",

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from omamori.protocol.ids import BootId, UnitId
+from omamori.protocol.ids import BootId, Mac, UnitId
 from omamori.protocol.policy import NOTHING_CHANGED, Policy
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import ApplyWhen
 from omamori.protocol.window import NIGHTLY, RebootWindow
+
+MAX_APART = 100
+"""Pairs; beside a policy at every bound they fit one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class Want:
     apply: ApplyWhen = ApplyWhen.WINDOW
     policy: Policy = NOTHING_CHANGED
     """Since capability 2."""
+    apart: tuple[tuple[Mac, ...], ...] = ()
+    """Pairs of MAC addresses that an operator has told to be two devices: never concluded to be one. The whole list, at most
+    `MAX_APART`; a unit skips what is no pair. Since capability 5."""
 
 
 # --- activation --------------------------------------------------------------------------------------------------

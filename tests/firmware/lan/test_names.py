@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omamori.firmware.host.paths import Paths
 from omamori.firmware.lan import dhcp6, dnsmessage, mdns, ndp, netbios, ntp, probe, segment, ssdp, store
+from omamori.firmware.lan.apart import ApartFile
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.hint import Source, means_something
 from omamori.firmware.lan.internet import UDP, Packet, parse
@@ -264,13 +266,15 @@ def test_names_traits_and_pairs_set_apart_survive_a_restart(tmp_path):
     before = inventory.hosts(vendors=Vendors(), besides=frozenset())
     again = store.decode(store.encode(inventory))
     assert again.hosts(vendors=Vendors(), besides=frozenset()) == before
-    path = tmp_path / "apart.json"
-    assert store.load_apart(path) == frozenset()
+    paths = Paths(tmp_path)
+    path = paths.state / "lan/apart.json"
+    path.parent.mkdir(parents=True)
+    assert ApartFile(paths).stored() == frozenset()
     path.write_text(f'{{"apart": [["{PC}", "{PHONE}"]]}}')
-    assert store.load_apart(path) == {frozenset({PC, PHONE})}
+    assert ApartFile(paths).stored() == {frozenset({PC, PHONE})}
     for damaged in (b"", b"[1]", b'{"apart": [["x"]]}', b"\xff" * 100, b'{"apart": 3}'):
         path.write_bytes(damaged)
-        assert store.load_apart(path) == frozenset()
+        assert ApartFile(paths).stored() == frozenset()
 
 
 # --- whatever arrives -------------------------------------------------------------------------------------------------
@@ -339,6 +343,6 @@ def test_a_name_that_points_at_itself_ends():
 
 
 def test_sources_are_ranked_as_the_message_says():
-    documented = Path(__file__).parents[3] / "omamori/protocol/messages.py"
+    documented = Path(__file__).parents[3] / "omamori/protocol/messages/upward.py"
     order = ", ".join(f"`{source.value}`" for source in Source if source is not Source.SSDP)
     assert order in documented.read_text()

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.fleet.accounts.actor import System
 from omamori.fleet.detections.models import Detection
+from omamori.fleet.lan.models import Host as HostRow
 from omamori.fleet.rollouts.operations import add_release
 from omamori.fleet.units.models import Unit
 from omamori.protocol.messages import BridgeState, Host, HostAddress, Hosts
@@ -154,6 +156,21 @@ def test_from_the_button_to_the_database_and_back(everything, box):
     assert {row["unit"] for row in shown} == {"om-e2e-1"}
     box.stop()
     until(lambda: not Unit.objects.get().online, "the unit is seen to be gone")
+
+
+@pytest.mark.slow
+def test_hosts_that_an_operator_parts_are_parted_on_the_unit(everything, box):
+    box.press()
+    now = datetime.now(UTC)
+    one, two = (Host(f"02:00:00:00:00:0{n}", Side.BEHIND, now, now, (), "keiri-pc", "mdns") for n in (1, 2))
+    box.say(Hosts(now, (one, replace(two, device=one.mac, device_reason="interfaces"))), process="lan")
+    until(lambda: HostRow.objects.count() == 2, "the hosts are stored")
+    key = HostRow.objects.get(mac=two.mac).pk
+    pair = everything.command("hosts", "part", str(key), "--reason", "two of them").stdout.strip()
+    until(lambda: box.want().get("apart") == [[one.mac, two.mac]], "the unit fetched the pair")
+    assert HostRow.objects.get(pk=key).device == ""
+    everything.command("hosts", "rejoin", pair, "--reason", "one after all")
+    until(lambda: box.want().get("apart") == [], "the unit learned that it was taken back")
 
 
 @pytest.mark.slow
