@@ -3,12 +3,15 @@
 import http.client
 import ssl
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from omamori.firmware.agent.errors import FleetUnreachable, reason
 from omamori.protocol.messages import Activation, encode
 from omamori.protocol.wire import MESSAGE_CAP
+
+if TYPE_CHECKING:
+    from omamori.firmware.host.settings import Proxy
 
 TIMEOUT: Final = 10.0
 """Seconds for connecting, and for each read."""
@@ -22,22 +25,28 @@ class Answer:
     body: bytes
 
 
-def activate(fleet: str, activation: Activation, trust: ssl.SSLContext) -> Answer:
+def activate(
+    fleet: str, activation: Activation, trust: ssl.SSLContext, *, proxy: "Proxy | None" = None
+) -> Answer:
     """Raises FleetUnreachable."""
-    return _call("POST", fleet, "/unit/v1/activate", trust, encode(activation))
+    return _call("POST", fleet, "/unit/v1/activate", trust, encode(activation), proxy)
 
 
-def want(fleet: str, trust: ssl.SSLContext) -> Answer:
+def want(fleet: str, trust: ssl.SSLContext, *, proxy: "Proxy | None" = None) -> Answer:
     """Raises FleetUnreachable."""
-    return _call("GET", fleet, "/unit/v1/want", trust, None)
+    return _call("GET", fleet, "/unit/v1/want", trust, None, proxy)
 
 
-def _call(method: str, fleet: str, path: str, trust: ssl.SSLContext, body: bytes | None) -> Answer:
+def _call(
+    method: str, fleet: str, path: str, trust: ssl.SSLContext, body: bytes | None, proxy: "Proxy | None"
+) -> Answer:
     base = urlsplit(fleet)
-    connection = http.client.HTTPSConnection(
-        base.hostname or "", base.port or 443, timeout=TIMEOUT, context=trust
-    )
+    place = base.hostname or "", base.port or 443
+    first = (proxy.host, proxy.port) if proxy else place
+    connection = http.client.HTTPSConnection(*first, timeout=TIMEOUT, context=trust)
     try:
+        if proxy:
+            connection.set_tunnel(*place)
         connection.request(method, base.path.rstrip("/") + path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         return Answer(response.status, response.read(MESSAGE_CAP + 1))

@@ -16,6 +16,7 @@ from omamori.firmware.agent.outbox import Letter, Outbox
 from omamori.firmware.agent.window import Window
 from omamori.firmware.host import files, system
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.way import proxy_set
 from omamori.protocol import ProtocolError
 from omamori.protocol.backoff import full_jitter
 from omamori.protocol.messages import (
@@ -115,6 +116,7 @@ class Online:
                 self._activated.mqtt_port,
                 self._claim.unit,
                 system.running_boot(self._paths),
+                proxy_set(self._paths.settings),
             )
             session = Session(peer, self._identity.trust(self._claim, with_certificate=True), version=version)
             session.connect()
@@ -246,7 +248,7 @@ class Online:
 
     def _download_want(self) -> Want:
         trust = self._identity.trust(self._claim, with_certificate=True)
-        answer = https.want(self._claim.fleet, trust)
+        answer = https.want(self._claim.fleet, trust, proxy=proxy_set(self._paths.settings))
         if answer.status != 200:
             raise FleetUnreachable(f"the fleet answers {answer.status} to what is wanted")
         return decode(Want, answer.body)

@@ -24,6 +24,7 @@ from omamori.firmware.agent.online import Online
 from omamori.firmware.agent.outbox import Outbox
 from omamori.firmware.host import files, system
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.way import proxy_set
 from omamori.protocol.ids import BootId
 from omamori.protocol.messages import Activated, Activation, Claim
 
@@ -158,7 +159,8 @@ class Agent:
         try:
             request = Activation(claim.unit, claim.secret, self._identity.request(claim.unit))
             trust = self._identity.trust(claim, with_certificate=False)
-            answer = https.activate(claim.fleet, request, trust)
+            proxy = proxy_set(self._paths.settings)
+            answer = https.activate(claim.fleet, request, trust, proxy=proxy)
         except (FleetUnreachable, IdentityError) as error:
             log.warning("not activated yet: %s", error)
             return Unreachable(str(error))

@@ -6,11 +6,12 @@ what cannot be decoded is counted and forgotten. The outbox owns delivery, so no
 
 import logging
 import select
+import socket
 import ssl
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -21,6 +22,9 @@ from omamori.protocol import ProtocolError
 from omamori.protocol.ids import BootId, UnitId
 from omamori.protocol.messages import DownBody, Log, Upward, decode_down, encode_up
 from omamori.protocol.topics import Down, Up, down, up
+
+if TYPE_CHECKING:
+    from omamori.firmware.host.settings import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class Peer:
     port: int
     unit: UnitId
     boot: BootId
+    proxy: "Proxy | None" = None
 
 
 class Session:
@@ -53,7 +58,7 @@ class Session:
         self.refusal = ""
         self.garbage = 0
         self._peer, self._five = peer, version == MQTTProtocolVersion.MQTTv5
-        self._client = Client(
+        self._client = _client(peer)(
             CallbackAPIVersion.VERSION2,
             client_id=peer.unit,
             protocol=version,
@@ -141,3 +146,16 @@ class Session:
         else:
             options.WillDelayInterval = WILL_DELAY
         return options
+
+
+def _client(peer: Peer) -> type[Client]:
+    """The library's own, or one whose connection begins at the proxy: for that the library needs another one."""
+    if peer.proxy is None:
+        return Client
+    from omamori.firmware.host import tunnel
+
+    class Tunnelled(Client):
+        def _create_socket_connection(self) -> socket.socket:
+            return tunnel.connect(peer.host, peer.port, proxy=peer.proxy, timeout=self.connect_timeout)
+
+    return Tunnelled
