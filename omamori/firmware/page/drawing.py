@@ -32,7 +32,8 @@ def drawing(scene: Scene, words: Words, *, caption: str) -> Html:
 
 def _middle(scene: Scene, box: Box) -> tuple[int, int]:
     column, row = scene.places[box]
-    return _COLUMNS[column], _TOP + _BOX[1] // 2 + row * _ROW
+    alone = all(each == 0 for each, _ in scene.places.values())
+    return _WIDTH // 2 if alone else _COLUMNS[column], _TOP + _BOX[1] // 2 + row * _ROW
 
 
 def _box(scene: Scene, box: Box, words: Words) -> Html:

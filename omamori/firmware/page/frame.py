@@ -18,6 +18,7 @@ STYLE: Final = (
     "header>div,main{max-width:60rem;margin:0 auto;padding:.6rem 1rem}"
     "header>div{display:flex;align-items:center;justify-content:space-between;gap:1rem}"
     "header a{color:#fff;padding:.5rem 0}header b{font-size:1.1rem}"
+    "h1,h2{text-wrap:balance}html:lang(ja) :is(h1,h2){word-break:auto-phrase}"
     "h1{font-size:1.4rem;line-height:1.35;margin:.2rem 0 .5rem}h2{font-size:1.1rem;margin:0 0 .5rem}"
     "h3{font-size:1rem;margin:.8rem 0 .2rem}p{margin:.4rem 0}a{color:#23478f}small,.soft{color:#5d6678}"
     "ol,ul{margin:.4rem 0;padding-left:1.5rem}li{margin:.25rem 0}"
