@@ -95,7 +95,7 @@ def replay(
 
     try:
         parsed = read_rules(rules)
-        variables = replaying.home_variables(home, Variables())
+        variables = replaying.home_variables(home, Variables(datasets=parsed.datasets))
         tuning = parse_tuning(threshold.read_text(encoding="utf-8")) if threshold else {}
         signatures = Signatures(rules=tuned(parsed.rules, variables, tuning))
         told = replaying.run(pcap, signatures, variables, ips=ips, eve=eve, progress=_progress)

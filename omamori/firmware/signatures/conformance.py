@@ -81,7 +81,8 @@ def _problems(case: Case) -> list[str]:
     checks = list(_checks(case.text.get("checks") or []))
     if not checks:
         raise Skip("says nothing about alerts and drops that can be compared")
-    parsed, capture, variables = rules_of(case), capture_of(case), variables_of(case)
+    parsed, capture = rules_of(case), capture_of(case)
+    variables = replace(variables_of(case), datasets=parsed.datasets)
     options = Options(variables, prevent=case.ips, settings=replace(Settings(), midstream=case.midstream))
     try:
         rules = tuned(parsed.rules, variables, tuning_of(case))

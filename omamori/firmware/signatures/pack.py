@@ -29,6 +29,7 @@ from omamori.firmware.signatures.container import Altered, Data, PackError, Wron
 from omamori.firmware.signatures.credentials import build_passwords, own
 from omamori.firmware.signatures.index import LazyRules, dump_index, load_index
 from omamori.firmware.signatures.lists import DomainList
+from omamori.firmware.signatures.suricata import datasets
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
 from omamori.firmware.signatures.texts import Lines, dump_lines
@@ -71,6 +72,7 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
     members[PASSWORDS] = bytes(passwords.raw)
     if content.reputation:
         members[REPUTATION] = json.dumps(content.reputation).encode()
+    members |= datasets.dump(content.rules.datasets)
     members |= antivirus_pack.dump(content.malware)
     members[selftest.MEMBER] = selftest.dump(selftest.samples(content.lists, plain(content.malware)))
     members |= carried.dump(content.captures)
@@ -101,8 +103,9 @@ def load(path: Path, variables: Variables | None = None, *, replayed: bool = Tru
     try:
         version = Version.parse(str(manifest.get("version")))
         listed = sites.load(stored)
+        known = replace(variables or Variables(), datasets=datasets.load(stored))
         signatures = Signatures(
-            rules=_load_rules(manifest, members, rule_lines(stored), variables),
+            rules=_load_rules(manifest, members, rule_lines(stored), known),
             domains=listed.domains,
             passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
             urls=listed.urls,
@@ -148,7 +151,7 @@ def rule_lines(members: Mapping[str, Data]) -> Lines:
 
 
 def _load_rules(
-    manifest: Mapping[str, object], members: Mapping[str, bytes], lines: Lines, variables: Variables | None
+    manifest: Mapping[str, object], members: Mapping[str, bytes], lines: Lines, variables: Variables
 ) -> RuleSet:
     rules = LazyRules(lines)
     literals, needs = load_index(members[INDEX], len(rules))
@@ -157,7 +160,7 @@ def _load_rules(
         str(name): map(_entry, entries)
         for name, entries in json.loads(members.get(REPUTATION, b"{}")).items()
     }
-    variables = replace(variables or Variables(), reputation=Reputation(known))
+    variables = replace(variables, reputation=Reputation(known))
     return RuleSet(rules, literals, databases, variables, needs)
 
 

@@ -15,7 +15,9 @@ def read_rules(paths: Iterable[Path], *, with_disabled: bool = False) -> Parsed:
         size = path.stat().st_size
         if size > MAX_FILE:
             raise ValueError(f"{path}: {size} bytes are too many for a rule file")
-        parse_rules(path.read_bytes(), file=str(path), with_disabled=with_disabled, into=parsed)
+        parse_rules(
+            path.read_bytes(), file=str(path), with_disabled=with_disabled, into=parsed, folder=path.parent
+        )
     return parsed
 
 

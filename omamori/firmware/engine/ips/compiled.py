@@ -15,7 +15,7 @@ from omamori.firmware.engine.ips.moments import (
 )
 from omamori.firmware.engine.ips.moves import Run
 from omamori.firmware.engine.ips.rule import ByteExtract, ByteMath, Rule, Section
-from omamori.firmware.engine.ips.sequence import Steps, literals_of
+from omamori.firmware.engine.ips.sequence import Datasets, Steps, literals_of
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import View, Views
 
@@ -28,10 +28,10 @@ Key: TypeAlias = tuple[int, int]
 class CompiledSection:
     __slots__ = ("buffer", "steps", "transforms")
 
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: Section, datasets: Datasets) -> None:
         self.buffer = section.buffer
         self.transforms = section.transforms
-        self.steps = Steps(section.steps)
+        self.steps = Steps(section.steps, datasets)
 
 
 class CompiledRule:
@@ -67,7 +67,7 @@ class CompiledRule:
         )
         name = header.protocol
         self._applications = frozenset() if name in TRANSPORTS else applications(name)
-        compiled = [CompiledSection(section) for section in rule.sections]
+        compiled = [CompiledSection(section, resolver.datasets) for section in rule.sections]
         self._payload = next((section for section in compiled if section.buffer == PAYLOAD), None)
         self._sections = [section for section in compiled if section.buffer != PAYLOAD]
         self._where = moments(rule)

@@ -5,6 +5,7 @@ Steps that look for a place, and try another one when what follows fails, are in
 
 from collections.abc import Sequence
 
+from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips.numbers import compare, read
 from omamori.firmware.engine.ips.rule import (
     BufferSize,
@@ -103,6 +104,16 @@ class NumberMove(Move):
         return (
             run.data.isdigit() and len(run.data) <= _DIGITS and compare(self._step.comparison, int(run.data))
         )
+
+
+class DatasetMove(Move):
+    __slots__ = ("_negated", "_table")
+
+    def __init__(self, table: HashTable, *, negated: bool) -> None:
+        self._table, self._negated = table, negated
+
+    def holds(self, run: Run) -> bool:
+        return (self._table.get(run.data.decode("latin-1")) is None) is self._negated
 
 
 class TestMove(Move):

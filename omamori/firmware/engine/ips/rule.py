@@ -190,12 +190,24 @@ class Base64Decode:
     steps: tuple["Step", ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class InDataset:
+    """`dataset`: the whole buffer is in a list. `file` is where its entries stand; empty where another rule says so."""
+
+    name: str
+    kind: str
+    """`string`, `md5` or `sha256`."""
+    file: str = ""
+    negated: bool = False
+
+
 Step: TypeAlias = (
     Content
     | Regex
     | DataAt
     | BufferSize
     | NumberIs
+    | InDataset
     | ByteTest
     | ByteJump
     | ByteExtract

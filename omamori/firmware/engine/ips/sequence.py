@@ -5,12 +5,15 @@ steps count from; when a relative step fails, the match it hangs on is tried aga
 budget, so no rule and no data can make the work unbounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips.encodings import base64_prefix
 from omamori.firmware.engine.ips.expressions import Expression
 from omamori.firmware.engine.ips.moves import (
     DataAtMove,
+    DatasetMove,
     ExtractMove,
     JumpMove,
     MathMove,
@@ -30,11 +33,16 @@ from omamori.firmware.engine.ips.rule import (
     ByteTest,
     Content,
     DataAt,
+    InDataset,
     NumberIs,
     Regex,
     Step,
 )
 from omamori.firmware.engine.ips.views import View
+
+Datasets = Mapping[str, HashTable]
+_NO_DATASETS: Datasets = MappingProxyType({})
+_NOTHING = HashTable(b"", ())
 
 
 class Steps:
@@ -42,8 +50,8 @@ class Steps:
 
     __slots__ = ("_needed", "_steps")
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = [_compile(step, _retried(steps, index)) for index, step in enumerate(steps)]
+    def __init__(self, steps: Sequence[Step], datasets: Datasets = _NO_DATASETS) -> None:
+        self._steps = [_compile(step, _retried(steps, index), datasets) for index, step in enumerate(steps)]
         self._needed = literals_of(steps) if len(steps) > 1 else ()
 
     def matches(self, run: Run) -> bool:
@@ -80,7 +88,7 @@ def _is_relative(step: Step) -> bool:
     match step:
         case ByteTest() | ByteJump() | ByteExtract() | ByteMath():
             return step.read.relative
-        case BufferSize() | NumberIs():
+        case BufferSize() | NumberIs() | InDataset():
             return False
         case _:
             return step.relative
@@ -192,9 +200,9 @@ class _Regex(Move):
 class _Base64(Move):
     __slots__ = ("_nested", "_step")
 
-    def __init__(self, step: Base64Decode) -> None:
+    def __init__(self, step: Base64Decode, datasets: Datasets) -> None:
         self._step = step
-        self._nested = Steps(step.steps)
+        self._nested = Steps(step.steps, datasets)
 
     def holds(self, run: Run) -> bool:
         start = (run.at if self._step.relative else 0) + self._step.offset
@@ -203,7 +211,7 @@ class _Base64(Move):
         return bool(decoded) and self._nested.matches(Run(View(decoded), run.values))
 
 
-def _compile(step: Step, retried: bool) -> Move:  # noqa: FBT001 - a local table
+def _compile(step: Step, retried: bool, datasets: Datasets) -> Move:  # noqa: FBT001 - a local table
     match step:
         case Content():
             return _Content(step, retried=retried)
@@ -215,6 +223,8 @@ def _compile(step: Step, retried: bool) -> Move:  # noqa: FBT001 - a local table
             return SizeMove(step)
         case NumberIs():
             return NumberMove(step)
+        case InDataset():
+            return DatasetMove(datasets.get(step.name, _NOTHING), negated=step.negated)
         case ByteTest():
             return TestMove(step)
         case ByteJump():
@@ -224,4 +234,4 @@ def _compile(step: Step, retried: bool) -> Move:  # noqa: FBT001 - a local table
         case ByteMath():
             return MathMove(step)
         case Base64Decode():
-            return _Base64(step)
+            return _Base64(step, datasets)

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from typing import TypeAlias
 
 from omamori.firmware.engine.errors import SignatureError
+from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips.reputation import Reputation
 from omamori.firmware.engine.ips.rule import Group, Span, Variable
 
@@ -73,6 +74,8 @@ class Variables:
 
     reputation: Reputation = field(default_factory=Reputation)
     """What is known of addresses (`iprep`)."""
+    datasets: Mapping[str, HashTable] = field(default_factory=dict)
+    """What `dataset` looks up, by name."""
 
     def with_groups(self, changed: Mapping[str, Group]) -> "Variables":
         return replace(self, groups={**self.groups, **changed})
@@ -196,6 +199,10 @@ class Resolver:
     @property
     def reputation(self) -> Reputation:
         return self._variables.reputation
+
+    @property
+    def datasets(self) -> Mapping[str, HashTable]:
+        return self._variables.datasets
 
     def addresses(self, group: Group) -> AddressSet:
         found = self._addresses.get(group)

@@ -1,8 +1,11 @@
 """Rule files: every rule that loads, and every one that does not with line, column and reason. Never raises for content."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips.rule import Rule
+from omamori.firmware.signatures.suricata.datasets import gather
 from omamori.firmware.signatures.suricata.errors import RuleError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import RuleText, logical_lines
 from omamori.firmware.signatures.suricata.parser import parse_rule
@@ -32,24 +35,32 @@ class Parsed:
     refused: list[Refusal] = field(default_factory=list)
     disabled: int = 0
     """Rules that are commented out; they count as nothing else."""
+    datasets: dict[str, HashTable] = field(default_factory=dict)
+    """The lists that the rules ask for, by name."""
 
 
 def parse_rules(
-    content: bytes, *, file: str = "<rules>", with_disabled: bool = False, into: Parsed | None = None
+    content: bytes,
+    *,
+    file: str = "<rules>",
+    with_disabled: bool = False,
+    into: Parsed | None = None,
+    folder: Path | None = None,
 ) -> Parsed:
-    """`with_disabled` also reads rules that are commented out."""
+    """`with_disabled` also reads rules that are commented out. Lists that rules name lie in `folder`."""
     parsed = Parsed() if into is None else into
     for found in logical_lines(content.decode("latin-1")):
         if found.disabled and not with_disabled:
             parsed.disabled += 1
         else:
-            _take(parsed, found, file)
+            _take(parsed, found, file, folder)
     return parsed
 
 
-def _take(parsed: Parsed, found: RuleText, file: str) -> None:
+def _take(parsed: Parsed, found: RuleText, file: str, folder: Path | None) -> None:
     try:
         rule = parse_rule(found.text)
+        gather(rule, folder, parsed.datasets)
     except RuleError as error:
         keyword = error.what if isinstance(error, Unsupported) else ""
         parsed.refused.append(Refusal(file, found.line, error.column, error.reason, keyword))

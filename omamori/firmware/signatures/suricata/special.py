@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from omamori.firmware.engine.ips.rule import Content, NumberIs
+from omamori.firmware.engine.ips.rule import Content, InDataset, NumberIs
 from omamori.firmware.signatures.suricata.draft import Draft
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Option
@@ -25,6 +25,7 @@ _TEXTS = {
     "ssh.softwareversion": "ssh.software",
 }
 _VERSION = re.compile(r"version\s*(>=|>|<=|<)\s*(\d+(?:\.\d+){0,2})\s*\Z")
+_DATASET_WORDS = frozenset(("type", "load", "memcap", "hashsize"))
 _PROTOCOLS = {"1": b"1", "2": b"2.0", "2_compat": b"1.99"}
 
 
@@ -52,6 +53,33 @@ def ssh_protocol(draft: Draft, option: Option) -> None:
 
 def buffer_number(draft: Draft, option: Option) -> None:
     draft.add(NumberIs(comparison(option)), option.name)
+
+
+def dataset(draft: Draft, option: Option) -> None:
+    """`isset,name,type md5,load file`: lists are looked up, never learned."""
+    operation, *words = names(option)
+    keyed = dict(_keyword(word) for word in words[1:])
+    if operation not in ("isset", "isnotset"):
+        raise Unsupported(f"dataset {operation[:10]}", "data sets are not learned on a unit", option.column)
+    kind = keyed.get("type", "string")
+    if kind not in ("string", "md5", "sha256"):
+        raise Unsupported(
+            f"dataset type {kind[:10]}", f"data sets of type {kind[:10]} are not carried", option.column
+        )
+    if "state" in keyed or "save" in keyed:
+        raise Unsupported("dataset state", "data sets are not learned on a unit", option.column)
+    if not words or not words[0]:
+        raise RuleSyntaxError("dataset needs a name", option.value_column)
+    if unknown := keyed.keys() - _DATASET_WORDS:
+        raise RuleSyntaxError(f"dataset: not a word of it: {min(unknown)[:20]!r}", option.value_column)
+    if draft.active is None:
+        raise RuleSyntaxError("dataset needs a buffer before it", option.column)
+    draft.add(InDataset(words[0], kind, keyed.get("load", ""), operation == "isnotset"))
+
+
+def _keyword(word: str) -> tuple[str, str]:
+    key, _, value = word.partition(" ")
+    return key, value.strip()
 
 
 def requires(_draft: Draft, option: Option) -> None:
@@ -102,6 +130,7 @@ HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {
     "ssh.protoversion": ssh_protocol,
     **dict.fromkeys(("dns.opcode", "dns.rcode", "dns.rrtype"), buffer_number),
     "requires": requires,
+    "dataset": dataset,
     "prefilter": prefilter,
     **dict.fromkeys(("tls.store", "tls_store"), store),
 }
