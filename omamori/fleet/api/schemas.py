@@ -225,6 +225,8 @@ class RolloutOut(Schema):
     created_by: str
     note: str
     wave: int
+    withdrawn: datetime | None
+    withdrawn_reason: str
     progress: dict[str, int]
 
     @staticmethod
@@ -243,6 +245,12 @@ class RolloutIn(Schema):
     everything: bool = False
     first_wave: int = Field(0, ge=0, le=1_000_000)
     note: str = Field("", max_length=400)
+
+
+class WithdrawIn(Schema):
+    """Why a rollout of a pack is taken back."""
+
+    reason: str = Field(min_length=1, max_length=400)
 
 
 class MemberOut(Schema):

@@ -71,6 +71,13 @@ def advance_rollout(request: HttpRequest, key: schemas.Key) -> Rollout:
     return operations.advance(who, queries.rollout(who, key))
 
 
+@router.post("/rollouts/{key}/withdraw", response=schemas.RolloutOut)
+def withdraw_rollout(request: HttpRequest, key: schemas.Key, body: schemas.WithdrawIn) -> Rollout:
+    """Take a pack back: each unit that was asked goes back to the one it had; the operator only."""
+    who = actor(request)
+    return operations.withdraw(who, queries.rollout(who, key), body.reason)
+
+
 @router.get("/rollouts/{key}/members", response=list[schemas.MemberOut])
 @paginate
 def list_members(request: HttpRequest, key: schemas.Key) -> QuerySet[Member]:

@@ -122,6 +122,14 @@ def advance(rollout: int) -> None:
     operations.advance(CLI, queries.rollout(CLI, rollout))
 
 
+@rollouts.command("withdraw")
+@click.argument("rollout", type=int)
+@click.option("--reason", required=True, help="For whoever reads the list later.")
+def withdraw(rollout: int, reason: str) -> None:
+    """Take a pack back from the units that were asked: each goes back to the pack it had."""
+    operations.withdraw(CLI, queries.rollout(CLI, rollout), reason)
+
+
 def _row(rollout: Rollout) -> dict[str, object]:
     progress = queries.progress(CLI, rollout.pk)
     return {
@@ -134,5 +142,6 @@ def _row(rollout: Rollout) -> dict[str, object]:
         "done": progress.done,
         "failed": progress.failed,
         "open": progress.open,
+        "withdrawn": rollout.withdrawn_reason if rollout.withdrawn else "",
         "note": rollout.note,
     }

@@ -21,6 +21,7 @@ from omamori.fleet.ingest.models import LogLine, Unknown
 from omamori.fleet.lan.models import Wiring as WiringRow
 from omamori.fleet.lan.operations import diagnose, remember
 from omamori.fleet.rollouts.operations import reported
+from omamori.fleet.rollouts.watching import watch
 from omamori.fleet.units import reports
 from omamori.fleet.units.models import Boot, Unit, Want
 from omamori.fleet.usage import operations as usage_operations
@@ -76,6 +77,7 @@ def _store(unit: Unit, messages: list[Upward], now: datetime) -> None:
             case unhandled:
                 assert_never(unhandled)
     keep(unit, seen, received=now)
+    watch(unit, now)
     LogLine.objects.bulk_create(log, ignore_conflicts=True, batch_size=500)
 
 

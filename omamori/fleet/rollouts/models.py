@@ -61,6 +61,10 @@ class Rollout(models.Model):
     created_by = models.CharField(max_length=160)
     note = models.CharField(max_length=400, default="", blank=True)
     wave = models.PositiveSmallIntegerField(default=1)
+    withdrawn = models.DateTimeField(null=True)
+    withdrawn_reason = models.CharField(max_length=400, default="", blank=True)
+    judged = models.DateTimeField(null=True)
+    """When its alarm was last looked at; see alarm.py."""
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -78,6 +82,8 @@ class Member(models.Model):
     generation = models.BigIntegerField(default=0)
     outcome = models.CharField(max_length=12, choices=Outcome, default=Outcome.PLANNED)
     reason = models.CharField(max_length=400, default="", blank=True)
+    previous = models.CharField(max_length=40, default="", blank=True)
+    """The pack the unit had when it was asked: where a withdrawal takes it back to."""
     changed = models.DateTimeField()
 
     class Meta:

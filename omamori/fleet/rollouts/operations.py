@@ -62,6 +62,8 @@ def create(
     Raises NotAllowed, Invalid where the audience is empty or names a unit the actor does not see.
     """
     must_operate(actor)
+    if back := release.rollouts.exclude(withdrawn=None).first():
+        raise Conflict(f"{release} was withdrawn (rollout {back.pk}): {back.withdrawn_reason}")
     chosen = _chosen(actor, audience)
     if first_wave < 0:
         raise Invalid("the first wave cannot have fewer than one unit")
@@ -87,6 +89,8 @@ def advance(actor: Actor, rollout: Rollout) -> Rollout:
     """Open the next wave. Raises Conflict where there is none."""
     must_operate(actor)
     rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
+    if rollout.withdrawn:
+        raise Conflict(f"{rollout} was withdrawn: {rollout.withdrawn_reason}")
     if not rollout.members.filter(outcome=Outcome.PLANNED).exists():
         raise Conflict(f"{rollout} has no further wave")
     rollout.wave += 1
@@ -94,6 +98,43 @@ def advance(actor: Actor, rollout: Rollout) -> Rollout:
     record(actor, "rollout.advance", rollout.pk, details={"wave": rollout.wave})
     _want(rollout)
     return rollout
+
+
+@transaction.atomic
+def withdraw(actor: Actor, rollout: Rollout, reason: str) -> Rollout:
+    """Stop a rollout of a pack, and want of each unit that was asked the pack it had before. Raises Conflict, Invalid."""
+    must_operate(actor)
+    rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
+    if rollout.release.kind != Kind.PACK:
+        raise Invalid(
+            "only packs are withdrawn: a firmware that fails falls back by itself; release a newer one"
+        )
+    if rollout.withdrawn:
+        raise Conflict(f"{rollout} was withdrawn already: {rollout.withdrawn_reason}")
+    rollout.withdrawn, rollout.withdrawn_reason = timezone.now(), reason[:400]
+    rollout.save(update_fields=["withdrawn", "withdrawn_reason"])
+    asked = rollout.members.exclude(outcome__in=(Outcome.PLANNED, Outcome.SUPERSEDED))
+    back: dict[str, list[str]] = {}
+    for unit, previous in asked.values_list("unit_id", "previous"):
+        back.setdefault(previous or _fallback(rollout), []).append(unit)
+    for version, units in back.items():
+        if version:
+            want_versions(units, pack=Version.parse(version))
+    rollout.members.exclude(outcome__in=FINAL).update(outcome=Outcome.SUPERSEDED, changed=timezone.now())
+    record(
+        actor,
+        "rollout.withdraw",
+        rollout.pk,
+        details={"release": str(rollout.release), "reason": reason[:400]},
+    )
+    return rollout
+
+
+def _fallback(rollout: Rollout) -> str:
+    """For a unit that had the factory's pack: the newest older pack that was not withdrawn; none leaves it as it is."""
+    older = Release.objects.filter(kind=Kind.PACK, added__lt=rollout.release.added)
+    usable = older.exclude(rollouts__withdrawn__isnull=False).first()
+    return usable.version if usable else ""
 
 
 def reported(unit: Unit, state: State) -> None:
@@ -120,10 +161,11 @@ def _want(rollout: Rollout) -> None:
     version = Version.parse(rollout.release.version)
     firmware = rollout.release.kind == Kind.FIRMWARE
     raised = want_versions(keys, firmware=version if firmware else None, pack=None if firmware else version)
-    members = list(due)
+    members = list(due.select_related("unit"))
     for member in members:
+        member.previous = "" if firmware or member.unit.pack == str(version) else member.unit.pack
         member.outcome, member.generation, member.changed = Outcome.WANTED, raised[member.unit_id], now
-    Member.objects.bulk_update(members, ["outcome", "generation", "changed"], batch_size=300)
+    Member.objects.bulk_update(members, ["outcome", "generation", "previous", "changed"], batch_size=300)
 
 
 def _chosen(actor: Actor, audience: Audience) -> list[str]:

@@ -41,7 +41,16 @@ def outcome(before: str, release: Release, generation: int, state: State) -> Fou
 def _pack(wanted: Version, state: State) -> Found:
     if state.pack == wanted:
         return Found(Outcome.DONE)
+    if refused_pack(wanted, state.update.error):
+        return Found(Outcome.FAILED, state.update.error)
     return _failure_or_taken(wanted, state)
+
+
+def refused_pack(wanted: Version, error: str) -> bool:
+    """Whether a unit says that it will not use this pack: what the updater writes (docs/internals.md, Update)."""
+    return error.startswith(
+        (f"pack: the bridge did not take {wanted}:", f"withdrawn: {wanted} was withdrawn")
+    )
 
 
 def _firmware(wanted: Version, state: State) -> Found:

@@ -43,6 +43,8 @@ def _targets(repository: Path, role: str) -> Iterator[tuple[str, Version]]:
     document = _newest(repository / "metadata", role)
     try:
         for path, target in document["signed"]["targets"].items():
+            if target["custom"].get("channel") == "withdrawn":
+                continue  # units refuse it
             yield str(path), Version.parse(str(target["custom"]["version"]))
     except (KeyError, TypeError, AttributeError, VersionError) as error:
         raise Invalid(f"the {role} metadata in {repository} is not ours: {error!r}") from error
