@@ -1,7 +1,7 @@
 """The compiled side of a rule set as JSON: which rule is a candidate by which literal. Rules themselves stay text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from omamori.firmware.engine.ips.literals import TABLES, Group, Literals
@@ -36,7 +36,8 @@ def load_index(raw: bytes, rules: int) -> tuple[Literals, frozenset[str]]:
     """Raises Altered for what `dump_index` did not write, or a rule number beyond `rules`."""
     try:
         index = json.loads(raw)
-        groups = {key: _group(group) for key, group in index["groups"].items()}
+        raws, shared = index["groups"], _Shared()
+        groups = {key: _group(raws.pop(key), shared) for key in list(raws)}
         literals = Literals(groups, list(index["unfiltered"]), list(index["late"]))
         needs = frozenset(index["needs"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -47,12 +48,23 @@ def load_index(raw: bytes, rules: int) -> tuple[Literals, frozenset[str]]:
     return literals, needs
 
 
-def _group(group: dict[str, Any]) -> Group:
+class _Shared:
+    """Equal lists of rules, of which there are many, become one."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], list[int]] = {}
+
+    def __call__(self, rules: Iterable[int]) -> list[int]:
+        found = tuple(rules)
+        return self._known.setdefault(found, list(found))
+
+
+def _group(group: dict[str, Any], shared: _Shared) -> Group:
     made = Group()
     for pattern, caseless, rules in group["literals"]:
-        made.literals[bytes.fromhex(pattern), bool(caseless)] = list(rules)
+        made.literals[bytes.fromhex(pattern), bool(caseless)] = shared(rules)
     for name in TABLES:
-        setattr(made, name, {bytes.fromhex(pattern): list(rules) for pattern, rules in group[name].items()})
+        setattr(made, name, {bytes.fromhex(pattern): shared(rules) for pattern, rules in group[name].items()})
     return made
 
 

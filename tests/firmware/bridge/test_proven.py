@@ -11,6 +11,7 @@ from omamori.firmware.signatures import carried, everyday, pack
 from omamori.firmware.signatures.carried import Capture
 from omamori.firmware.signatures.container import SelfTestFailed
 from omamori.firmware.signatures.suricata import parse_rules
+from omamori.firmware.signatures.texts import dump_lines
 from omamori.protocol.version import Version
 
 RULES = b'alert tcp any any -> any any (msg:"hours"; content:"Opening hours"; sid:7;)\n'
@@ -46,7 +47,10 @@ def build(path: Path, version: str, *, matches: bool = True) -> Path:
     content = pack.Content(parse_rules(RULES), captures=[Capture("page", page.content, matches=True)])
     pack.build(path, Version.parse(version), datetime(2026, 1, 2, tzinfo=UTC), content)
     if not matches:  # what a careless or hostile signer would publish: rules that do not find it any more
-        members = {**pack.container.read(path)[1], pack.RULES: RULES.strip().replace(b"sid:7", b"sid:8")}
+        members = {
+            **pack.container.read(path)[1],
+            pack.RULES: dump_lines([RULES.strip().replace(b"sid:7", b"sid:8")]),
+        }
         members[carried.MEMBER] = bytes(members[carried.MEMBER]).replace(
             b'"signatures": []', b'"signatures": ["1:7"]'
         )
