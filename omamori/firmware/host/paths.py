@@ -125,6 +125,11 @@ class Paths:
         return self.run / "lan/wiring.json"
 
     @property
+    def lamp(self) -> Path:
+        """The code that the status lamp shows."""
+        return self.run / "lamp/code"
+
+    @property
     def ports(self) -> Path:
         """Which port the hosts are behind, as the lan process judges."""
         return self.run / "lan/ports.json"
