@@ -5,6 +5,7 @@ process to answer. Exit codes: 0 fine, 1 something is wrong, 2 wrong usage.
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Final
 import click
 
 from omamori.firmware.host import system
-from omamori.firmware.host.files import read_capped
+from omamori.firmware.host.files import read_capped, write_atomic
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Want, decode
@@ -25,6 +26,7 @@ from omamori.protocol.wire import to_wire
 
 _FRESH: Final = 15.0
 """Seconds; the bridge writes its status every two."""
+_LEAST_RATE: Final = 16 * 1024
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 
 
@@ -121,6 +123,47 @@ def self_test(paths: Paths, *, as_json: bool) -> None:
             click.echo(f"{'ok  ' if result.passed else 'FAIL'} {result.name}: {result.detail}")
     if not all(result.passed for result in results):
         raise click.exceptions.Exit(1)
+
+
+@unit.command()
+@click.option(
+    "--from",
+    "origin",
+    metavar="DIR|URL",
+    help="A mirror on the LAN or a mounted stick, trusted as little as the fleet's server.",
+)
+@click.option(
+    "--version", help="Stage this version.  [default with --from: the newest; else what the fleet wants]"
+)
+@click.option("--now", is_flag=True, help="Restart into what is staged.")
+@click.pass_obj
+def update(paths: Paths, *, origin: str | None, version: str | None, now: bool) -> None:
+    """Fetch and stage a firmware now; the next start tries it. Needs root."""
+    words = [*(["--from", origin] if origin else []), *(["--version", version] if version else [])]
+    for command in (["run", *words], *([["apply"]] if now else [])):
+        ended = subprocess.run(
+            [sys.executable, "-m", "omamori.firmware.update", *command, "--root", str(paths.root)],
+            check=False,
+        )
+        if ended.returncode:
+            raise click.exceptions.Exit(1)
+    click.echo(f"update   {_sentence(_document(paths.update_state))}")
+
+
+@unit.command()
+@click.option("--rate", type=click.IntRange(min=0), help="Bytes a second at most; 0 is as much as there is.")
+@click.pass_obj
+def fetching(paths: Paths, *, rate: int | None) -> None:
+    """Show or set how downloads may use the line. Setting needs root."""
+    file = paths.update / "fetching.json"
+    if rate is not None:
+        if 0 < rate < _LEAST_RATE:
+            raise click.ClickException(
+                f"less than {_LEAST_RATE:,} bytes a second: a firmware would take days"
+            )
+        write_atomic(file, json.dumps({"rate": rate}).encode(), durable=True)
+    known = _document(file).get("rate") or 0
+    click.echo(f"at most {known:,} bytes a second" if known else "as much as there is")
 
 
 @dataclass(frozen=True, slots=True)

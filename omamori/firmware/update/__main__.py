@@ -12,9 +12,10 @@ from omamori.firmware.host import system
 from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.slots import SlotDisk
-from omamori.firmware.update.updater import Updater
+from omamori.firmware.update.updater import Newest, Updater
 from omamori.firmware.update.world import Patience, World
 from omamori.protocol.errors import ProtocolError
+from omamori.protocol.version import Version
 
 if TYPE_CHECKING:
     from omamori.firmware.update.trust import Trust
@@ -24,9 +25,9 @@ def main() -> int:
     options = _parser().parse_args()
     paths = Paths(options.root) if options.root else from_environment()
     try:
-        updater = Updater(real_world(paths, Patience(gate=options.patience)))
+        updater = Updater(real_world(paths, Patience(gate=options.patience), origin=options.origin))
         done = {
-            "run": updater.run,
+            "run": lambda: updater.run(by_hand=_by_hand(options)),
             "apply": updater.apply,
             "health": updater.health,
             "committed": updater.committed,
@@ -37,24 +38,46 @@ def main() -> int:
     return 0 if done else 1
 
 
-def real_world(paths: Paths, patience: Patience) -> World:
+def _by_hand(options: argparse.Namespace) -> Version | Newest | None:
+    """Raises VersionError."""
+    if options.version:
+        return Version.parse(options.version)
+    return Newest() if options.origin else None
+
+
+def real_world(paths: Paths, patience: Patience, *, origin: str = "") -> World:
     """The unit itself. Raises OSError."""
     return World(
         paths=paths,
         disk=SlotDisk(paths, system.running_slot(paths)),
-        trust=lambda: _connect(paths),
+        trust=lambda: _connect(paths, origin),
         now=lambda: datetime.now(UTC),
+        agreed=lambda floor: _agreed(paths, floor),
+        set_clock=_set_clock,
         sleep=time.sleep,
         reboot=_reboot,
         patience=patience,
     )
 
 
-def _connect(paths: Paths) -> "Trust":
+def _connect(paths: Paths, origin: str) -> "Trust":
     """Imported here: only `run` fetches, and the other commands keep a boot waiting."""
     from omamori.firmware.update.connection import connect
 
-    return connect(paths)
+    return connect(paths, origin=origin)
+
+
+def _agreed(paths: Paths, floor: datetime | None) -> datetime | None:
+    """Imported here for the same reason."""
+    from omamori.firmware.update import clock
+    from omamori.firmware.update.connection import fleet_server
+
+    return clock.agreed(paths, fleet_server(paths), floor)
+
+
+def _set_clock(right: datetime) -> None:
+    """Raises OSError."""
+    time.clock_settime(time.CLOCK_REALTIME, right.timestamp())
 
 
 def _reboot() -> None:
@@ -69,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m omamori.firmware.update", description=__doc__)
     parser.add_argument("command", choices=("run", "apply", "health", "committed"))
     parser.add_argument("--root", type=Path, help="the unit's root directory (default: $OMAMORI_ROOT or /)")
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        default="",
+        metavar="DIR|URL",
+        help="a mirror or a mounted stick in the fleet's place; trusted as little",
+    )
+    parser.add_argument(
+        "--version", default="", help="run: order this version here (default with --from: the newest)"
+    )
     parser.add_argument(
         "--patience",
         type=float,

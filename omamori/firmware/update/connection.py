@@ -1,12 +1,16 @@
 """Where the fleet is and whom to believe: the agent's `fleet.json` for the way, the sealed image's root for the trust."""
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.settings import proxy_of
+from omamori.firmware.update.clock import Server
 from omamori.firmware.update.errors import Unreachable
-from omamori.firmware.update.fetch import Fetcher, Limits
+from omamori.firmware.update.fetch import Fetcher, Limits, Source
+from omamori.firmware.update.folder import Folder
 from omamori.firmware.update.trust import Places, Trust
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
@@ -20,23 +24,75 @@ class FleetPlace:
     ca: str = ""
 
 
-def connect(paths: Paths, limits: Limits | None = None) -> Trust:
-    """Raises UpdateError; nothing is sent yet."""
-    place = read_place(paths)
-    ca = paths.root / place.ca.lstrip("/") if place.ca else None
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """`update/fetching.json`, set with `omamori-unit fetching`: how a download may use the customer's line."""
+
+    rate: int = 0
+    """Bytes a second at most, on average; 0 is as much as there is."""
+
+
+LEAST_RATE = 16 * 1024
+"""A bundle that takes all day is never staged; slower than this is a mistake."""
+
+
+def connect(paths: Paths, limits: Limits | None = None, *, origin: str = "") -> Trust:
+    """The fleet's repository, or the mirror at `origin`, a URL or a directory. Raises UpdateError; nothing is sent yet."""
     try:
         root = files.read_capped(paths.trust_root)
-        fetcher = Fetcher(ca, limits=limits)
+        where, source = _source(paths, limits or Limits(), origin)
     except OSError as error:
-        raise Unreachable(f"cannot read {error.filename or ca}: {error.strerror}") from error
-    repository = f"{place.url.rstrip('/')}/tuf"
+        raise Unreachable(f"cannot read {error.filename}: {error.strerror}") from error
     places = Places(
-        f"{repository}/metadata/",
-        f"{repository}/targets/",
+        f"{where}/metadata/",
+        f"{where}/targets/",
         paths.update / "metadata",
         paths.update / "downloads",
     )
-    return Trust(places, root=root, fetcher=fetcher)
+    return Trust(places, root=root, fetcher=source)
+
+
+def _source(paths: Paths, limits: Limits, origin: str) -> tuple[str, Source]:
+    """(the repository's URL, who fetches from it). Raises Unreachable, OSError."""
+    if origin and not origin.startswith(("http://", "https://")):
+        directory = Path(origin).absolute()
+        inner = directory / "tuf"
+        directory = inner if inner.is_dir() else directory
+        if not (directory / "metadata").is_dir():
+            raise Unreachable(f"{directory} holds no repository: metadata/ and targets/ are missing")
+        return directory.as_uri(), Folder(directory)
+    place = None if origin else read_place(paths)
+    ca = _authority(paths, place)
+    chosen = replace(limits, most_rate=limits.most_rate or float(read_fetching(paths).rate))
+    proxy = "" if origin else str(proxy_of(paths.settings) or "")
+    url = origin.rstrip("/") if place is None else f"{place.url.rstrip('/')}/tuf"
+    return url, Fetcher(ca, limits=chosen, proxy=proxy)
+
+
+def _authority(paths: Paths, place: FleetPlace | None) -> Path | None:
+    """Whose certificates are believed: the fleet's, for a mirror too, where the fleet is known."""
+    if place is None:
+        with contextlib.suppress(Unreachable):
+            place = read_place(paths)
+    return paths.root / place.ca.lstrip("/") if place and place.ca else None
+
+
+def fleet_server(paths: Paths) -> Server | None:
+    """The fleet as one of those who are asked for the time."""
+    try:
+        place = read_place(paths)
+    except Unreachable:
+        return None
+    return Server(place.url, place.ca)
+
+
+def read_fetching(paths: Paths) -> Fetching:
+    """How a download may use the line; the usual where the file is missing or damaged."""
+    try:
+        found = wire.from_wire(Fetching, wire.load(files.read_capped(paths.update / "fetching.json")))
+    except (OSError, ProtocolError):
+        return Fetching()
+    return found if not found.rate or found.rate >= LEAST_RATE else Fetching(LEAST_RATE)
 
 
 def read_place(paths: Paths) -> FleetPlace:

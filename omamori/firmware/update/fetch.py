@@ -6,6 +6,7 @@ Only the fleet's own CA is believed; redirects are not followed; content is aske
 
 import ssl
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient.fetcher import FetcherInterface
 
 CHUNK = 256 * 1024
+LONGEST_WAIT = 10.0
+"""Seconds between two reads of a braked download; a server hangs up on who waits too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +30,59 @@ class Limits:
     least_rate: float = 2048.0
     """Average since the start, checked once `grace` is over."""
     grace: float = 30.0
+    most_rate: float = 0.0
+    """What the customer's line may be loaded with, on average; 0 is as much as there is."""
 
 
-class Fetcher(FetcherInterface):
-    """One answer at a time. `ca` is a file with the PEM certificates of the fleet's CA; without one, only plain HTTP works."""
+class Source(FetcherInterface):
+    """Where a repository is: bytes by URL, from any place in a file on. Nothing it gives is believed (trust.py)."""
 
-    def __init__(
-        self, ca: Path | None, *, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.received = 0
-        """Bytes of all answers so far."""
-        self._response: urllib3.BaseHTTPResponse | None = None
-        self._limits, self._clock = limits or Limits(), clock
-        timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.read)
-        retries = urllib3.Retry(2, read=0, redirect=0, other=0, backoff_factor=0.5, raise_on_redirect=False)
-        self._pool = urllib3.PoolManager(
-            timeout=timeout, retries=retries, ssl_context=_context(ca), num_pools=2
-        )
+    received: int = 0
+    """Bytes of all answers so far."""
+
+    @abstractmethod
+    def open(self, url: str, offset: int, end: int | None = None) -> tuple[int, Iterator[bytes]]:
+        """(the offset it starts from, the bytes up to `end`, or all). Raises DownloadHTTPError, SlowRetrievalError, HTTPError, OSError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything."""
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        """For metadata. Raises DownloadHTTPError, SlowRetrievalError."""
+        """For metadata. Raises as `open` does."""
         return self.open(url, 0)[1]
 
+
+class Fetcher(Source):
+    """One answer at a time. `ca` is a file with the PEM certificates of the fleet's CA; without one, only plain HTTP works.
+
+    By way of a proxy TLS still ends at the server: the proxy only carries it (CONNECT).
+    """
+
+    def __init__(
+        self,
+        ca: Path | None,
+        *,
+        limits: Limits | None = None,
+        proxy: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._response: urllib3.BaseHTTPResponse | None = None
+        self._limits, self._clock = limits or Limits(), clock
+        most = self._limits.most_rate
+        self._piece = min(CHUNK, max(int(most / 4), 4096)) if most else CHUNK
+        timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.read)
+        retries = urllib3.Retry(2, read=0, redirect=0, other=0, backoff_factor=0.5, raise_on_redirect=False)
+        context = _context(ca)
+        self._pool = (
+            urllib3.ProxyManager(
+                f"http://{proxy}", timeout=timeout, retries=retries, ssl_context=context, num_pools=2
+            )
+            if proxy
+            else urllib3.PoolManager(timeout=timeout, retries=retries, ssl_context=context, num_pools=2)
+        )
+
     def open(self, url: str, offset: int, end: int | None = None) -> tuple[int, Iterator[bytes]]:
-        """(the offset the server starts from, its bytes up to `end`, or all). Raises DownloadHTTPError, SlowRetrievalError, HTTPError."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "omamori-update"}
         self._drop()
         if offset or end is not None:
@@ -80,16 +112,22 @@ class Fetcher(FetcherInterface):
     def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         began, received = self._clock(), 0
         try:
-            while chunk := response.read1(CHUNK, decode_content=False):
+            while chunk := response.read1(self._piece, decode_content=False):
                 received += len(chunk)
                 self.received += len(chunk)
                 self._require_rate(self._clock() - began, received)
+                self._brake(self._clock() - began, received)
                 yield chunk
             response.release_conn()
         except urllib3.exceptions.TimeoutError as error:
             raise SlowRetrievalError(
                 f"silent for {self._limits.read:.0f} s after {received:,} bytes"
             ) from error
+
+    def _brake(self, seconds: float, received: int) -> None:
+        """Wait as long as it should have taken. What is not read, the server does not send (TCP's own window)."""
+        if self._limits.most_rate and (early := received / self._limits.most_rate - seconds) > 0:
+            time.sleep(min(early, LONGEST_WAIT))
 
     def _require_rate(self, seconds: float, received: int) -> None:
         if seconds > self._limits.grace and received < seconds * self._limits.least_rate:

@@ -18,6 +18,14 @@ OPEN = (UpdatePhase.DOWNLOADING, UpdatePhase.STAGED, UpdatePhase.TRIAL)
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A version ordered at the unit itself, in force until the fleet's generation rises above this one."""
+
+    version: Version
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Journal:
     """What must survive a reboot."""
 
@@ -32,6 +40,7 @@ class Journal:
     """The agent was connected when this was staged, so a trial must reach the fleet too."""
     fetched: int = 0
     """Bytes that `version` has cost the line so far, all tries together."""
+    by_hand: ByHand | None = None
     rejected: Version | None = None
     """The version that failed its trial or was refused for good; never tried again."""
     time_floor: datetime | None = None

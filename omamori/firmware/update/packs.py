@@ -107,12 +107,20 @@ def require_offered(version: Version, custom: Mapping[str, object] | None) -> No
 
 def ordered(order: Path, read: Callable[[], Want | None]) -> Callable[[], bool]:
     """Tells whether another pack is wanted than now; cheap to ask while the file `order` is untouched."""
-    before, stamp = read(), order.stat().st_mtime_ns
+    before, stamp = read(), _stamp(order)
 
     def asked() -> bool:
         nonlocal stamp
-        old, stamp = stamp, order.stat().st_mtime_ns
+        old, stamp = stamp, _stamp(order)
         newer = read() if stamp != old else before
         return newer is not None and before is not None and newer.pack not in {None, before.pack}
 
     return asked
+
+
+def _stamp(path: Path) -> int:
+    """When it was written; 0 while nothing was ever wanted."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

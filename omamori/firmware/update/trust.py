@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import urllib3
 from tuf.api import exceptions as tuf
-from tuf.api.metadata import Metadata, Root, TargetFile
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import Updater, UpdaterConfig
 
@@ -35,7 +36,7 @@ from omamori.firmware.update.errors import (
     UpdateError,
     translated,
 )
-from omamori.firmware.update.fetch import Fetcher
+from omamori.firmware.update.fetch import Source
 from omamori.protocol.chunks import INDEX_CAP, SUFFIX, Chunk, decode
 from omamori.protocol.errors import ProtocolError
 
@@ -67,7 +68,7 @@ class Places:
 class Trust:
     """The fleet's repository, seen through the root of trust."""
 
-    def __init__(self, places: Places, *, root: bytes, fetcher: Fetcher) -> None:
+    def __init__(self, places: Places, *, root: bytes, fetcher: Source) -> None:
         """Raises BadSignature for a root that is none, OSError."""
         self._places, self._fetcher = places, fetcher
         self.remarks: list[str] = []
@@ -79,8 +80,10 @@ class Trust:
                 str(places.metadata), places.metadata_url, fetcher=fetcher, config=CONFIG, bootstrap=root
             )
 
-    def refresh(self) -> None:
-        """Fetch and verify the metadata, once. Raises UpdateError."""
+    def refresh(self, now: datetime | None = None) -> None:
+        """Fetch and verify the metadata, once; judged at `now`, or by the clock. Raises UpdateError."""
+        if now is not None:
+            self._updater._trusted_set.reference_time = now  # noqa: SLF001 - python-tuf has no other way to say it
         with _translated("metadata"):
             self._updater.refresh()
 
@@ -166,6 +169,15 @@ class Trust:
         if target is None:
             raise Unpublished(f"{path} is not in the repository")
         return target
+
+    def offered(self, role: str) -> dict[str, TargetFile]:
+        """Every target of a delegated role, by its path. Raises UpdateError."""
+        with _translated(role):
+            self._updater.get_targetinfo(f"{role}/")
+            signed: Metadata[Targets] = Metadata.from_bytes(
+                (self._places.metadata / f"{role}.json").read_bytes()
+            )
+        return dict(signed.signed.targets)
 
     def close(self) -> None:
         """End its connections."""

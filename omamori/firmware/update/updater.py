@@ -7,19 +7,18 @@ Nothing raises UpdateError to the caller: failures are recorded, shown to the ag
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, assert_never
+from datetime import datetime
+from typing import Final, assert_never
 
 from omamori.firmware.host import files, system
-from omamori.firmware.host.paths import Paths
-from omamori.firmware.update import gate, packs, staging, uki
+from omamori.firmware.update import gate, orders, packs, staging, uki
 from omamori.firmware.update.errors import (
-    ClockWrong,
     GiveWay,
     PackRefused,
     PackUnconfirmed,
     Refused,
     SlotProblem,
+    Unpublished,
     Unsuitable,
     UpdateError,
     translated,
@@ -33,12 +32,12 @@ from omamori.firmware.update.machine import (
     Refuse,
     Stage,
     Withdraw,
-    clock_wrong,
     failed,
     firmware_step,
     pack_step,
     settle,
 )
+from omamori.firmware.update.opening import Opening
 from omamori.firmware.update.report import Memory, Verdict
 from omamori.firmware.update.slots import Entry
 from omamori.firmware.update.world import World
@@ -48,13 +47,12 @@ from omamori.protocol.messages import UpdateState, Want
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import UpdatePhase
 
-if TYPE_CHECKING:  # the repository's client is loaded when something is fetched
-    from omamori.firmware.update.trust import Trust
-
-CLOCK_SLACK = timedelta(minutes=10)
-"""A clock may be set back this far without being called wrong."""
 _ROUNDS: Final = 8
 """Looks at what is wanted in one run; the timer comes back for the rest."""
+
+
+class Newest:
+    """Whatever is newest where one looks."""
 
 
 class Updater:
@@ -67,18 +65,19 @@ class Updater:
         self._slot = system.running_slot(world.paths)
         self._version = system.firmware_version(world.paths)
         self._boot_id = system.running_boot(world.paths)
-        self._opened: Trust | UpdateError | None = None
-        self._repository: Trust | None = None
+        self._repository = Opening(world, self._memory, self._past)
 
     # --- the four commands ----------------------------------------------------------------------------------------
 
-    def run(self) -> bool:
+    def run(self, *, by_hand: Version | Newest | None = None) -> bool:
         """Do what the fleet wants, as far as it can be done now. False where something failed. Raises Busy.
 
-        What is wanted may change while this runs, and nothing starts it again for that: it looks again at the end.
+        `by_hand`: this version is ordered here, or the newest there is. What is wanted may change while this runs, and nothing starts it again for that: it looks again at the end.
         """
         with self._memory.locked():
             self._settle()
+            if by_hand is not None and not self._order(by_hand):
+                return False
             done: Want | None = None
             for _ in range(_ROUNDS):
                 want = self._want()
@@ -87,6 +86,27 @@ class Updater:
                 done = want if self._fetch(want) else None
             journal = self._settle()
         return not (journal.error or journal.pack_error)
+
+    def _order(self, what: Version | Newest) -> bool:
+        """Record what is ordered at the unit itself. False where there is nothing to order."""
+        try:
+            version = what if isinstance(what, Version) else self._newest()
+            self._change(by_hand=orders.order(version, self._fleet_wants()), rejected=None)
+        except UpdateError as error:
+            self._memory.say("error", str(error))
+            self._repository.close()
+            return False
+        return True
+
+    def _newest(self) -> Version:
+        """Raises UpdateError."""
+        want = self._fleet_wants()
+        if want and want.firmware and want.firmware > self._version:
+            return want.firmware
+        version = orders.newest(self._repository.trust().offered("firmware"), self._variant)
+        if version is None or version <= self._version:
+            raise Unpublished(f"nothing newer than {self._version} for {self._variant} is there")
+        return version
 
     def _fetch(self, want: Want) -> bool:
         """The pack first. False where a firmware gave way to a pack that was ordered meanwhile."""
@@ -97,7 +117,7 @@ class Updater:
             self._memory.say("info", f"{want.firmware} waits for a pack")
             return False
         finally:
-            self._close()
+            self._repository.close()
         return True
 
     def apply(self) -> bool:
@@ -148,6 +168,9 @@ class Updater:
         return None
 
     def _want(self) -> Want | None:
+        return orders.effective(self._fleet_wants(), self._memory.journal().by_hand)
+
+    def _fleet_wants(self) -> Want | None:
         try:
             return wire.from_wire(Want, wire.load(files.read_capped(self._paths.want)))
         except FileNotFoundError:
@@ -185,6 +208,9 @@ class Updater:
             self._memory.keep(new)
             self._show(new)
         return new
+
+    def _past(self, moment: datetime) -> None:
+        self._change(time_floor=moment)
 
     def _show(self, journal: Journal) -> None:
         state = UpdateState(
@@ -238,7 +264,7 @@ class Updater:
         if journal.version != step.version:
             self._change(fetched=0)
         self._change(phase=UpdatePhase.DOWNLOADING, version=step.version, error=error)
-        repository = self._trust()
+        repository = self._repository.trust()
         before = repository.received
         try:
             path = repository.fetch(
@@ -300,8 +326,8 @@ class Updater:
         return packs.current(self._paths) or (bridge.pack if bridge and bridge.age <= gate.FRESH else None)
 
     def _fetch_pack(self, version: Version) -> None:
-        packs.require_offered(version, self._trust().find(bundle.pack_path(version)).custom)
-        verified = self._trust().fetch(bundle.pack_path(version))
+        packs.require_offered(version, self._repository.trust().find(bundle.pack_path(version)).custom)
+        verified = self._repository.trust().fetch(bundle.pack_path(version))
         self._change(pack_pending=version, pack_previous=packs.current(self._paths))
         with translated(verified.name):
             packs.put(self._paths, version, verified)
@@ -336,31 +362,6 @@ class Updater:
 
     # --- the rest -----------------------------------------------------------------------------------------------
 
-    def _trust(self) -> "Trust":
-        """The repository, refreshed, tried once for a run. Raises UpdateError."""
-        if self._opened is None:
-            try:
-                self._opened = self._open()
-            except UpdateError as error:
-                self._opened = error
-        if isinstance(self._opened, UpdateError):
-            raise self._opened
-        return self._opened
-
-    def _open(self) -> "Trust":
-        now, journal = self._world.now(), self._memory.journal()
-        if wrong := clock_wrong(now, (journal.time_floor, _image_time(self._paths)), CLOCK_SLACK):
-            raise ClockWrong(wrong)
-        self._repository = self._world.trust()
-        self._repository.refresh()
-        self._change(time_floor=max(now, journal.time_floor or now))
-        return self._repository
-
-    def _close(self) -> None:
-        if self._repository is not None:
-            self._repository.close()
-        self._repository = self._opened = None
-
     def _judge(self, patience: float, *, fleet_required: bool) -> str:
         wrong = gate.wait(
             lambda: gate.look(self._paths, self._world.now()),
@@ -388,10 +389,3 @@ class Updater:
         """Say an error once, not every quarter of an hour."""
         if error != before:
             self._memory.say("error", error)
-
-
-def _image_time(paths: Paths) -> datetime | None:
-    """When the image was made, as far as it says."""
-    with suppress(OSError):
-        return datetime.fromtimestamp(paths.os_release.stat().st_mtime, UTC)
-    return None

@@ -34,6 +34,10 @@ class World:
     """Opened only when something is to be fetched. Raises UpdateError."""
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    agreed: Callable[[datetime | None], datetime | None]
+    """What the time servers agree on, not before the time given; None where they do not (clock.py)."""
+    set_clock: Callable[[datetime], None]
+    """Raises OSError."""
     reboot: Callable[[], None]
     """Raises OSError."""
     patience: Patience = Patience()

@@ -271,7 +271,7 @@ def test_a_clock_at_1970_refuses_new_updates_and_keeps_running(unit, fleet):
     unit.want(firmware="1.1.0", pack="2026.11.1")
     unit.clock = lambda: datetime(1970, 1, 1, tzinfo=UTC)
     fleet.server.asked.clear()
-    assert not unit.run()
+    assert not unit.run(agreed=lambda _: None)
     assert unit.error.startswith("clock: the clock says 1970-01-01 00:00, it is after 2023-11-14")
     assert not fleet.server.asked
     unit.clock = lambda: datetime.now(UTC)
@@ -286,7 +286,7 @@ def test_a_clock_before_the_last_known_time_is_wrong_too(unit, fleet):
     fleet.release("1.2.0")
     unit.want(firmware="1.2.0")
     unit.clock = lambda: datetime.now(UTC) - timedelta(days=3)
-    unit.run()
+    unit.run(agreed=lambda _: None)
     assert unit.error.startswith("clock:")
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolReader
-from omamori.firmware.update import uki
-from omamori.firmware.update.connection import connect
+from omamori.firmware.update import clock, uki
+from omamori.firmware.update.connection import connect, fleet_server
 from omamori.firmware.update.fetch import Limits
 from omamori.firmware.update.slots import SlotDisk
 from omamori.firmware.update.updater import Updater
@@ -82,9 +82,9 @@ class Unit:
         value = {"activated": activated, "connected": connected, "last_contact": None, "outbox": 0}
         self.write("run/omamori/agent/status.json", json.dumps(value).encode())
 
-    def want(self, *, firmware: str | None = None, pack: str | None = None) -> None:
+    def want(self, *, firmware: str | None = None, pack: str | None = None, generation: int = 1) -> None:
         parsed = [Version.parse(text) if text else None for text in (firmware, pack)]
-        self.write("var/lib/omamori/agent/want.json", encode(Want(1, parsed[0], parsed[1])))
+        self.write("var/lib/omamori/agent/want.json", encode(Want(generation, parsed[0], parsed[1])))
 
     def bridge(self, *_: object) -> None:
         """One look of the bridge at its link; what happens while the updater sleeps."""
@@ -107,7 +107,9 @@ class Unit:
             "paths": self.paths,
             "disk": SlotDisk(self.paths, self.slot),
             "trust": lambda: connect(self.paths, Limits(connect=5, read=1, least_rate=20_000, grace=1)),
-            "now": self.clock,
+            "now": self.read_clock,
+            "agreed": lambda floor: clock.agreed(self.paths, fleet_server(self.paths), floor),
+            "set_clock": self.set_clock,
             "sleep": self.bridge,
             "reboot": self.count_reboot,
             "patience": Patience(gate=3, look=3, pack=3),
@@ -119,6 +121,12 @@ class Unit:
 
     def run(self, **changes: object) -> bool:
         return self.updater(**changes).run()
+
+    def read_clock(self) -> datetime:
+        return self.clock()
+
+    def set_clock(self, right: datetime) -> None:
+        self.clock = lambda: right
 
     def count_reboot(self) -> None:
         self.reboots += 1

@@ -1,0 +1,72 @@
+"""The repository, opened once a run: first the time, then the metadata that are judged by it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from omamori.firmware.host.paths import Paths
+from omamori.firmware.update.errors import ClockWrong, UpdateError
+from omamori.firmware.update.machine import clock_wrong
+from omamori.firmware.update.report import Memory
+from omamori.firmware.update.world import World
+
+if TYPE_CHECKING:  # the repository's client is loaded when something is fetched
+    from omamori.firmware.update.trust import Trust
+
+CLOCK_SLACK: Final = timedelta(minutes=10)
+"""A clock may be set back this far without being called wrong."""
+
+
+class Opening:
+    """`keep` is told the newest time that is known to be past."""
+
+    def __init__(self, world: World, memory: Memory, keep: Callable[[datetime], None]) -> None:
+        self._world, self._memory, self._keep = world, memory, keep
+        self._opened: Trust | UpdateError | None = None
+        self._repository: Trust | None = None
+
+    def trust(self) -> "Trust":
+        """The repository, refreshed, tried once for a run. Raises UpdateError."""
+        if self._opened is None:
+            try:
+                self._opened = self._open()
+            except UpdateError as error:
+                self._opened = error
+        if isinstance(self._opened, UpdateError):
+            raise self._opened
+        return self._opened
+
+    def close(self) -> None:
+        """End the connections; the next `trust` opens anew."""
+        if self._repository is not None:
+            self._repository.close()
+        self._repository = self._opened = None
+
+    def _open(self) -> "Trust":
+        now = self._time()
+        self._repository = self._world.trust()
+        self._repository.refresh(now)
+        self._keep(max(now, self._memory.journal().time_floor or now))
+        return self._repository
+
+    def _time(self) -> datetime:
+        """What the servers agree on, else the clock's, where that can be. Raises ClockWrong."""
+        from omamori.firmware.update import clock
+
+        floors = (self._memory.journal().time_floor, _image_time(self._world.paths))
+        floor = clock.newest(floors)
+        right = self._world.agreed(floor - CLOCK_SLACK if floor else None)
+        if said := clock.clamp(self._world.now(), self._world.set_clock, right):
+            self._memory.say("warning", said)
+        now = right or self._world.now()
+        if wrong := clock_wrong(now, floors, CLOCK_SLACK):
+            raise ClockWrong(wrong)
+        return now
+
+
+def _image_time(paths: Paths) -> datetime | None:
+    """When the image was made, as far as it says."""
+    with suppress(OSError):
+        return datetime.fromtimestamp(paths.os_release.stat().st_mtime, UTC)
+    return None

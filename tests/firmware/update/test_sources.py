@@ -1,0 +1,208 @@
+"""From elsewhere, slowly, or by way of a proxy: a real HTTP proxy, a real mirror, a directory. The trust stays the same."""
+
+import http.server
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from omamori.firmware.update.connection import connect
+from omamori.firmware.update.fetch import Limits
+from tests.firmware.update.fleet import Handler
+
+LIMITS = Limits(connect=5, read=5, least_rate=2_000, grace=5)
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """CONNECT and nothing else."""
+
+    asked: list[str]
+    refuse = False
+
+    def do_CONNECT(self) -> None:
+        self.asked.append(self.path)
+        if self.refuse:
+            self.send_error(403)
+            return
+        host, _, port = self.path.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as upstream:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            _relay(self.connection, upstream)
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _relay(one: socket.socket, other: socket.socket) -> None:
+    across = {one: other, other: one}
+    while True:
+        for end in select.select(list(across), [], [], 10)[0]:
+            try:
+                data = end.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                return
+            across[end].sendall(data)
+
+
+def _served(handler, **fields: object) -> Iterator[http.server.ThreadingHTTPServer]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.__dict__.update(fields)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def proxy():
+    handler = type("Recorded", (Proxy,), {"asked": []})
+    for server in _served(handler):
+        handler.port = server.server_address[1]
+        yield handler
+
+
+@pytest.fixture
+def mirror(fleet):
+    """The published directory, copied and served over plain HTTP by somebody else."""
+    fleet.release("1.1.0")
+    copy = fleet.place / "mirror"
+    shutil.copytree(fleet.place / "www/tuf", copy)
+    handler = lambda *args: Handler(*args, directory=str(copy))  # noqa: E731
+    for server in _served(handler, faults={}, asked=[]):
+        yield server, copy
+
+
+def url(server) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def run(unit, origin: str = "", limits: Limits = LIMITS, **more: object) -> bool:
+    return unit.updater(trust=lambda: connect(unit.paths, limits, origin=origin)).run(**more)
+
+
+def command(unit, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", "from omamori.firmware.cli import main; main()", "--root", str(unit.root)]
+    return subprocess.run([*line, *words], capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_a_proxy_from_the_settings_carries_tls_to_the_fleet(unit, fleet, proxy):
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    unit.write("var/lib/omamori/settings/settings.json", f'{{"proxy": "127.0.0.1:{proxy.port}"}}'.encode())
+    assert run(unit)
+    assert unit.phase == "staged"
+    assert set(proxy.asked) == {fleet.url.removeprefix("https://")}
+
+
+def test_a_proxy_that_refuses_is_named_and_the_direct_way_is_not_taken(unit, fleet, proxy):
+    proxy.refuse = True
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    unit.write("var/lib/omamori/settings/settings.json", f'{{"proxy": "127.0.0.1:{proxy.port}"}}'.encode())
+    fleet.server.asked.clear()
+    assert not run(unit)
+    assert unit.error.startswith("network: ")
+    assert not fleet.server.asked
+
+
+def test_a_braked_download_takes_as_long_as_it_should(unit, fleet):
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    unit.write("var/lib/omamori/update/fetching.json", b'{"rate": 200000}')
+    began = time.monotonic()
+    assert run(unit)
+    assert time.monotonic() - began > 430_000 / 200_000 * 0.8
+    assert unit.phase == "staged"
+
+
+def test_the_rate_is_set_by_command_and_a_senseless_one_is_refused(unit):
+    assert command(unit, "fetching").stdout == "as much as there is\n"
+    assert command(unit, "fetching", "--rate", "500000").stdout == "at most 500,000 bytes a second\n"
+    refused = command(unit, "fetching", "--rate", "5")
+    assert (refused.returncode, "would take days" in refused.stderr) == (1, True)
+    unit.write("var/lib/omamori/update/fetching.json", b'{"rate": "fast')
+    assert command(unit, "fetching").returncode == 0
+
+
+def test_a_mirror_on_the_lan_serves_what_the_fleet_wants(unit, fleet, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.1.0")
+    fleet.server.asked.clear()
+    assert run(unit, url(server))
+    assert unit.phase == "staged"
+    assert not fleet.server.asked
+    assert any(path.endswith(".bundle") for path, _ in server.asked)
+
+
+def test_a_mirror_that_lies_is_refused_like_a_server_that_lies(unit, mirror):
+    server, copy = mirror
+    for path in copy.glob("targets/firmware/*.bundle"):
+        path.write_bytes(path.read_bytes()[:-5] + b"never")
+    unit.want(firmware="1.1.0")
+    assert not run(unit, url(server))
+    assert unit.error.startswith("hash: ")
+    (copy / "metadata/timestamp.json").write_bytes(b"{}")
+    assert not run(unit, url(server))
+    assert unit.error.startswith("signature: ")
+
+
+def test_a_stick_updates_a_unit_that_was_never_online(unit, mirror):
+    """By the command at the console; the timer afterwards does not take it back, and a newer wish of the fleet does."""
+    _, copy = mirror
+    (unit.paths.agent_state / "fleet.json").unlink()
+    unit.want(firmware="1.0.0")
+    done = command(unit, "update", "--from", str(copy))
+    assert done.returncode == 0, done.stderr
+    assert unit.phase == "staged"
+    assert unit.state["fetched"] > 0
+    unit.run()
+    assert unit.phase == "staged"
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert unit.phase == "committed"
+    unit.run()
+    assert (unit.phase, unit.error) == ("committed", "")
+
+
+def test_the_fleets_next_wish_ends_an_order_by_hand(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.0.0")
+    assert run(unit, url(server), by_hand=unit.version.parse("1.1.0"))
+    assert unit.phase == "staged"
+    unit.want(firmware="1.0.0", generation=2)
+    assert unit.run()
+    assert (unit.phase, unit.names) == ("idle", {"omamori-1.0.0.efi"})
+
+
+def test_a_stick_with_nothing_newer_or_nothing_at_all_says_so(unit, fleet, tmp_path: Path):
+    done = command(unit, "update", "--from", str(fleet.place / "www"))
+    assert (done.returncode, "nothing newer than 1.0.0" in done.stderr) == (1, True)
+    done = command(unit, "update", "--from", str(tmp_path / "nowhere"))
+    assert (done.returncode, "holds no repository" in done.stderr) == (1, True)
+    assert unit.phase == "idle"
+
+
+def test_a_link_out_of_the_stick_is_not_followed(unit, mirror, tmp_path: Path):
+    _, copy = mirror
+    (found,) = copy.glob("targets/firmware/*.bundle")
+    found.rename(tmp_path / "outside")
+    found.symlink_to(tmp_path / "outside")
+    assert not run(unit, str(copy), by_hand=unit.version.parse("1.1.0"))
+    assert unit.error.startswith("unpublished: ")
