@@ -1,6 +1,7 @@
 """`units`, `window`, `apply-now`."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from django.conf import settings
@@ -15,9 +16,10 @@ from omamori.fleet.lan.queries import wiring
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.units import operations, queries
 from omamori.fleet.units.models import Unit
-from omamori.protocol import WindowError
+from omamori.protocol import ProtocolError, WindowError
 from omamori.protocol.ids import UnitId
-from omamori.protocol.messages import Claim, encode
+from omamori.protocol.label import label_code
+from omamori.protocol.messages import Claim, decode, encode
 from omamori.protocol.window import RebootWindow
 
 CLI = System("command line")
@@ -117,6 +119,17 @@ def register(unit: str, site: int | None, name: str, secret: str) -> None:
 def renew_claim(unit: str) -> None:
     """Let a repaired unit activate again; prints its new claim. Its old certificate stops working at once."""
     print(_claim(unit, operations.renew_claim(CLI, unit)))
+
+
+@units.command("label")
+@click.argument("claim", type=click.File("rb"))
+def label(claim: BinaryIO) -> None:
+    """Print the code for a unit's label, from its claim (a file, or - for what `register` prints)."""
+    try:
+        found = decode(Claim, claim.read(1_000_000))
+    except ProtocolError as error:
+        raise Invalid(f"not a claim: {error}") from error
+    print(label_code(found.unit, found.secret))
 
 
 @units.command("move")

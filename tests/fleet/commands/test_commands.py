@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from omamori.protocol.label import label_code
+
 OMAMORI = Path(sys.prefix) / "bin/omamori"
 UNIT = "om-0001"
 EMPTY = ("detections", "hosts", "usage", "wiring", "log", "releases", "rollouts")
@@ -53,6 +55,17 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     osaka = str(made.json("sites", "list")[0]["site"])
     made.text("units", "register", UNIT, "--site", osaka, "--name", "Osaka, 1st floor")
     return made
+
+
+def test_the_label_shows_a_code_made_from_the_claim(fleet, tmp_path):
+    file = tmp_path / "claim.json"
+    file.write_text(fleet.text("units", "renew-claim", UNIT))
+    claim = json.loads(file.read_text())
+    code = fleet.text("units", "label", str(file)).strip()
+    assert code == label_code(UNIT, claim["secret"])
+    assert len(code) == 9
+    file.write_text("{}")
+    assert "not a claim" in fleet.refusal("units", "label", str(file))
 
 
 def test_a_unit_is_registered_once_and_listed(fleet):
