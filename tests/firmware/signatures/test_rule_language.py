@@ -91,7 +91,7 @@ def test_errors_say_where_and_why(text, column, reason):
 
 
 @pytest.mark.parametrize(
-    "option", ["lua:x.lua", "geoip:src,JP", "filemd5:x", "dce_iface:1", "smb.share", "asn1:oversize_length 9"]
+    "option", ["lua:x.lua", "geoip:src,JP", "filemd5:x", "dce_iface:1", "smb.share", "ssl_state:client_hello"]
 )
 def test_what_is_not_supported_says_so_by_name(option):
     with pytest.raises(Unsupported) as told:
@@ -230,7 +230,6 @@ SURICATA = [
     "datarep",
     "lua",
     "geoip",
-    "asn1",
     "frame",
     "engine-event",
     "flowvar",
@@ -260,7 +259,6 @@ SURICATA = [
     "tls_cert_expired",
     "tls.cert_chain_len",
     "cip_service",
-    "ftpbounce",
     "dhcp.leasetime",
 ]
 

@@ -16,6 +16,7 @@ from omamori.firmware.engine.ips.repeated import NAMES, Repeated
 from omamori.firmware.engine.ips.unfiltered import Unfiltered
 from omamori.firmware.engine.ips.views import Views
 
+_NONE: frozenset[int] = frozenset()
 _WAYS = {True: "to_server", False: "to_client"}
 
 
@@ -45,9 +46,9 @@ class Candidates:
         literals: Literals,
         filters: Mapping[str, Prefilter],
         unfiltered: Unfiltered,
-        possible: Callable[[int, Views, frozenset[str]], bool],
+        possible: Callable[[int, Views, frozenset[str]], bool | None],
     ) -> None:
-        """`possible` says whether a rule can match, as far as some buffers tell."""
+        """`possible` as in `Repeated`."""
         self._unfiltered, self._filters = unfiltered, filters
         buffers: dict[str, list[tuple[tuple[tuple[str, str], ...], Prefilter]]] = {}
         self._ported: dict[str, dict[str, Prefilter]] = {}
@@ -67,15 +68,14 @@ class Candidates:
         self._buffers = {name: groups for name, groups in buffers.items() if name not in NAMES}
         self._lone = {name: index for name, index in unfiltered.buffers.items() if name not in NAMES}
 
-    def find(self, inspection: Inspection) -> set[int]:
-        """Numbers of rules."""
+    def find(self, inspection: Inspection) -> tuple[set[int], frozenset[int]]:
+        """Numbers of rules, and those of them whose buffers are known to match."""
         found: set[int] = set()
         if inspection.events:
             found.update(self._unfiltered.events)
         moment = inspection.moment
         if moment is Moment.TRANSACTION:
-            self._of_message(inspection, found)
-            return found
+            return found, self._of_message(inspection, found)
         memory, key = inspection.flow.rule_memory, (self._own, inspection.to_server)
         way = memory.get(key)
         if not isinstance(way, _Way):
@@ -84,12 +84,12 @@ class Candidates:
             self._of_stream(inspection, way, found)
         else:
             self._of_packet(inspection, way, found)
-        return found
+        return found, _NONE
 
-    def _of_message(self, inspection: Inspection, found: set[int]) -> None:
+    def _of_message(self, inspection: Inspection, found: set[int]) -> frozenset[int]:
         found.update(self._unfiltered.applications.get(inspection.flow.application, ()))
         buffers = inspection.buffers
-        self._repeated.candidates(inspection, found)
+        told = self._repeated.candidates(inspection, found)
         known = inspection.kept.names if inspection.kept is not None else ()
         for name, values in buffers.items():
             if name in known:
@@ -102,6 +102,7 @@ class Candidates:
                         )
             if index := self._lone.get(name):
                 index.candidates(values, found)
+        return told
 
     def _of_stream(self, inspection: Inspection, way: _Way, found: set[int]) -> None:
         """Only what is new of the window is searched; what was found in the rest of it is remembered."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection
+from omamori.firmware.engine.ips.bounce import FtpBounce, bounces
 from omamori.firmware.engine.ips.moments import applications
 from omamori.firmware.engine.ips.numbers import compare
 from omamori.firmware.engine.ips.reputation import Reputation
@@ -42,6 +43,8 @@ def _holds(check: Check, inspection: Inspection, reputation: Reputation) -> bool
             return _stream_size(check, inspection.flow)
         case SameAddress():
             return inspection.flow.client == inspection.flow.server
+        case FtpBounce():
+            return _bounces(inspection)
         case ApplicationIs():
             return (inspection.flow.application in applications(check.name)) is not check.negated
         case EventRaised():
@@ -130,6 +133,12 @@ def _ip_option(check: IpOption, packet: Packet) -> bool:
             return False
         at += 1 if options[at] == 1 else max(options[at + 1] if at + 1 < len(options) else 40, 2)
     return False
+
+
+def _bounces(inspection: Inspection) -> bool:
+    flow, buffers = inspection.flow, inspection.buffers
+    sender = flow.client if inspection.to_server else flow.server
+    return bounces((*buffers.get("stream", ()), *buffers.get("payload", ())), sender)
 
 
 def _reputation(check: ReputationIs, inspection: Inspection, reputation: Reputation) -> bool:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import checks
+from omamori.firmware.engine.ips.datasets import Datasets
 from omamori.firmware.engine.ips.moments import (
     HEADER_BUFFERS,
     PAYLOAD,
@@ -15,7 +16,7 @@ from omamori.firmware.engine.ips.moments import (
 )
 from omamori.firmware.engine.ips.moves import Run
 from omamori.firmware.engine.ips.rule import ByteExtract, ByteMath, Rule, Section
-from omamori.firmware.engine.ips.sequence import Datasets, Steps, literals_of
+from omamori.firmware.engine.ips.sequence import Steps, literals_of
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import View, Views
 
@@ -91,31 +92,36 @@ class CompiledRule:
             if not values:
                 return True
             if nocase:
-                if not any(pattern in view.lower for view in views.values(name, ())):
-                    return True
-            elif pattern and not any(pattern in value for value in values):
+                values = [view.lower for view in views.values(name, ())]
+            for value in values:
+                if pattern in value:
+                    break
+            else:
                 return True
         return False
 
-    def matches(self, inspection: Inspection, views: Views) -> bool:
-        """All but state and thresholds."""
+    def matches(self, inspection: Inspection, views: Views, *, told: bool = False) -> bool:
+        """All but state and thresholds; where its sections were `told` to match, they are not looked at again."""
         if not self._flow_matches(inspection) or not self._ends_match(inspection):
             return False
         if self.rule.checks and not checks.hold(self.rule.checks, inspection, self._reputation):
             return False
-        values: dict[str, int] = {}
         self.reach = 0
+        if told:
+            return True
+        values: dict[str, int] = {}
         if self._payload is not None and not self._payload_matches(inspection, views, values):
             return False
         return all(self._section_matches(section, views, values) for section in self._sections)
 
-    def possible(self, views: Views, names: Collection[str]) -> bool:
-        """False where what it asks of these buffers alone is not there; True where that cannot be told from them."""
+    def possible(self, views: Views, names: Collection[str]) -> bool | None:
+        """False where what it asks of these buffers alone is not there; True where all it asks is; None where they do not tell."""
         if self._payload is not None or self._extracts:
-            return True
-        return all(
-            self._section_matches(section, views, {}) for section in self._sections if section.buffer in names
-        )
+            return None
+        known = [section for section in self._sections if section.buffer in names]
+        if not all(self._section_matches(section, views, {}) for section in known):
+            return False
+        return True if len(known) == len(self._sections) else None
 
     def _flow_matches(self, inspection: Inspection) -> bool:
         wanted, flow = self.rule.flow, inspection.flow

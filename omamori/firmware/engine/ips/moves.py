@@ -6,6 +6,7 @@ Steps that look for a place, and try another one when what follows fails, are in
 from collections.abc import Sequence
 
 from omamori.firmware.engine.hashed import HashTable
+from omamori.firmware.engine.ips.asn1 import Asn1, suspicious
 from omamori.firmware.engine.ips.numbers import compare, read
 from omamori.firmware.engine.ips.rule import (
     BufferSize,
@@ -104,6 +105,16 @@ class NumberMove(Move):
         return (
             run.data.isdigit() and len(run.data) <= _DIGITS and compare(self._step.comparison, int(run.data))
         )
+
+
+class Asn1Move(Move):
+    __slots__ = ("_step",)
+
+    def __init__(self, step: Asn1) -> None:
+        self._step = step
+
+    def holds(self, run: Run) -> bool:
+        return suspicious(self._step, run.data, run.at)
 
 
 class DatasetMove(Move):

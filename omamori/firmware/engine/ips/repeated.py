@@ -28,6 +28,8 @@ _FEW: Final = 16
 _LONGEST: Final = 2048
 Groups: TypeAlias = Mapping[str, Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]]
 _Values: TypeAlias = tuple[tuple[bytes, ...], ...]
+_Found: TypeAlias = tuple[frozenset[int], frozenset[int]]
+"""Rules that may match, and those of them of which nothing else has to be looked at."""
 _ORDER: Final = tuple(sorted(NAMES))
 
 
@@ -40,15 +42,15 @@ class Repeated:
         self,
         groups: Groups,
         lone: Mapping[str, BufferIndex],
-        possible: Callable[[int, Views, frozenset[str]], bool],
+        possible: Callable[[int, Views, frozenset[str]], bool | None],
     ) -> None:
-        """`possible` says whether a rule can match, as far as the buffers of these names tell."""
+        """`possible` says whether a rule can match, as far as the buffers of these names tell; None: they do not tell all."""
         self._groups, self._lone = groups, lone
         self._possible = possible
-        self._known: dict[_Values, frozenset[int]] = {}
+        self._known: dict[_Values, _Found] = {}
 
-    def candidates(self, inspection: Inspection, into: set[int]) -> None:
-        """Adds to `into`."""
+    def candidates(self, inspection: Inspection, into: set[int]) -> frozenset[int]:
+        """Adds to `into`; those of them whose buffers are known to match."""
         # Also buffers that no literal is sought in: whether they are there may rule something out.
         get, kept = inspection.buffers.get, inspection.kept
         if kept is None:
@@ -63,9 +65,10 @@ class Repeated:
                 if len(table) >= (_REMEMBERED if kept is None else _FEW):
                     table.clear()
                 table[key] = known
-        into.update(known)
+        into.update(known[0])
+        return known[1]
 
-    def _kept(self, kept: Kept) -> dict[_Values, frozenset[int]]:
+    def _kept(self, kept: Kept) -> dict[_Values, _Found]:
         """What was found together with these buffers."""
         whose, table = kept.rule_memory
         if whose is not self:
@@ -73,7 +76,7 @@ class Repeated:
             kept.rule_memory = (self, table)
         return table
 
-    def _found(self, inspection: Inspection) -> frozenset[int]:
+    def _found(self, inspection: Inspection) -> _Found:
         found: set[int] = set()
         names = NAMES | inspection.kept.names if inspection.kept is not None else NAMES
         for name, values in inspection.buffers.items():
@@ -85,4 +88,6 @@ class Repeated:
             if name in self._lone:
                 self._lone[name].candidates(values, found)
         views = Views(inspection)
-        return frozenset(number for number in found if self._possible(number, views, names))
+        judged = {number: self._possible(number, views, names) for number in found}
+        told = frozenset(number for number, word in judged.items() if word)
+        return frozenset(number for number, word in judged.items() if word is not False), told

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from omamori.firmware.engine.ips.asn1 import Asn1
+from omamori.firmware.engine.ips.bounce import FtpBounce
+from omamori.firmware.engine.ips.datasets import InDataset
 from omamori.firmware.engine.ips.thresholds import DetectionFilter, Threshold
 
 Number: TypeAlias = int | str
@@ -190,17 +193,6 @@ class Base64Decode:
     steps: tuple["Step", ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InDataset:
-    """`dataset`: the whole buffer is in a list. `file` is where its entries stand; empty where another rule says so."""
-
-    name: str
-    kind: str
-    """`string`, `md5` or `sha256`."""
-    file: str = ""
-    negated: bool = False
-
-
 Step: TypeAlias = (
     Content
     | Regex
@@ -208,6 +200,7 @@ Step: TypeAlias = (
     | BufferSize
     | NumberIs
     | InDataset
+    | Asn1
     | ByteTest
     | ByteJump
     | ByteExtract
@@ -304,6 +297,7 @@ Check: TypeAlias = (
     | BitsCheck
     | IpOption
     | SameAddress
+    | FtpBounce
     | StreamSize
     | ApplicationIs
     | EventRaised

@@ -78,11 +78,14 @@ class RuleSet:
 
     def evaluate(self, inspection: Inspection) -> Sequence[RuleHit]:
         """Hits in order of precedence: pass, drop, reject, alert. A pass is returned alone, as the last word."""
-        candidates = self._candidates.find(inspection)
+        candidates, told = self._candidates.find(inspection)
         if not candidates:
             return ()
         views = Views(inspection)
-        said = {rule: self._hits(rule, inspection, views) for rule in sorted(candidates)}
+        said = {}
+        for number in sorted(candidates):
+            if number in told or not self._ready(number).lacks(inspection, views):
+                said[number] = self._hits(number, inspection, views, told=number in told)
         matched = [
             (self._compiled[number], word is Said.TELL)
             for number, word in said.items()
@@ -102,18 +105,18 @@ class RuleSet:
             compiled = self._compiled[number] = CompiledRule(self._rules[number], self._resolver)
         return compiled
 
-    def _possible(self, number: int, views: Views, names: frozenset[str]) -> bool:
+    def _possible(self, number: int, views: Views, names: frozenset[str]) -> bool | None:
         return self._ready(number).possible(views, names)
 
-    def _hits(self, number: int, inspection: Inspection, views: Views) -> Said:
+    def _hits(self, number: int, inspection: Inspection, views: Views, *, told: bool) -> Said:
         """The rule matches and its state is applied: what it wants. Only what drops acts without telling."""
         compiled = self._ready(number)
-        if compiled.lacks(inspection, views) or self._fired(compiled.key, inspection):
+        if self._fired(compiled.key, inspection):
             return Said.NOTHING
         rule = compiled.rule
         if rule.state and not self._memory.allows(rule.state, inspection):
             return Said.NOTHING
-        if not compiled.matches(inspection, views) or self._is_old(compiled, inspection):
+        if not compiled.matches(inspection, views, told=told) or self._is_old(compiled, inspection):
             return Said.NOTHING
         if rule.detection_filter and self._memory.filtered(number, rule.detection_filter, inspection):
             return Said.NOTHING

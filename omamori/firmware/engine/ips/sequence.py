@@ -5,13 +5,14 @@ steps count from; when a relative step fails, the match it hangs on is tried aga
 budget, so no rule and no data can make the work unbounded.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from omamori.firmware.engine.hashed import HashTable
+from omamori.firmware.engine.ips.asn1 import Asn1
+from omamori.firmware.engine.ips.datasets import NO_DATASETS, Datasets, InDataset, table
 from omamori.firmware.engine.ips.encodings import base64_prefix
 from omamori.firmware.engine.ips.expressions import Expression
 from omamori.firmware.engine.ips.moves import (
+    Asn1Move,
     DataAtMove,
     DatasetMove,
     ExtractMove,
@@ -33,16 +34,11 @@ from omamori.firmware.engine.ips.rule import (
     ByteTest,
     Content,
     DataAt,
-    InDataset,
     NumberIs,
     Regex,
     Step,
 )
 from omamori.firmware.engine.ips.views import View
-
-Datasets = Mapping[str, HashTable]
-_NO_DATASETS: Datasets = MappingProxyType({})
-_NOTHING = HashTable(b"", ())
 
 
 class Steps:
@@ -50,7 +46,7 @@ class Steps:
 
     __slots__ = ("_needed", "_steps")
 
-    def __init__(self, steps: Sequence[Step], datasets: Datasets = _NO_DATASETS) -> None:
+    def __init__(self, steps: Sequence[Step], datasets: Datasets = NO_DATASETS) -> None:
         self._steps = [_compile(step, _retried(steps, index), datasets) for index, step in enumerate(steps)]
         self._needed = literals_of(steps) if len(steps) > 1 else ()
 
@@ -223,8 +219,10 @@ def _compile(step: Step, retried: bool, datasets: Datasets) -> Move:  # noqa: FB
             return SizeMove(step)
         case NumberIs():
             return NumberMove(step)
+        case Asn1():
+            return Asn1Move(step)
         case InDataset():
-            return DatasetMove(datasets.get(step.name, _NOTHING), negated=step.negated)
+            return DatasetMove(table(step, datasets), negated=step.negated)
         case ByteTest():
             return TestMove(step)
         case ByteJump():

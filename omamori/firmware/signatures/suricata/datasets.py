@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from omamori.firmware.engine.hashed import HashTable, build
-from omamori.firmware.engine.ips.rule import Base64Decode, InDataset, Rule
+from omamori.firmware.engine.ips.datasets import InDataset
+from omamori.firmware.engine.ips.rule import Base64Decode, Rule
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError
 
 MEMBER = "datasets.json"

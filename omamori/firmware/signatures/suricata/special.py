@@ -3,12 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 
-from omamori.firmware.engine.ips.rule import Content, InDataset, NumberIs
+from omamori.firmware.engine.ips.asn1 import Asn1
+from omamori.firmware.engine.ips.bounce import FtpBounce
+from omamori.firmware.engine.ips.datasets import InDataset
+from omamori.firmware.engine.ips.rule import Content, NumberIs
 from omamori.firmware.signatures.suricata.draft import Draft
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
 from omamori.firmware.signatures.suricata.lexer import Option
 from omamori.firmware.signatures.suricata.values import (
     comparison,
+    integer,
     names,
     pattern_bytes,
     quoted,
@@ -25,6 +29,14 @@ _TEXTS = {
     "ssh.softwareversion": "ssh.software",
 }
 _VERSION = re.compile(r"version\s*(>=|>|<=|<)\s*(\d+(?:\.\d+){0,2})\s*\Z")
+_ASN1 = {
+    "oversize_length": True,
+    "absolute_offset": True,
+    "relative_offset": True,
+    "bitstring_overflow": False,
+    "double_overflow": False,
+}
+"""Words of `asn1`, and whether a number follows."""
 _DATASET_WORDS = frozenset(("type", "load", "memcap", "hashsize"))
 _PROTOCOLS = {"1": b"1", "2": b"2.0", "2_compat": b"1.99"}
 
@@ -82,6 +94,34 @@ def _keyword(word: str) -> tuple[str, str]:
     return key, value.strip()
 
 
+def asn1(draft: Draft, option: Option) -> None:
+    """`oversize_length 2048,bitstring_overflow,double_overflow,relative_offset 27`; commas or spaces between."""
+    words = required(option).replace(",", " ").split()
+    asked: dict[str, int | bool] = {}
+    while words:
+        word = words.pop(0)
+        if word not in _ASN1:
+            raise RuleSyntaxError(f"asn1: not a word of it: {word[:20]!r}", option.value_column)
+        asked[word] = integer(words.pop(0) if words else "", option) if _ASN1[word] else True
+    if not asked.keys() & {"oversize_length", "bitstring_overflow", "double_overflow"}:
+        raise RuleSyntaxError("asn1 asks for nothing", option.value_column)
+    relative = "relative_offset" in asked
+    draft.add(
+        Asn1(
+            bool(asked.get("bitstring_overflow")),
+            bool(asked.get("double_overflow")),
+            asked.get("oversize_length"),
+            asked.get("relative_offset" if relative else "absolute_offset", 0),
+            relative,
+        )
+    )
+
+
+def ftpbounce(draft: Draft, option: Option) -> None:
+    refuse_value(option)
+    draft.checks.append(FtpBounce())
+
+
 def requires(_draft: Draft, option: Option) -> None:
     """A rule that asks for more than there is is left out, as in Suricata, with what it asks for."""
     for each in names(option):
@@ -131,6 +171,8 @@ HANDLERS: Mapping[str, Callable[[Draft, Option], None]] = {
     **dict.fromkeys(("dns.opcode", "dns.rcode", "dns.rrtype"), buffer_number),
     "requires": requires,
     "dataset": dataset,
+    "asn1": asn1,
+    "ftpbounce": ftpbounce,
     "prefilter": prefilter,
     **dict.fromkeys(("tls.store", "tls_store"), store),
 }

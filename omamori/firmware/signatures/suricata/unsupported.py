@@ -6,8 +6,6 @@ REASONS: dict[str, str] = {
     "lua": "scripts are not run on a unit",
     "luajit": "scripts are not run on a unit",
     "geoip": "no country data on a unit",
-    "asn1": "ASN.1 is not decoded",
-    "ftpbounce": "FTP PORT commands are not checked by rules",
     "rpc": _NO_PARSER,
     "ssl_state": "TLS handshake states are not exposed to rules",
     "replace": "rules do not rewrite packets",
