@@ -22,6 +22,7 @@ _WORDS: Final = {
         "desk intro": "Several codes at once: begin with the first, it is the root cause. Evidence and certainty stand below the code in the portal and on "
         "the unit's page.",
         "picture": "How it should be: internet line - router - **WAN** unit **LAN** - hub or access point - your devices.",
+        "page": "[The unit's own page](unit-page.md) (http://omamori.local, behind the unit) shows the same to whoever stands in front of it:",
         "columns": "| lamp | code | meaning |",
         "lamp": "Lamp",
         "steps": "What the customer does",
@@ -38,6 +39,7 @@ _WORDS: Final = {
         "desk": "配線コード一覧（ヘルプデスク用）",
         "desk intro": "複数のコードが出ているときは先頭から対応します（先頭が根本原因）。根拠と確からしさは、ポータルと本体の画面でコードの下に表示されます。",
         "picture": "正しいつなぎ方: インターネット回線 - ルーター - **WAN** 本体 **LAN** - ハブやアクセスポイント - 社内の端末",
+        "page": "[本体の画面](unit-page.ja.md)（本体の先で http://omamori.local）でも同じ内容を表示します。",
         "columns": "| ランプ | コード | 意味 |",
         "lamp": "ランプ",
         "steps": "お客様の作業",
@@ -55,7 +57,14 @@ def page(name: str) -> str:
     """The Markdown of one of PAGES."""
     reader, language = PAGES[name]
     words = _WORDS[language]
-    head = [f"# {words[reader]}", words[f"{reader} intro"], words["picture"], "![](../wiring.svg)"]
+    head = [
+        f"# {words[reader]}",
+        words[f"{reader} intro"],
+        words["picture"],
+        "![](../wiring.svg)",
+        words["page"],
+    ]
+    head.append(f"![](screenshots/page-bypass-{language}-360.png)")
     table = [words["columns"], "| --- | --- | --- |", *(_row(entry, language) for entry in CODES.values())]
     section = _customer if reader == "customer" else _desk
     parts = [section(entry, language) for entry in CODES.values() if entry.code is not WiringCode.OK]

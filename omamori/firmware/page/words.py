@@ -75,7 +75,7 @@ _TEXTS: Final = {
     ),
     "step-hosts": Text("Your devices are behind the unit", "社内の端末が本体の先にある"),
     "step-online": Text("The unit reaches the internet", "本体がインターネットにつながる"),
-    "step-active": Text("Press the activation button once", "本体の開始ボタンを1回押す"),
+    "step-active": Text("Press the activation button once", "本体の有効化ボタンを1回押す"),
     "step-connected": Text("The unit is connected to our server", "本体が当社サーバーに接続している"),
     "activation": Text("Activation", "利用開始"),
     "activation-no claim": Text(
@@ -83,7 +83,7 @@ _TEXTS: Final = {
         "この本体は出荷準備が済んでいません。ヘルプデスクへお電話ください。",
     ),
     "activation-waiting for the button": Text(
-        "Press the activation button on the unit once.", "本体の開始ボタンを1回押してください。"
+        "Press the activation button on the unit once.", "本体の有効化ボタンを1回押してください。"
     ),
     "activation-asking the fleet": Text(
         "The button was pressed; the unit is asking our server.",
