@@ -119,12 +119,24 @@ DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
             7,
         ),
         ((MAC, mac("02:00:00:00:00:07")),),
+        FIRST,
+        LATER,
+        at_power_cycle=True,
     ),
     "document-claim": m.Claim(UNIT, "not-a-real-secret", "https://fleet.example:8443", "PEM"),
     "document-activation": m.Activation(UNIT, "not-a-real-secret", "PEM"),
     "document-activated": m.Activated("PEM", "mqtt.example", 8883),
 }
-BEFORE_POLICIES = {"document-want": replace(DOCUMENTS["document-want"], policy=Policy(), apart=())}
+BEFORE_POLICIES = {
+    "document-want": replace(
+        DOCUMENTS["document-want"],
+        policy=Policy(),
+        apart=(),
+        postponed_until=None,
+        deadline=None,
+        at_power_cycle=False,
+    )
+}
 """What capability 1 said."""
 PLAIN_HOST = m.Host(
     MAC, Side.BEHIND, FIRST, LATER, (m.HostAddress("192.168.1.23", FIRST, LATER),), "keiri-pc", "dhcp", "Acme"

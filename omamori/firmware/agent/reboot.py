@@ -1,7 +1,8 @@
 """When a staged firmware may be tried: pure, on what is wanted, where the update stands, and the time.
 
-Never outside the customer's window unless the customer said "now", and never in a window at all while the clock is
-one that was never set: 02:00 in 1970 may be noon.
+Never outside the customer's window unless the customer said "now" or a security deadline has come, and by no clock at
+all while it is one that was never set: 02:00 in 1970 may be noon. A deadline overrides window, postponement and power
+cycle; a power cycle needs no decision here, since a staged slot is what the next start tries anyway.
 """
 
 import hashlib
@@ -27,7 +28,14 @@ def when(want: Want | None, update: UpdateState, now: datetime, unit: UnitId) ->
         return now
     if not plausible(now):
         return None
-    opens, closes = next_opening(want.window, now)
+    latest = None if want.deadline is None else want.deadline - SPREAD * share(unit)
+    usual = None if want.at_power_cycle else _in_window(want, now, unit)
+    return min((moment for moment in (latest, usual) if moment is not None), default=None)
+
+
+def _in_window(want: Want, now: datetime, unit: UnitId) -> datetime:
+    """In the first window that is open now or later, and not before the customer's postponement has ended."""
+    opens, closes = next_opening(want.window, max(now, want.postponed_until or now))
     return opens + min(SPREAD, (closes - opens) / 2) * share(unit)
 
 

@@ -1,6 +1,7 @@
 """What the fleet tells a unit: hints and calls over MQTT, documents over HTTPS."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from omamori.protocol.ids import BootId, Mac, UnitId
 from omamori.protocol.policy import NOTHING_CHANGED, Policy
@@ -41,6 +42,12 @@ class Want:
     apart: tuple[tuple[Mac, ...], ...] = ()
     """Pairs of MAC addresses that an operator has told to be two devices: never concluded to be one. The whole list, at most
     `MAX_APART`; a unit skips what is no pair. Since capability 5."""
+    postponed_until: datetime | None = None
+    """The customer asked for no restart before. Since capability 6."""
+    deadline: datetime | None = None
+    """A restart at the latest then, whatever window and postponement say: a security update. Since capability 6."""
+    at_power_cycle: bool = False
+    """No restart by itself before the deadline: the staged firmware is tried when power returns. Since capability 6."""
 
 
 # --- activation --------------------------------------------------------------------------------------------------

@@ -73,3 +73,39 @@ def test_the_chosen_moment_lies_in_the_window(number: int, minutes: int, now: da
 def test_units_do_not_reboot_all_at_once() -> None:
     minutes = [when(WANT, STAGED, NOON, unit_id(f"om-{n:04d}")) for n in range(200)]
     assert len({minute.replace(second=0, microsecond=0) for minute in minutes if minute}) == 10
+
+
+# --- postponed, power cycle, deadline ---
+
+
+def test_a_postponed_restart_waits_for_the_first_window_after_it() -> None:
+    until = OPENS + timedelta(days=3, hours=5)
+    at = when(replace(WANT, postponed_until=until), STAGED, NOON, UNIT)
+    assert at == OPENS + timedelta(days=4) + SPREAD * share(UNIT)
+    assert when(replace(WANT, postponed_until=NOON - timedelta(days=9)), STAGED, NOON, UNIT) == when(
+        WANT, STAGED, NOON, UNIT
+    )
+
+
+def test_a_power_cycle_is_waited_for_without_a_restart() -> None:
+    want = replace(WANT, at_power_cycle=True)
+    assert all(when(want, STAGED, NOON + timedelta(hours=hours), UNIT) is None for hours in range(72))
+    assert when(replace(want, apply=ApplyWhen.NOW), STAGED, NOON, UNIT) == NOON, "the customer said now"
+
+
+@pytest.mark.parametrize(
+    "want", [replace(WANT, at_power_cycle=True), replace(WANT, postponed_until=NOON + timedelta(days=90))]
+)
+def test_a_security_deadline_goes_before_everything(want: Want) -> None:
+    deadline = NOON + timedelta(days=2)
+    at = when(replace(want, deadline=deadline), STAGED, NOON, UNIT)
+    assert at == deadline - SPREAD * share(UNIT)
+    after = when(replace(want, deadline=deadline), STAGED, deadline + timedelta(days=1), UNIT)
+    assert after is not None
+    assert after <= deadline, "past: at once"
+
+
+def test_a_deadline_never_makes_it_later_and_waits_for_a_clock_too() -> None:
+    far = replace(WANT, deadline=NOON + timedelta(days=30))
+    assert when(far, STAGED, NOON, UNIT) == when(WANT, STAGED, NOON, UNIT)
+    assert when(far, STAGED, datetime(1970, 1, 1, tzinfo=UTC), UNIT) is None
