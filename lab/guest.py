@@ -11,7 +11,6 @@ import base64
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -25,6 +24,7 @@ from typing import Self
 from lab.namespaces import Namespace, end
 from lab.qemu import Qemu
 from lab.qmp import Qmp, QmpError
+from lab.secure_boot import enrolled
 from lab.tap import open_tap
 from omamori.image.build import Image
 from omamori.image.state import State
@@ -56,13 +56,17 @@ class Plug:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory."""
+    """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory.
+
+    `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
+    """
 
     boot: Boot = Boot.FIRMWARE
     ports: Mapping[str, Plug] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
     memory_mib: int = 1024
     accelerator: str = TCG
+    secure_boot: Path | None = None
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
 
 
@@ -257,7 +261,10 @@ class Guest:
                 check=True,
                 capture_output=True,
             )
-            shutil.copyfile(self._qemu.variables, self._scratch / "variables.fd")
+            variables = self._qemu.variables.read_bytes()
+            if keys := self._machine.secure_boot:
+                variables = enrolled(variables, keys)
+            (self._scratch / "variables.fd").write_bytes(variables)
 
     def _disk(self) -> Path:
         return self._scratch / "disk.qcow2"
@@ -266,7 +273,7 @@ class Guest:
         machine = self._machine
         return [
             *self._qemu.system,
-            *("-machine", "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
+            *("-machine", "q35,smm=on" if machine.secure_boot else "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
             *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
             *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
@@ -289,8 +296,11 @@ class Guest:
                 "-append",
                 self._image.command_line,
             ]
+        guarded = ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+        firmware = self._qemu.secure_firmware if self._machine.secure_boot else self._qemu.firmware
         return [
-            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={self._qemu.firmware}"),
+            *(guarded if self._machine.secure_boot else []),
+            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={firmware}"),
             *("-drive", f"if=pflash,format=raw,unit=1,file={self._scratch / 'variables.fd'}"),
         ]
 

@@ -22,6 +22,11 @@ class Qemu:
     firmware: Path
     variables: Path
 
+    @property
+    def secure_firmware(self) -> Path:
+        """Without a shell, and with its variables out of the guest's reach: for Secure Boot."""
+        return self.firmware.with_name("OVMF_CODE_4M.secboot.fd")
+
     @classmethod
     def find(cls, state: State) -> "Qemu":
         """Raises BuildHostError when there is none."""

@@ -184,7 +184,8 @@ def trust_of(state: State) -> Path | None:
 def inputs_of(release: Release, base: Path) -> dict[str, str]:
     """What the image was made from, as hashes: our own files, the locks of wheels and packages, what was handed in."""
     ours = [*firmware_sources(), *template_sources(release.recipe), *recipes.files(release.recipe.variant)]
-    handed = {"trust": release.trust, "pack": release.pack}
+    keys = release.secure_boot
+    handed = {"trust": release.trust, "pack": release.pack, "secure_boot": keys and keys / "db.crt"}
     return {
         "sources": hash_of_tree(PROJECT, ours),
         "wheels": hash_of(LOCK),

@@ -2,12 +2,13 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from omamori.image import build as building
-from omamori.image import evidence
+from omamori.image import evidence, secureboot
 from omamori.image import recipe as recipes
 from omamori.image.errors import ImageError
 from omamori.image.layers import Release
@@ -55,6 +56,12 @@ def group() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Install exactly the Debian packages of this lock (packages.lock of an earlier image).",
 )
+@click.option(
+    "--secure-boot-keys",
+    "keys",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with db.key and db.crt that sign what firmware starts; else this machine's development keys.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the image's manifest as JSON.")
 @click.option(
     "--dry-run", is_flag=True, help="Only say which stages there are and whether the recipe is in order."
@@ -67,6 +74,7 @@ def build(
     trust: Path | None,
     pack: Path | None,
     locked: Path | None,
+    keys: Path | None,
     as_json: bool,
     dry_run: bool,
 ) -> None:
@@ -74,11 +82,14 @@ def build(
     state = State.of(os.environ)
     try:
         release = _release(variant, version_text, broken, trust, pack, state)
+        release = replace(release, secure_boot=keys and secureboot.checked(keys))
         if dry_run:
             click.echo(
                 f"{variant} {release.version}: {release.recipe.description}; into {_place(state, release)}"
             )
             return
+        if keys is None:
+            release = replace(release, secure_boot=secureboot.development_keys(state.secure_boot))
         sources = Sources(Store(state.packages), Lock.read(locked) if locked else None)
         image = building.build(release, state, Cache(state.cache, Lines()), sources)
     except (ImageError, VersionError) as error:

@@ -9,11 +9,13 @@ from pathlib import Path
 from omamori.image.layers import Release
 from omamori.image.programs import Chroot, run
 from omamori.image.seal import SLOTS
-from omamori.image.stages import Stage
+from omamori.image.secureboot import sign
+from omamori.image.stages import Stage, hash_of
 
 # Not under /run: systemd-repart copies nothing from there.
 _OUT = "/srv/out"
 _LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+_SIGNED = "loader.efi"
 # Their own partition types: the data partition, made at first boot, is found by being the only plain Linux one.
 _TYPES = {"root": "root-x86-64", "hash": "root-x86-64-verity"}
 _SEED = "6f6d616d-6f72-4969-8000-000000000001"
@@ -27,13 +29,15 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         "disk": release.recipe.disk,
         "version": str(release.version),
         "tools": tools.name,
-        "format": 4,
+        "signed": release.secure_boot and hash_of(release.secure_boot / "db.crt"),
+        "format": 5,
     }
 
     def make(place: Path) -> None:
         definitions = place / "repart.d"
         definitions.mkdir()
-        for number, text in enumerate(_partitions(release), start=1):
+        loader = _loader(place, release, tools)
+        for number, text in enumerate(_partitions(release, loader), start=1):
             (definitions / f"{number}0.conf").write_text(text)
         (place / "loader.conf").write_text("timeout 0\neditor no\nauto-entries no\nauto-firmware no\n")
         for path in (place / "loader.conf", *slots.glob("*.efi")):
@@ -46,15 +50,23 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
             ],
             environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},
         )  # fmt: skip
-        run(["rm", "-r", definitions, place / "loader.conf"])
+        run(["rm", "-rf", definitions, place / "loader.conf", place / _SIGNED])
 
     return Stage("disk", inputs, make)
 
 
-def _partitions(release: Release) -> list[str]:
+def _loader(place: Path, release: Release, tools: Path) -> str:
+    """The boot loader, signed where there are keys."""
+    if release.secure_boot is None:
+        return _LOADER
+    sign(_LOADER, place / _SIGNED, release.secure_boot, tools, epoch=release.recipe.epoch)
+    return f"{_OUT}/{_SIGNED}"
+
+
+def _partitions(release: Release, loader: str) -> list[str]:
     disk = release.recipe.disk
     files = [
-        (f"{_LOADER}", "/EFI/BOOT/BOOTX64.EFI"),
+        (loader, "/EFI/BOOT/BOOTX64.EFI"),
         (f"{_OUT}/loader.conf", "/loader/loader.conf"),
         ("/srv/slots/slot-a.efi", f"/EFI/Linux/omamori-{release.version}.efi"),
     ]

@@ -7,6 +7,7 @@ ImageError
 ├── LockError        a package lock cannot be read, or does not describe what was installed
 │   └── PackageGone  a pinned package is nowhere to be had any more
 ├── EvidenceError    what is asked about an image cannot be answered: no list of contents, unreadable vulnerability data
+├── UnsafeRoot       the sealed root holds what must not be there
 └── BudgetExceeded   the image is larger than budgets.toml allows
 """
 
@@ -25,6 +26,10 @@ class BuildHostError(ImageError):
 
 class ToolFailed(ImageError):  # noqa: N818 - says what happened
     """A program ended with an error."""
+
+
+class UnsafeRoot(ImageError):  # noqa: N818 - says what happened
+    """Something forbidden is in the root."""
 
 
 class BudgetExceeded(ImageError):  # noqa: N818 - says what happened

@@ -124,4 +124,7 @@ def _show(image: Image, outcome: verifying.Outcome, *, as_json: bool) -> None:
         click.echo(str(difference))
     for name, digest in outcome.artifacts.items() if outcome.same else ():
         click.echo(f"{name:<24} {digest}")
-    click.echo("the same, bit for bit" if outcome.same else "NOT the same")
+    if outcome.only_signatures:
+        click.echo("NOT the same: what is signed is the same, the signatures need the keys")
+    else:
+        click.echo("the same, bit for bit" if outcome.same else "NOT the same")

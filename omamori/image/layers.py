@@ -43,6 +43,7 @@ class Release:
     trust: Path | None = None
     pack: Path | None = None
     secrets: Path | None = None
+    secure_boot: Path | None = None
 
     @property
     def damage(self) -> Broken | None:

@@ -39,6 +39,7 @@ class Recipe:
     path_exclude: list[str]
     path_include: list[str]
     squash_exclude: list[str]
+    forbidden: list[str]
     block_size: str
     compression: int
     templates: list[str]

@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from omamori.image import hardening, secureboot
 from omamori.image.errors import ToolFailed
 from omamori.image.layers import Release
 from omamori.image.programs import Chroot, Overlay
@@ -59,13 +60,20 @@ def root_stage(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path
     """`root.squashfs`, `root.verity` and `roothash` from the base and the layers over it."""
     inputs = {
         "layers": [f"{layer.parent.name}/{layer.name}" for layer in (base, *layers)],
-        "options": [recipe.compression, recipe.block_size, recipe.squash_exclude, recipe.epoch],
+        "options": [
+            recipe.compression,
+            recipe.block_size,
+            recipe.squash_exclude,
+            recipe.epoch,
+            recipe.forbidden,
+        ],
         "tools": tools.name,
-        "format": 2,
+        "format": 3,
     }
 
     def make(place: Path) -> None:
         _squash(base, layers, recipe, tools, place)
+        hardening.check(place / "root.squashfs", recipe, tools)
         hashed = _verity(tools, place)
         (place / "roothash").write_text(hashed)
 
@@ -79,7 +87,7 @@ def _squash(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path, p
         [
             "mksquashfs", "/mnt", f"{_OUT}/root.squashfs", "-noappend", "-no-progress", "-quiet",
             "-comp", "zstd", "-Xcompression-level", str(recipe.compression), "-b", recipe.block_size,
-            "-no-exports", "-wildcards", "-e", *recipe.squash_exclude,
+            "-no-exports", *hardening.NO_LENT_RIGHTS, "-wildcards", "-e", *recipe.squash_exclude,
         ],
         environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
     )  # fmt: skip
@@ -104,7 +112,7 @@ def _verity(tools: Path, place: Path) -> str:
 def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: Path) -> Stage:
     """`slot-a.efi` and `slot-b.efi`, and the command line of each as text (for a direct kernel boot)."""
     lines = {slot: command_line(release, (root / "roothash").read_text(), slot) for slot in SLOTS}
-    inputs = {
+    inputs: dict[str, object] = {
         "lines": lines,
         "base": base.name,
         "initrd": initrd.name,
@@ -112,6 +120,8 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
         "tools": tools.name,
     }
     inputs["variant"] = release.recipe.variant
+    keys = release.secure_boot
+    inputs["signed"] = keys and hash_of(keys / "db.crt")
 
     def make(place: Path) -> None:
         shutil.copyfile(kernel_of(base)[1], place / "kernel")
@@ -119,11 +129,12 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
         (place / "os-release").write_text(_os_release(release))
         for slot, line in lines.items():
             (place / f"slot-{slot}.cmdline").write_text(line)
-            Chroot(tools / "root", binds={_OUT: place}).run(
+            Chroot(tools / "root", binds={_OUT: place, **secureboot.binds(keys)}).run(
                 [
                     "ukify", "build", f"--linux={_OUT}/kernel", f"--initrd={_OUT}/initrd", f"--uname={kernel_of(base)[0]}",
                     f"--cmdline=@{_OUT}/slot-{slot}.cmdline", f"--os-release=@{_OUT}/os-release",
                     "--stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub", f"--output={_OUT}/slot-{slot}.efi",
+                    *secureboot.ukify_words(keys),
                 ],
                 environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},
             )  # fmt: skip

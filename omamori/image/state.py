@@ -38,6 +38,11 @@ class State:
         """Development keys of the test image (SSH), readable by the owner only."""
         return self.root / "image-keys"
 
+    @property
+    def secure_boot(self) -> Path:
+        """Development keys of UEFI Secure Boot, readable by the owner only."""
+        return self.root / "secure-boot"
+
     def image(self, variant: str, version: Version, *, broken: str | None = None) -> Path:
         """The directory of one finished image."""
         suffix = f"-broken-{broken}" if broken else ""

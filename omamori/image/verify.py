@@ -17,6 +17,7 @@ from omamori.image.compare import Difference, compare
 from omamori.image.errors import EvidenceError
 from omamori.image.layers import Release
 from omamori.image.packages import Lock, Store
+from omamori.image.parts import SIGNATURE
 from omamori.image.rootfs import Sources
 from omamori.image.stages import Cache, Progress, hash_of
 from omamori.image.state import State
@@ -32,6 +33,13 @@ class Outcome:
     hints: list[str]
 
     @property
+    def only_signatures(self) -> bool:
+        """Whether all that differs by itself are signatures: whoever lacks the keys cannot make them again."""
+        return bool(self.differences) and all(
+            one.follows or one.part == SIGNATURE for one in self.differences
+        )
+
+    @property
     def same(self) -> bool:
         return not self.differences
 
@@ -44,7 +52,15 @@ def release_of(image: Image, state: State) -> Release:
     recipe = recipes.load(report["variant"])
     secrets = building.development_keys(state) if "test" in recipe.templates else None
     trust, pack = (_kept(image, name) for name in ("trust", "pack"))
-    return Release(recipe, Version.parse(report["version"]), report["broken"], trust, pack, secrets)
+    keys = _keys(image, state)
+    return Release(recipe, Version.parse(report["version"]), report["broken"], trust, pack, secrets, keys)
+
+
+def _keys(image: Image, state: State) -> Path | None:
+    """The development keys where the image is signed by them; other keys are not here, so nothing is signed again."""
+    certificate = state.secure_boot / "db.crt"
+    wanted = image.report["inputs"].get("secure_boot")
+    return state.secure_boot if certificate.is_file() and hash_of(certificate) == wanted else None
 
 
 def _kept(image: Image, name: str) -> Path | None:
@@ -74,7 +90,7 @@ def verify(image: Image, other: Image) -> Outcome:
     """Compare two finished images. Raises EvidenceError when one cannot be taken apart."""
     hints = [
         f"{name}: {_short(image, name)} against {_short(other, name)}: built from something else"
-        for name in ("sources", "wheels", "packages", "trust", "pack")
+        for name in ("sources", "wheels", "packages", "trust", "pack", "secure_boot")
         if _input(image, name) != _input(other, name)
     ]
     sides = [_artifacts(side) for side in (image, other)]

@@ -90,13 +90,14 @@ def image(factory):
 
 
 @contextlib.contextmanager
-def unit_between(image, scratch, boot=Boot.FIRMWARE):
-    """A running unit with a router that gives out addresses, and a host behind it."""
+def unit_between(image, scratch, boot=Boot.FIRMWARE, keys=None):
+    """A running unit with a router that gives out addresses, and a host behind it; `keys`: Secure Boot's."""
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
         credentials = {"omamori.claim": '{"note": "a claim that is none"}'}
-        with Guest(image, scratch, Machine(boot=boot, ports=ports, credentials=credentials)) as guest:
+        machine = Machine(boot=boot, ports=ports, credentials=credentials, secure_boot=keys)
+        with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")
             lan.run("ip", "address", "add", f"{HOST}/24", "dev", "eth0")
             leases = scratch / "leases"
@@ -110,7 +111,8 @@ def unit_between(image, scratch, boot=Boot.FIRMWARE):
 
 @pytest.fixture(scope="session")
 def site(image, tmp_path_factory):
-    with unit_between(image, tmp_path_factory.mktemp("guest")) as site:
+    keys = State.of().secure_boot
+    with unit_between(image, tmp_path_factory.mktemp("guest"), keys=keys) as site:
         guest = site.guest
         guest.wait(
             lambda: "No jobs" in guest.ssh("systemctl list-jobs --no-pager", check=False),

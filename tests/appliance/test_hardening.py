@@ -1,0 +1,58 @@
+"""The booted unit: kernel settings, what listens, who may log in, what lends rights."""
+
+import pytest
+
+PROCESSES = ("bridge", "lan", "agent", "usage")
+SETTINGS = {
+    "kernel.kptr_restrict": 2,
+    "kernel.dmesg_restrict": 1,
+    "kernel.unprivileged_bpf_disabled": 1,
+    "kernel.yama.ptrace_scope": 3,
+    "kernel.sysrq": 0,
+    "kernel.kexec_load_disabled": 1,
+    "kernel.perf_event_paranoid": 3,
+    "kernel.io_uring_disabled": 2,
+    "net.core.bpf_jit_harden": 2,
+    "dev.tty.ldisc_autoload": 0,
+    "fs.suid_dumpable": 0,
+    "net.ipv4.conf.all.accept_redirects": 0,
+    "net.ipv4.conf.all.send_redirects": 0,
+    "net.ipv6.conf.all.accept_redirects": 0,
+}
+
+
+def test_the_kernels_settings_are_in_force(host):
+    told = host.check_output(reading(SETTINGS))
+    found = dict(line.split(" = ") for line in told.splitlines())
+    assert {name: int(value) for name, value in found.items()} == SETTINGS
+
+
+def reading(names):
+    """The unit has no sysctl program."""
+    return "; ".join(f"echo {name} = $(cat /proc/sys/{name.replace('.', '/')})" for name in names)
+
+
+def test_the_kernel_is_locked_down(host):
+    words = host.file("/proc/cmdline").content_string.split()
+    assert {"lockdown=integrity", "slab_nomerge", "vsyscall=none", "debugfs=off"} <= set(words)
+    assert "[integrity]" in host.file("/sys/kernel/security/lockdown").content_string
+
+
+def test_nobody_has_a_password_and_no_file_lends_rights(host):
+    secrets = {line.split(":")[1] for line in host.check_output("cat /etc/shadow").splitlines()}
+    assert all(secret.startswith(("!", "*")) for secret in secrets)
+    assert host.check_output("find / -xdev -type f -perm /6000") == ""
+
+
+def test_no_compiler_and_no_installer_is_there(host):
+    assert host.run("command -v gcc cc clang make ld pip pip3 git").stdout == ""
+    assert host.run("python3 -m pip --version").rc != 0
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_process_is_shut_in(host, name):
+    names = "ProtectSystem ProtectHome PrivateTmp NoNewPrivileges LockPersonality ProtectKernelModules"
+    facts = host.check_output(f"systemctl show omamori-{name} -p {names.replace(' ', ',')}")
+    found = dict(line.split("=", 1) for line in facts.splitlines())
+    assert found.pop("ProtectSystem") == "strict"
+    assert set(found.values()) == {"yes"}
