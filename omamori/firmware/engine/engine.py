@@ -12,7 +12,6 @@ from omamori.firmware.engine.answers import Answers
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
-    Closable,
     ConnectionExpected,
     Event,
     GivesWay,
@@ -262,9 +261,12 @@ class Engine:
 
     def _closed(self, turn: Round, *, to_server: bool) -> None:
         """One direction of the flow is over; the other may go on."""
-        layer = turn.flow.layer
-        if turn.flow.halves[to_server].stream.finished and isinstance(layer, Closable):
-            self._events(turn, layer.closed(self._needs, to_server=to_server))
+        if not turn.flow.halves[to_server].stream.finished:
+            return
+        # Asked of the type: `isinstance` with a protocol looks at each of its members, for each connection.
+        closed = getattr(turn.flow.layer, "closed", None)
+        if closed is not None:
+            self._events(turn, closed(self._needs, to_server=to_server))
 
     def _detect(self, turn: Round, piece: Piece, *, to_server: bool) -> list[tuple[bool, Piece]]:
         """Finds the protocol out; what its parser has missed so far, by direction, the other one first."""
@@ -363,14 +365,16 @@ class Engine:
 
 def _told_again(message: Message, later: Sequence[Event]) -> bool:
     """The same packet brought more of the message: all that this one shows is looked at with the rest."""
-    return any(
-        isinstance(event, Message)
-        and event.transaction == message.transaction
-        and event.to_server is message.to_server
-        and message.buffers.items() <= event.buffers.items()
-        and message.events <= event.events
-        for event in later
-    )
+    for event in later:
+        if (
+            isinstance(event, Message)
+            and event.transaction == message.transaction
+            and event.to_server is message.to_server
+            and message.events <= event.events
+            and message.buffers.items() <= event.buffers.items()
+        ):
+            return True
+    return False
 
 
 def _count(flow: Flow, packet: Packet, *, to_server: bool) -> None:

@@ -99,3 +99,18 @@ def _asked(rules, buffers, number, kept):
     )
     rules.flow.rule_memory.clear()
     return sorted(hit.sid for hit in rules.rules.evaluate(inspection))
+
+
+def test_what_repeated_values_tell_is_not_asked_again_but_state_is(asking):
+    """The buffers of the first rule are known to match; its conditions of flow and bits are asked with each message."""
+    rules = asking(
+        'alert http any any -> any any (flowbits:isset,ready; http.host; pcre:"/^a+$/"; sid:1;)',
+        'alert http any any -> any any (http.uri; content:"/set"; flowbits:set,ready; sid:2;)',
+        'alert http any any -> any any (flow:to_client; http.method; content:"GET"; sid:3;)',
+    )
+    asked = [
+        rules.message(http__host=host, http__method=b"GET", http__uri=uri)
+        for host, uri in ((b"aa", b"/x"), (b"aa", b"/set"), (b"aa", b"/x"), (b"ab", b"/x"), (b"aa", b"/x"))
+    ]
+    assert asked == [[], [1, 2], [1], [], [1]]
+    assert rules.message(http__method=b"GET", to_server=False) == [3]
