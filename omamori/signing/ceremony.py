@@ -20,7 +20,7 @@ from omamori.signing.draft import Draft, Signed
 from omamori.signing.errors import KeyFileError, RepositoryError
 from omamori.signing.policy import TOP
 from omamori.signing.repository import Repository, write_file
-from omamori.signing.rotation import exchange, leaving
+from omamori.signing.rotation import Given, exchange, leaving
 
 CAP = 1024 * 1024
 """Bytes of a proposal."""
@@ -40,13 +40,20 @@ class Proposal:
 
 
 def propose(
-    repository: Repository, roles: Iterable[str], only: Iterable[str], file: Path, now: datetime, *, dry: bool
+    repository: Repository,
+    roles: Iterable[str],
+    only: Iterable[str],
+    file: Path,
+    now: datetime,
+    *,
+    dry: bool,
+    given: Given | None = None,
 ) -> Proposal:
     """The next root with new keys for `roles` (none: only a later expiry), signed by those root keys that are here."""
     with repository.locked():
         draft = repository.draft(now)
         root = draft.renew("root")
-        made = exchange(draft, {role: leaving(draft, role, tuple(only)) for role in roles})
+        made = exchange(draft, {role: leaving(draft, role, tuple(only)) for role in roles}, given or {})
         for signer in _holding(draft):
             root.sign(signer, append=True)
         if not dry:

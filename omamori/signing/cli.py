@@ -12,7 +12,7 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import audit, ceremony, notes, operations, rotation
+from omamori.signing import audit, ceremony, notes, operations, rotation, token_cli
 from omamori.signing.errors import SigningError, TargetError
 from omamori.signing.packs.cli import group as pack_group
 from omamori.signing.policy import POLICIES, ROLES, TOP
@@ -59,6 +59,7 @@ def _changes(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 group.add_command(pack_group)
+group.add_command(token_cli.token)
 
 _replace = click.option(
     "--replace", is_flag=True, help="Development: sign other content under a published version."
@@ -73,11 +74,12 @@ _replace = click.option(
     show_default=True,
     help="How many keys each role needs.",
 )
+@token_cli.option
 @_changes
 @click.pass_obj
-def init(repository: Repository, policy: str, *, dry: bool, as_json: bool) -> None:
+def init(repository: Repository, policy: str, given: token_cli.Given, *, dry: bool, as_json: bool) -> None:
     """Make keys, the root of trust and an empty repository."""
-    done = operations.init(repository, POLICIES[policy], _now(), dry=dry)
+    done = operations.init(repository, POLICIES[policy], _now(), dry=dry, given=given)
     _tell(done, as_json=as_json)
     if not as_json:
         print(
@@ -173,13 +175,20 @@ def renew(repository: Repository, roles: tuple[str, ...], *, dry: bool, as_json:
     multiple=True,
     help="Exchange only the key whose id begins so; repeatable.  [default: all]",
 )
+@token_cli.option
 @_changes
 @click.pass_obj
 def rotate(
-    repository: Repository, roles: tuple[str, ...], only: tuple[str, ...], *, dry: bool, as_json: bool
+    repository: Repository,
+    roles: tuple[str, ...],
+    only: tuple[str, ...],
+    given: token_cli.Given,
+    *,
+    dry: bool,
+    as_json: bool,
 ) -> None:
     """Exchange the keys of roles that are old, lost or stolen; needs the root's (or targets') keys here."""
-    done = rotation.rotate(repository, roles, only, _now(), dry=dry)
+    done = rotation.rotate(repository, roles, only, _now(), dry=dry, given=given)
     if as_json:
         print(json.dumps(to_wire(done)))
         return
@@ -219,6 +228,7 @@ def ceremony_group() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The proposal, to be carried.",
 )
+@token_cli.option
 @_changes
 @click.pass_obj
 def propose(
@@ -226,12 +236,14 @@ def propose(
     roles: tuple[str, ...],
     only: tuple[str, ...],
     to: Path,
+    given: token_cli.Given,
     *,
     dry: bool,
     as_json: bool,
 ) -> None:
     """Write the next root, with new keys for ROLES or only a later expiry."""
-    _tell_proposal(ceremony.propose(repository, roles, only, to, _now(), dry=dry), as_json=as_json)
+    found = ceremony.propose(repository, roles, only, to, _now(), dry=dry, given=given)
+    _tell_proposal(found, as_json=as_json)
 
 
 @ceremony_group.command()

@@ -1,15 +1,16 @@
 """Private keys in files: made once, mode 0600, never inside a checkout, looked up by key id and not by name.
 
-Which keys count for a role is what the signed metadata says; a file's name only helps people. PKCS#11 comes behind
-the same `Keyring`.
+Which keys count for a role is what the signed metadata says; a file's name only helps people. A key on a PKCS#11 token
+comes behind the same `Keyring`, by a `.token` file that holds no secret (`tokens.py`).
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner, Key, Signer
 
+from omamori.signing import tokens
 from omamori.signing.errors import KeyFileError, PlaceError
 from omamori.signing.policy import Policy
 
@@ -37,43 +38,50 @@ class Keyring:
         return Keyring([signer for keyid, signer in self._signers.items() if keyid not in gone])
 
 
-def generate(policy: Policy) -> dict[str, list[CryptoSigner]]:
-    """New Ed25519 keys for each role; nothing is written."""
-    return {
-        role: [CryptoSigner.generate_ed25519() for _ in range(rule.keys)] for role, rule in policy.items()
-    }
+def generate(policy: Policy, given: Mapping[str, Sequence[Signer]]) -> dict[str, list[Signer]]:
+    """The keys given for a role, and new Ed25519 keys for what is missing; nothing is written."""
+    return {role: filled(given.get(role, ()), rule.keys) for role, rule in policy.items()}
 
 
-def public(made: dict[str, list[CryptoSigner]]) -> dict[str, list[Key]]:
+def filled(given: Sequence[Signer], count: int) -> list[Signer]:
+    """These keys, and new ones until there are `count`. Raises KeyFileError where they are too many."""
+    if len(given) > count:
+        raise KeyFileError(f"{len(given)} keys are given and {count} are wanted: see policy.json")
+    return [*given, *(CryptoSigner.generate_ed25519() for _ in range(count - len(given)))]
+
+
+def public(made: Mapping[str, Sequence[Signer]]) -> dict[str, list[Key]]:
     """The public halves, for the metadata."""
     return {role: [signer.public_key for signer in signers] for role, signers in made.items()}
 
 
-def write(directory: Path, made: dict[str, list[CryptoSigner]]) -> None:
-    """One PEM file a key, `<role>-<n>.pem`. Raises PlaceError rather than write over one."""
+def write(directory: Path, made: Mapping[str, Sequence[Signer]]) -> None:
+    """One file a key, `<role>-<n>.pem` or `.token`. Raises PlaceError rather than write over one."""
     outside_checkout(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     for role, signers in made.items():
         for number, signer in enumerate(signers, 1):
-            _write_secret(directory / f"{role}-{number}.pem", signer.private_bytes)
+            _write_secret(directory / f"{role}-{number}{_suffix(signer)}", _content(signer))
 
 
-def add(directory: Path, role: str, signers: Iterable[CryptoSigner]) -> None:
+def add(directory: Path, role: str, signers: Iterable[Signer]) -> None:
     """Keys that come later are named by their id, so that no old file of the role ever has the same name."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for signer in signers:
-        _write_secret(directory / file_name(role, signer), signer.private_bytes)
+        _write_secret(directory / file_name(role, signer), _content(signer))
 
 
 def file_name(role: str, signer: Signer) -> str:
     """Of a key made after `init`."""
-    return f"{role}-{signer.public_key.keyid[:8]}.pem"
+    return f"{role}-{signer.public_key.keyid[:8]}{_suffix(signer)}"
 
 
 def load(directory: Path) -> Keyring:
-    """Every `*.pem` there; an empty or missing directory is an empty ring. Raises KeyFileError."""
-    return Keyring([load_file(path) for path in sorted(directory.glob("*.pem"))])
+    """Every `*.pem` there and every `*.token` that is plugged in; a missing directory is an empty ring. Raises KeyFileError."""
+    files = [load_file(path) for path in sorted(directory.glob("*.pem"))]
+    named = [tokens.read(path) for path in sorted(directory.glob(f"*{tokens.SUFFIX}"))]
+    return Keyring([*files, *(each for each in named if tokens.present(each.reference))])
 
 
 def outside_checkout(directory: Path) -> None:
@@ -83,6 +91,17 @@ def outside_checkout(directory: Path) -> None:
             raise PlaceError(
                 f"{directory} is inside the checkout {folder}: keys never live there; choose another --dir"
             )
+
+
+def _suffix(signer: Signer) -> str:
+    return tokens.SUFFIX if isinstance(signer, tokens.TokenSigner) else ".pem"
+
+
+def _content(signer: Signer) -> bytes:
+    if isinstance(signer, tokens.TokenSigner):
+        return signer.reference.to_bytes()
+    assert isinstance(signer, CryptoSigner)  # noqa: S101 - keys are made here or on tokens
+    return signer.private_bytes
 
 
 def _write_secret(path: Path, content: bytes) -> None:
@@ -97,7 +116,9 @@ def _write_secret(path: Path, content: bytes) -> None:
 
 
 def load_file(path: Path) -> Signer:
-    """One private key that only its owner reads. Raises KeyFileError."""
+    """One private key that only its owner reads, or a token's. Raises KeyFileError."""
+    if path.suffix == tokens.SUFFIX:
+        return tokens.read(path)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise KeyFileError(

@@ -4,11 +4,12 @@ With `dry=True` everything is checked and signed in memory and nothing is writte
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from securesystemslib.signer import Signer
 from tuf.api.metadata import TargetFile
 
 from omamori.protocol import bundle, chunks
@@ -68,9 +69,16 @@ class Status:
     targets: tuple[TargetStatus, ...]
 
 
-def init(repository: Repository, rules: Policy, now: datetime, *, dry: bool = False) -> Done:
-    """New keys, new root of trust, an empty repository."""
-    draft, made = repository.draft_new(rules, now)
+def init(
+    repository: Repository,
+    rules: Policy,
+    now: datetime,
+    *,
+    dry: bool = False,
+    given: Mapping[str, Sequence[Signer]] | None = None,
+) -> Done:
+    """New keys beside those `given` for a role, new root of trust, an empty repository."""
+    draft, made = repository.draft_new(rules, now, given or {})
     if dry:
         draft.seal()
     else:

@@ -10,11 +10,12 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, TargetFile
 from tuf.api.serialization import DeserializationError
@@ -39,12 +40,14 @@ class Repository:
         """Whether `init` was finished here."""
         return (self.metadata / "timestamp.json").exists()
 
-    def draft_new(self, rules: Policy, now: datetime) -> tuple[Draft, "NewKeys"]:
+    def draft_new(
+        self, rules: Policy, now: datetime, given: Mapping[str, Sequence[Signer]]
+    ) -> tuple[Draft, "NewKeys"]:
         """Keys and first metadata, nothing written. Raises PlaceError where there is a repository or a checkout."""
         keys.outside_checkout(self.place)
         if self.exists():
             raise PlaceError(f"{self.place} already holds a repository: see `omamori sign status`")
-        made = keys.generate(rules)
+        made = keys.generate(rules, given)
         ring = keys.Keyring([signer for signers in made.values() for signer in signers])
         return first(rules, keys.public(made), ring, now), made
 

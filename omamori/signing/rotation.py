@@ -5,11 +5,11 @@ A new root is signed by enough keys of the root before, so that every unit in th
 where too few are left there is no way but other images, and the drill says so beforehand. Nothing here prints.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer
 
 from omamori.signing import keys
 from omamori.signing.draft import Draft, trusted_role
@@ -26,6 +26,9 @@ THIEF = {
     "timestamp": "hold updates back until the metadata expires",
 }
 """What enough stolen keys of a role can do, until every unit has seen the new ones."""
+
+Given = Mapping[str, Sequence[Signer]]
+"""Role -> keys that are there already, on tokens, in place of new key files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,15 @@ class Case:
 
 
 def rotate(
-    repository: Repository, roles: Iterable[str], only: Iterable[str], now: datetime, *, dry: bool
+    repository: Repository,
+    roles: Iterable[str],
+    only: Iterable[str],
+    now: datetime,
+    *,
+    dry: bool,
+    given: Given | None = None,
 ) -> Rotation:
-    """New keys for all of `roles`, or for those whose id begins with one of `only`. Raises SigningError."""
+    """New keys, or those `given`, for all of `roles` or for keys whose id begins with one of `only`. Raises SigningError."""
     roles, only = tuple(dict.fromkeys(roles)), tuple(only)
     with repository.locked():
         draft = repository.draft(now)
@@ -66,7 +75,7 @@ def rotate(
             raise KeyFileError(
                 f"no key of {', '.join(roles)} begins with {', '.join(unknown)}: see `omamori sign status --keys`"
             )
-        made = exchange(draft, gone)
+        made = exchange(draft, gone, given or {})
         files = draft.seal()
         if not dry:
             for role, signers in made.items():
@@ -89,12 +98,14 @@ def drill(repository: Repository, now: datetime) -> list[Case]:
         return [case for role in ROLES for case in (*_losses(repository, draft, role), *_thefts(draft, role))]
 
 
-def exchange(draft: Draft, gone: dict[str, list[str]]) -> dict[str, list[CryptoSigner]]:
-    """As many new keys as the policy wants beside those that stay."""
-    made: dict[str, list[CryptoSigner]] = {}
+def exchange(draft: Draft, gone: dict[str, list[str]], given: Given) -> dict[str, list[Signer]]:
+    """As many new keys, or given ones, as the policy wants beside those that stay. Raises KeyFileError."""
+    if foreign := sorted(given.keys() - gone.keys()):
+        raise KeyFileError(f"a key is given for {', '.join(foreign)}, which is not rotated")
+    made: dict[str, list[Signer]] = {}
     for role, ids in gone.items():
         stay = len(trusted_role(draft.roles, role).keyids) - len(ids)
-        made[role] = [CryptoSigner.generate_ed25519() for _ in range(max(draft.policy[role].keys - stay, 0))]
+        made[role] = keys.filled(given.get(role, ()), max(draft.policy[role].keys - stay, 0))
         draft.replace_keys(role, [signer.public_key for signer in made[role]], gone=ids)
     draft.keyring = draft.keyring.plus([signer for signers in made.values() for signer in signers])
     return made
@@ -125,7 +136,7 @@ def _losses(repository: Repository, draft: Draft, role: str) -> Iterable[Case]:
             continue
         trial = Draft(repository.load(), draft.policy, draft.keyring.without(lost), draft.now)
         try:
-            exchange(trial, {role: lost})
+            exchange(trial, {role: lost}, {})
             trial.seal()
         except KeyFileError as error:
             yield Case(role, event, mended=False, outcome=_beyond(role, error))

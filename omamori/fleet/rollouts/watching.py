@@ -14,6 +14,7 @@ from omamori.fleet.detections.models import Detection
 from omamori.fleet.rollouts import operations
 from omamori.fleet.rollouts.alarm import USUAL, Counted, verdict
 from omamori.fleet.rollouts.models import Kind, Member, Outcome, Rollout
+from omamori.fleet.units.models import Unit
 from omamori.protocol.vocabulary import Guard
 
 EVERY = timedelta(minutes=1)
@@ -23,7 +24,7 @@ _MOST = 500
 _NOT_PACKS = "unscanned"
 
 
-def watch(unit: object, now: datetime) -> None:
+def watch(unit: Unit, now: datetime) -> None:
     """Judge the unit's rollouts of packs that changed lately; call it in the transaction that stores what it said."""
     recent = Member.objects.filter(
         unit=unit,
