@@ -55,8 +55,11 @@ class Button:
 
     def pressed(self) -> bool:
         """Whether one of our keys went down since the last call. Call it a few times a second."""
-        went_down = [self._read(name) for name in list(self._open)]
-        return any(went_down)
+        return self.presses() > 0
+
+    def presses(self) -> int:
+        """How often one of our keys went down since the last call."""
+        return sum(self._read(name) for name in list(self._open))
 
     def rescan(self) -> None:
         """Open devices that have come; call it now and then."""
@@ -80,15 +83,15 @@ class Button:
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             self._open[name] = os.open(self._root / "dev/input" / name, flags), KeyReader()
 
-    def _read(self, name: str) -> bool:
+    def _read(self, name: str) -> int:
         descriptor, reader = self._open[name]
         try:
-            return not self._codes.isdisjoint(reader.feed(os.read(descriptor, _READ)))
+            return sum(code in self._codes for code in reader.feed(os.read(descriptor, _READ)))
         except BlockingIOError:
-            return False
+            return 0
         except OSError:
             self._drop(name)
-            return False
+            return 0
 
     def _drop(self, name: str) -> None:
         os.close(self._open.pop(name)[0])

@@ -14,8 +14,9 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
-from omamori.firmware.agent import activation, https, picture
+from omamori.firmware.agent import activation, applying, https, picture
 from omamori.firmware.agent.activation import Active, Answered, Asking, Pressed, Unreachable, Waiting
+from omamori.firmware.agent.applying import Pressing
 from omamori.firmware.agent.button import Button
 from omamori.firmware.agent.collecting import Collector
 from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError
@@ -170,10 +171,13 @@ class Agent:
 
     def _serve(self, claim: Claim, activated: Activated, outbox: Outbox, collector: Collector) -> None:
         online = Online(self._paths, self._identity, claim, activated, outbox)
+        pressing = Pressing(Button(self._paths.root))
         try:
             while not self._stopping():
                 collector.collect()
                 online.work(TURN)
+                if pressing.twice(time.monotonic()):
+                    applying.at_once(self._paths)
                 self._show(
                     Status(
                         claim.unit,
@@ -190,6 +194,7 @@ class Agent:
                 )
                 system.notify("WATCHDOG=1")
         finally:
+            pressing.close()
             online.leave()
 
     # --- small things -----------------------------------------------------------------------------------------
