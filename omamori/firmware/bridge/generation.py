@@ -207,6 +207,10 @@ class Generation:
             self.channel.close()
         return True
 
+    def settle(self) -> None:
+        """No more workers will be wanted; those that are here go on without their nursery."""
+        self._signal(signal.SIGTERM)
+
     def end(self) -> None:
         """Ask the workers to empty their queues and end; the nursery goes first."""
         self.ending = True

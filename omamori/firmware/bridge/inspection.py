@@ -11,14 +11,14 @@ from omamori.firmware.bridge.direction import Direction
 from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.orders import OrderFiles
 from omamori.firmware.bridge.proven import Proven
+from omamori.firmware.bridge.rehearsal import rehearse
 from omamori.firmware.engine.block_page import Notice
 from omamori.firmware.engine.engine import Engine
-from omamori.firmware.engine.errors import EngineError
 from omamori.firmware.engine.guards.sites import TOLD_ONLY
 from omamori.firmware.engine.journal import Numbering
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
-from omamori.firmware.engine.verdict import Decided, Pass, Verdict
+from omamori.firmware.engine.verdict import Verdict
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
@@ -28,11 +28,6 @@ from omamori.protocol.vocabulary import Action, Guard
 _SUM_EVERY: Final = 60.0
 _SUM_MOST: Final = 10
 _NOTICE_CAP: Final = 4096
-_PROBE: Final = bytes.fromhex(
-    "45000039000100004011"  # IPv4, UDP, 192.0.2.1 to 192.0.2.2 (RFC 5737)
-    "f6afc0000201c0000202c0000035002500001234010000010000000000000377777707696e76616c69640000010001"
-)
-"""A DNS question for `www.invalid`."""
 
 
 class EngineInspector:
@@ -79,14 +74,6 @@ class EngineInspector:
         listed = "; ".join(f"{count} by {reason}" for reason, count in most)
         text = f"{sum(counts.values())} packets were stopped without an alert: {listed}"
         return (Log(datetime.now(UTC), "bridge", "info", text[:1000]),)
-
-
-def rehearse(signatures: Signatures) -> None:
-    """Raises EngineError when an engine with these signatures cannot even pass an ordinary packet."""
-    rehearsal = Engine(signatures)
-    verdict = rehearsal.packet(_PROBE, now=0.0, from_inside=True)
-    if not isinstance(verdict, Pass | Decided) or rehearsal.statistics.malformed:
-        raise EngineError("the self-test failed: an ordinary DNS question would not pass")
 
 
 def inspector(

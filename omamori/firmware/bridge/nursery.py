@@ -1,18 +1,21 @@
 """The process that loads one pack and forks the workers that use it, so that they share its memory.
 
-It loads before any queue is bound: a pack that cannot be loaded never touches traffic. A worker that dies is forked anew
+It loads before any queue is bound: a pack that cannot be loaded never touches traffic. While others inspect, it loads at a low
+priority, and it gives back what loading took and no longer needs before it forks. A worker that dies is forked anew
 within milliseconds, because the pack is there already. It ends when its supervisor is gone or tells it to; its workers are
 the supervisor's then. It decides nothing: which worker is wanted comes as an order.
 """
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +35,8 @@ from omamori.firmware.host.wire import Wire
 BAD_PACK: Final = 3
 NO_QUEUES: Final = 4
 _ORDER_CAP: Final = 4096
+_LOW_PRIORITY: Final = 10
+"""Added to the nice value: about a tenth of a processor where others want all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Post:
     memory: int
     """Bytes that each may need beyond the shared pack."""
     slowness: float = 1.0
+    gently: bool = False
+    """Others inspect meanwhile: load with what processor time they leave."""
 
 
 def be_nursery(path: Path, post: Post, load: Load, channel: socket.socket) -> NoReturn:
@@ -72,6 +79,33 @@ def be_nursery(path: Path, post: Post, load: Load, channel: socket.socket) -> No
         os._exit(code)
 
 
+def _in_background(load: Load, path: Path) -> Loaded:
+    """A priority once lowered can be raised by nobody but root, so a thread loads whose priority is its own (Linux), and the
+    workers are forked by another. Raises what `load` raises.
+    """
+    done: list[Loaded | BaseException] = []
+
+    def work() -> None:
+        try:
+            os.nice(_LOW_PRIORITY)
+            done.append(load(path))
+        except BaseException as error:  # noqa: BLE001 - raised below
+            done.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if isinstance(done[0], BaseException):
+        raise done[0]
+    return done[0]
+
+
+def _give_back() -> None:
+    """The C library keeps freed memory for later; nobody here needs it later. Elsewhere than in glibc there is no such call."""
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        importlib.import_module("ctypes").CDLL(None).malloc_trim(0)
+
+
 class _Nursery:
     def __init__(self, post: Post, channel: socket.socket) -> None:
         self._post, self._channel = post, channel
@@ -81,11 +115,12 @@ class _Nursery:
 
     def run(self, path: Path, load: Load) -> int:
         try:
-            loaded = load(path)
+            loaded = _in_background(load, path) if self._post.gently else load(path)
         except Exception as error:  # noqa: BLE001 - a pack from outside may break anything
             self._say(Kind.FAILED, f"{type(error).__name__}: {error}"[:500].encode())
             return BAD_PACK
         gc.collect()
+        _give_back()
         gc.freeze()
         self._say(Kind.READY, loaded.version.encode())
         while self._round(loaded):

@@ -17,6 +17,7 @@ from typing import Final
 
 from omamori.firmware.bridge import status
 from omamori.firmware.bridge.beside import Beside
+from omamori.firmware.bridge.choice import Choice
 from omamori.firmware.bridge.crashes import Crashes
 from omamori.firmware.bridge.gaps import Gap, Gaps, Offer
 from omamori.firmware.bridge.generation import Generation, Member, Pack
@@ -64,12 +65,11 @@ class Supervisor:
         self._draining: Generation | None = None
         self._loading: Generation | None = None
         self._leaving: list[Generation] = []
-        self._unusable: dict[Pack, str] = {}
+        self._choice = Choice(paths, self._timing.forgive)
         self._crashes = Crashes(self._timing.crashes)
         self._births = secrets.randbelow(5000)
         self._not_before = 0.0
         self._heard_at = 0.0
-        self._forgive_at = 0.0
         self._next_status = 0.0
         self._gaps = Gaps(self._bypassed)
         self._gaps.begin(_EVERYTHING)
@@ -123,6 +123,8 @@ class Supervisor:
             self._hear(generation)
         loading = self._loading
         if loading and loading.loaded and not loading.members and not loading.awaited:
+            if self._serving:
+                self._serving.settle()
             for index in range(self._wiring.workers):
                 self._hatch(loading, index)
         if loading and loading.ready:
@@ -211,7 +213,7 @@ class Supervisor:
                 self._hatch(serving, index)
 
     def _choose_pack(self) -> None:
-        wanted = self._wanted()
+        wanted = self._choice.wanted(time.monotonic(), serving=self._serving is not None)
         newest = self._loading or self._serving
         in_hand = newest and newest.pack == wanted and not newest.barren()
         if wanted is None or in_hand or time.monotonic() < self._not_before:
@@ -240,26 +242,14 @@ class Supervisor:
 
     # --- what follows from what happened ------------------------------------------------------------------------------
 
-    def _wanted(self) -> Pack | None:
-        usable = self._usable()
-        if not usable and not self._serving and time.monotonic() > self._forgive_at:
-            self._unusable.clear()
-        return usable[0] if usable else None
-
-    def _usable(self) -> list[Pack]:
-        """In the order of preference."""
-        found = (Pack.at(path) for path in (self._paths.current_pack, self._paths.factory_pack))
-        return [pack for pack in found if pack and pack not in self._unusable]
-
-    def _others(self, pack: Pack) -> bool:
-        return any(other != pack for other in self._usable())
-
     def _start(self, pack: Pack) -> None:
         self._not_before = time.monotonic() + 0.5
         inherited = [part for one in self._alive() for part in one.descriptors()]
         wiring = self._wiring
         memory = wiring.memory // wiring.workers
-        post = Post(self._free_queues(), wiring.inside_port, wiring.outside_port, memory, wiring.slowness)
+        ports = wiring.inside_port, wiring.outside_port
+        gently = self._serving is not None
+        post = Post(self._free_queues(), *ports, memory, wiring.slowness, gently=gently)
         try:
             self._loading = Generation(pack, post, self._load, inherited)
         except OSError as error:
@@ -318,8 +308,7 @@ class Supervisor:
         self._leaving.append(generation)
 
     def _refuse(self, generation: Generation, why: str) -> None:
-        self._unusable[generation.pack] = why
-        self._forgive_at = time.monotonic() + self._timing.forgive
+        self._choice.refuse(generation.pack, why, time.monotonic())
         kept = f"{self._serving.version} stays in force" if self._serving else "trying the one before"
         self._say("error", f"pack {generation.pack.path.name} cannot be used ({why}); {kept}")
 
@@ -333,7 +322,7 @@ class Supervisor:
         )
         if member.passing:
             self._say("error", f"a packet between {member.passing} ended it; that flow passes from now on")
-        if too_often and self._others(generation.pack):
+        if too_often and self._choice.others(generation.pack):
             self._crashes.forget()
             self._serving = None
             self._leaving.append(generation)
@@ -388,8 +377,11 @@ class Supervisor:
         present = {role: generation for role, generation in named.items() if generation}
         try:
             total = self._totals.with_present(self._alive())
-            refused = {pack.path.stem: why[:300] for pack, why in self._unusable.items()}
-            extra = {"self_test": self._self_test.result, "link": list(self._link), "refused": refused}
+            extra = {
+                "self_test": self._self_test.result,
+                "link": list(self._link),
+                "refused": self._choice.refused(),
+            }
             status.write(
                 self._paths.bridge_status, present, total, self._gaps, lost=self._spool.lost, extra=extra
             )

@@ -35,9 +35,8 @@ def dump_index(literals: Literals, needs: frozenset[str]) -> bytes:
 def load_index(raw: bytes, rules: int) -> tuple[Literals, frozenset[str]]:
     """Raises Altered for what `dump_index` did not write, or a rule number beyond `rules`."""
     try:
-        index = json.loads(raw)
-        raws, shared = index["groups"], _Shared()
-        groups = {key: _group(raws.pop(key), shared) for key in list(raws)}
+        index = json.loads(raw, object_hook=_Making())
+        groups = {key: _checked(group) for key, group in index["groups"].items()}
         literals = Literals(groups, list(index["unfiltered"]), list(index["late"]))
         needs = frozenset(index["needs"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -59,13 +58,32 @@ class _Shared:
         return self._known.setdefault(found, list(found))
 
 
-def _group(group: dict[str, Any], shared: _Shared) -> Group:
-    made = Group()
-    for pattern, caseless, rules in group["literals"]:
-        made.literals[bytes.fromhex(pattern), bool(caseless)] = shared(rules)
-    for name in TABLES:
-        setattr(made, name, {bytes.fromhex(pattern): shared(rules) for pattern, rules in group[name].items()})
-    return made
+class _Making:
+    """Called with each object of the JSON as soon as it is whole, so that at no time all of it is there in both forms."""
+
+    def __init__(self) -> None:
+        self._shared = _Shared()
+
+    def __call__(self, found: dict[str, Any]) -> object:
+        if "literals" in found:
+            return self._group(found)
+        if "groups" in found or any(isinstance(each, Group) for each in found.values()):
+            return found
+        return {bytes.fromhex(pattern): self._shared(rules) for pattern, rules in found.items()}
+
+    def _group(self, group: dict[str, Any]) -> Group:
+        made = Group()
+        for pattern, caseless, rules in group["literals"]:
+            made.literals[bytes.fromhex(pattern), bool(caseless)] = self._shared(rules)
+        for name in TABLES:
+            setattr(made, name, dict(group[name]))
+        return made
+
+
+def _checked(group: object) -> Group:
+    if not isinstance(group, Group):
+        raise TypeError("a group is none")
+    return group
 
 
 def _numbers(group: Group) -> list[int]:
@@ -74,11 +92,10 @@ def _numbers(group: Group) -> list[int]:
 
 
 class LazyRules(Sequence[Rule]):
-    """Rules as text, one a line, each parsed when first asked for."""
+    """Rules as text, one a line, each parsed when it is asked for. Whoever needs one again keeps it: few ever do."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
-        self._parsed: dict[int, Rule] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -86,8 +103,4 @@ class LazyRules(Sequence[Rule]):
     def __getitem__(self, number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204 - Sequence's overloads
         if isinstance(number, slice):
             return [self[each] for each in range(*number.indices(len(self)))]
-        number = range(len(self))[number]
-        found = self._parsed.get(number)
-        if found is None:
-            found = self._parsed[number] = parse_rule(self._lines[number])
-        return found
+        return parse_rule(self._lines[number])

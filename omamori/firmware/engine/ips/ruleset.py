@@ -46,7 +46,7 @@ class RuleSet:
         self._memory = Memory()
         self._filters = prefilter.prefilters(literals, databases)
         unfiltered = Unfiltered(
-            [(number, rules[number]) for number in literals.unfiltered], self._resolver, set(literals.late)
+            ((number, rules[number]) for number in literals.unfiltered), self._resolver, set(literals.late)
         )
         self._candidates = Candidates(literals, self._filters, unfiltered, self._possible)
         self._needs = frozenset(needs) if needs is not None else needed(rules)

@@ -46,40 +46,45 @@ class SpanMap:
 
 
 class HeaderIndex:
-    """Rules of one moment, by header."""
+    """Rules of one moment, by header. Rules are added one by one and not kept; `seal` it before it is asked."""
 
-    __slots__ = ("_destinations", "_ports", "_rest", "_senders", "_sources")
+    __slots__ = ("_destinations", "_from", "_ports", "_resolver", "_rest", "_senders", "_sources", "_to")
 
-    def __init__(self, rules: Sequence[tuple[int, Rule]], resolver: Resolver) -> None:
-        sources: list[tuple[AddressSet, int]] = []
-        destinations: list[tuple[AddressSet, int]] = []
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
         self._ports: dict[int, list[int]] = {}
         self._senders: dict[int, list[int]] = {}
         self._rest: list[int] = []
-        for number, rule in rules:
-            source, destination = (
-                resolver.addresses(end) for end in (rule.header.source, rule.header.destination)
-            )
-            ports, senders = (
-                resolver.ports(end).few(_FEW_PORTS)
-                for end in (rule.header.destination_ports, rule.header.source_ports)
-            )
-            if rule.header.both_ways:
-                self._rest.append(number)
-            elif _particular(source):
-                sources.append((source, number))
-            elif _particular(destination):
-                destinations.append((destination, number))
-            elif ports is not None:
-                for port in ports:
-                    self._ports.setdefault(port, []).append(number)
-            elif senders is not None:
-                for port in senders:
-                    self._senders.setdefault(port, []).append(number)
-            else:
-                self._rest.append(number)
-        self._sources = _maps(sources)
-        self._destinations = _maps(destinations)
+        self._from: list[tuple[AddressSet, int]] = []
+        self._to: list[tuple[AddressSet, int]] = []
+        self._sources: Mapping[int, SpanMap] = {}
+        self._destinations: Mapping[int, SpanMap] = {}
+
+    def add(self, number: int, rule: Rule) -> None:
+        header, resolver = rule.header, self._resolver
+        source, destination = resolver.addresses(header.source), resolver.addresses(header.destination)
+        ports = resolver.ports(header.destination_ports).few(_FEW_PORTS)
+        senders = resolver.ports(header.source_ports).few(_FEW_PORTS)
+        if header.both_ways:
+            self._rest.append(number)
+        elif _particular(source):
+            self._from.append((source, number))
+        elif _particular(destination):
+            self._to.append((destination, number))
+        elif ports is not None:
+            for port in ports:
+                self._ports.setdefault(port, []).append(number)
+        elif senders is not None:
+            for port in senders:
+                self._senders.setdefault(port, []).append(number)
+        else:
+            self._rest.append(number)
+
+    def seal(self) -> "HeaderIndex":
+        """No more rules will come."""
+        self._sources, self._destinations = _maps(self._from), _maps(self._to)
+        self._from, self._to = [], []
+        return self
 
     def candidates(self, source: bytes, sender: int, destination: bytes, port: int, into: set[int]) -> None:
         """Adds to `into` what may match a packet from port `sender` of `source` to `port` of `destination`."""
@@ -152,9 +157,16 @@ class Unfiltered:
     __slots__ = ("applications", "buffers", "events", "flows", "late", "packets", "streams")
 
     def __init__(
-        self, rules: Sequence[tuple[int, Rule]], resolver: Resolver, late: Collection[int] = ()
+        self, rules: Iterable[tuple[int, Rule]], resolver: Resolver, late: Collection[int] = ()
     ) -> None:
-        flows, packets, streams, after = [], {True: [], False: []}, [], []  # type: ignore[var-annotated]
+        """Takes one rule after the other, so that not all of them need be in memory."""
+        self.flows = HeaderIndex(resolver)
+        """About addresses alone: once for each direction of a flow."""
+        self.packets = {tcp: HeaderIndex(resolver) for tcp in (True, False)}
+        self.streams = HeaderIndex(resolver)
+        after = HeaderIndex(resolver)
+        self.late: HeaderIndex | None = None
+        """Of a TCP packet with payload asked after its stream."""
         self.buffers: dict[str, BufferIndex] = {}
         """Rules of messages, by the first buffer that they look at."""
         self.applications: dict[str, list[int]] = {}
@@ -167,22 +179,19 @@ class Unfiltered:
             elif where.transaction:
                 self._add_transaction(number, rule)
             elif address_only(rule):
-                flows.append((number, rule))
+                self.flows.add(number, rule)
             elif number in late:
-                after.append((number, rule))
+                self.late = after
+                after.add(number, rule)
                 if where.datagram:
-                    packets[False].append((number, rule))
+                    self.packets[False].add(number, rule)
             else:
                 if where.stream:
-                    streams.append((number, rule))
+                    self.streams.add(number, rule)
                 for tcp in [tcp for tcp, wanted in ((True, where.packet), (False, where.datagram)) if wanted]:
-                    packets[tcp].append((number, rule))
-        self.flows = HeaderIndex(flows, resolver)
-        """About addresses alone: once for each direction of a flow."""
-        self.packets = {tcp: HeaderIndex(entries, resolver) for tcp, entries in packets.items()}
-        self.streams = HeaderIndex(streams, resolver)
-        self.late = HeaderIndex(after, resolver) if after else None
-        """Of a TCP packet with payload asked after its stream."""
+                    self.packets[tcp].add(number, rule)
+        for index in (self.flows, *self.packets.values(), self.streams, after):
+            index.seal()
 
     def _add_transaction(self, number: int, rule: Rule) -> None:
         sections = [section for section in rule.sections if section.buffer not in HEADER_BUFFERS | {PAYLOAD}]
