@@ -17,7 +17,7 @@ _MAX_FIELD = 18_000
 def of_request(request: Request, text: bytes) -> frozenset[str]:
     """Of a request's head, and the bytes it was read from."""
     found = _of_head(request, text, "request")
-    authorization = request.get(b"authorization")
+    authorization = request.fields.values.get(b"authorization")
     if authorization is not None and not _KNOWN_AUTHORIZATION.match(authorization):
         found.add("request_auth_unrecognized")
     found |= _of_host(request)

@@ -5,6 +5,7 @@ ports) is worked out with the first one and kept with the flow. Never a rule too
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import literals as choosing
@@ -13,9 +14,14 @@ from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.prefilter import Prefilter
 from omamori.firmware.engine.ips.recent import Recent
 from omamori.firmware.engine.ips.repeated import NAMES, Repeated
-from omamori.firmware.engine.ips.unfiltered import Unfiltered
+from omamori.firmware.engine.ips.unfiltered import BufferIndex, Unfiltered
 from omamori.firmware.engine.ips.views import Views
 
+_Groups: TypeAlias = Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]
+_Varied: TypeAlias = tuple[str, _Groups, BufferIndex | None]
+_Shape: TypeAlias = tuple[tuple[str, ...], frozenset[str] | None]
+_MAX_SHAPES = 1024
+"""Combinations of buffers that are remembered."""
 _NONE: frozenset[int] = frozenset()
 _WAYS = {True: "to_server", False: "to_client"}
 
@@ -66,6 +72,7 @@ class Candidates:
         """Rule numbers mean something to this rule set only; flows outlive it."""
         self._repeated = Repeated(buffers, unfiltered.buffers, possible)
         self._buffers = {name: groups for name, groups in buffers.items() if name not in NAMES}
+        self._shapes: dict[_Shape, Sequence[_Varied]] = {}
         self._lone = {name: index for name, index in unfiltered.buffers.items() if name not in NAMES}
 
     def find(self, inspection: Inspection) -> tuple[set[int], frozenset[int]]:
@@ -87,22 +94,35 @@ class Candidates:
         return found, _NONE
 
     def _of_message(self, inspection: Inspection, found: set[int]) -> frozenset[int]:
-        found.update(self._unfiltered.applications.get(inspection.flow.application, ()))
-        buffers = inspection.buffers
+        if rules := self._unfiltered.applications.get(inspection.flow.application):
+            found.update(rules)
         told = self._repeated.candidates(inspection, found)
-        known = inspection.kept.names if inspection.kept is not None else ()
-        for name, values in buffers.items():
-            if name in known:
-                continue
-            if groups := self._buffers.get(name):
-                for transforms, group in groups:
-                    for value in values:
-                        group.candidates(
-                            transformed(bytes(value), transforms) if transforms else value, found
-                        )
-            if index := self._lone.get(name):
+        buffers, kept = inspection.buffers, inspection.kept
+        shape = (tuple(buffers), None if kept is None else kept.names)
+        varied = self._shapes.get(shape)
+        if varied is None:
+            varied = self._shape(shape)
+        for name, groups, index in varied:
+            values = buffers[name]
+            for transforms, group in groups:
+                for value in values:
+                    group.candidates(transformed(bytes(value), transforms) if transforms else value, found)
+            if index is not None:
                 index.candidates(values, found)
         return told
+
+    def _shape(self, shape: _Shape) -> Sequence[_Varied]:
+        """What is to be searched in a message that has these buffers, and none of those that are known."""
+        names, known = shape
+        varied = [
+            (name, self._buffers.get(name, ()), self._lone.get(name))
+            for name in names
+            if known is None or name not in known
+        ]
+        if len(self._shapes) >= _MAX_SHAPES:
+            self._shapes.clear()
+        made = self._shapes[shape] = [each for each in varied if each[1] or each[2]]
+        return made
 
     def _of_stream(self, inspection: Inspection, way: _Way, found: set[int]) -> None:
         """Only what is new of the window is searched; what was found in the rest of it is remembered."""

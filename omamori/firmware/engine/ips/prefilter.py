@@ -54,7 +54,7 @@ class Prefilter:
 
     def candidates(self, data: bytes, into: set[int]) -> None:
         """Adds to `into`."""
-        if len(data) > _SHORT or self._wasted > _TRIED:
+        if self._wasted > _TRIED or len(data) > _SHORT:
             self.search(data, into)
             return
         known = self._known.get(data)

@@ -6,6 +6,7 @@ is not remembered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from omamori.firmware.engine.inspection import Inspection, Kept
@@ -33,6 +34,11 @@ _Found: TypeAlias = tuple[frozenset[int], frozenset[int]]
 _ORDER: Final = tuple(sorted(NAMES))
 
 
+@lru_cache(maxsize=16)
+def _beside(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in _ORDER if name not in names)
+
+
 class Repeated:
     """What was found for each combination of values."""
 
@@ -57,7 +63,7 @@ class Repeated:
             table, key = self._known, tuple([tuple(get(name, ())) for name in _ORDER])
         else:
             table = self._kept(kept)
-            key = tuple([tuple(get(name, ())) for name in _ORDER if name not in kept.names])
+            key = tuple([tuple(get(name, ())) for name in _beside(kept.names)])
         known = table.get(key)
         if known is None:
             known = self._found(inspection)
