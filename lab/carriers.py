@@ -75,6 +75,25 @@ def nsis(files: Sequence[bytes], pack: Callable[[bytes], bytes], *, solid: bool)
     )
 
 
+def cabinet(packed: bytes, size: int, packing: int) -> bytes:
+    """One folder in one block, and a file of all of it."""
+    head = struct.pack("<4sIIIIIBBHHHHH", b"MSCF", 0, 0, 0, 60, 0, 3, 1, 1, 1, 0, 0, 0)
+    folder = struct.pack("<IHH", 68, 1, packing)
+    file = struct.pack("<IIHHHH", size, 0, 0, 0, 0, 0) + b"a.exe\0\0\0"
+    return head + folder + file + struct.pack("<IHH", 0, len(packed), size) + packed
+
+
+LZX = 15 << 8 | 3
+"""The packing of a cabinet, with the smallest window."""
+
+
+def lzx_plain(data: bytes) -> bytes:
+    """LZX in one block that is not packed, of at most one frame."""
+    bits = (3 << 28 | len(data) << 4) & 0x7FFFFFFF
+    words = struct.pack("<HH", bits >> 16, bits & 0xFFFF)
+    return words + struct.pack("<III", 1, 1, 1) + data + bytes(len(data) % 2)
+
+
 def deflated(data: bytes) -> bytes:
     stream = zlib.compressobj(9, zlib.DEFLATED, -15)
     return stream.compress(data) + stream.flush()

@@ -23,7 +23,7 @@ from lab.archives import (
     raw,
     sevenzip,
 )
-from lab.carriers import deflated, iso, lzma_packed, nsis, onenote, program
+from lab.carriers import LZX, cabinet, deflated, iso, lzma_packed, lzx_plain, nsis, onenote, program
 from lab.chaos.fuzz import Target
 from omamori.firmware.engine.antivirus import Antivirus, Limits, Pool, literal
 
@@ -48,6 +48,7 @@ _SEEDS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     "cpio": lambda: [cpio(_FILES, form) for form in ("newc", "odc", "le", "be")],
     "binhex": lambda: [binhex(_INNER)],
     "iso": lambda: [iso(_FILES)],
+    "lzx": lambda: [cabinet(lzx_plain(_INNER), len(_INNER), LZX), *_debian("clam.chm")],
     "onenote": lambda: [onenote(_INNER)],
     "program": lambda: [
         program(_zip(zipfile.ZIP_DEFLATED)),
