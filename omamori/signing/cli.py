@@ -12,7 +12,7 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import audit, ceremony, notes, operations, rotation, token_cli
+from omamori.signing import audit, ceremony, downgrade, notes, operations, rotation, token_cli
 from omamori.signing.errors import SigningError, TargetError
 from omamori.signing.packs.cli import group as pack_group
 from omamori.signing.policy import POLICIES, ROLES, TOP
@@ -120,6 +120,23 @@ def notes_command(repository: Repository, version: str, language: str) -> None:
             print("\n".join(notes.lines(notes.parse(target.release), language)))
             return
     raise TargetError(f"no firmware {version} with notes: sign it with `add-firmware --notes FILE`")
+
+
+@group.command("allow-downgrade")
+@click.argument("version", metavar="VERSION")
+@click.option("--variant", default="product", show_default=True, help="Of the bundle.")
+@click.option(
+    "--from", "newer", multiple=True, help="A newer version it may replace; again for more. None: no leave."
+)
+@_changes
+@click.pass_obj
+def allow_downgrade(
+    repository: Repository, version: str, variant: str, newer: tuple[str, ...], *, dry: bool, as_json: bool
+) -> None:
+    """Sign the order that units may go back to VERSION; without one each refuses whatever is older."""
+    listed = [_version(text) for text in newer]
+    done = downgrade.allow(repository, variant, _version(version), listed, _now(), dry=dry)
+    _tell(done, as_json=as_json)
 
 
 @group.command("add-pack")

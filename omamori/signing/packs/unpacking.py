@@ -161,6 +161,8 @@ def _opened(file: BufferedReader) -> IO[bytes]:
     head = file.peek(4)
     if head.startswith(b"\x1f\x8b"):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    if head.startswith(b"\xfd7zX"):
+        raise FeedError("xz is not read: its headers may ask for gigabytes of memory")
     if head.startswith(b"BZh"):
         return cast("IO[bytes]", bz2.BZ2File(file))
     return file

@@ -1,14 +1,22 @@
 """Feeds that fail in every way a server can: the build says so, stands on the last good copy, or stops."""
 
 import bz2
+import contextlib
 import gzip
+import hashlib
 import io
 import json
+import lzma
 import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from omamori.signing.packs.description import Feed, Kind
+from omamori.signing.packs.errors import FeedError
+from omamori.signing.packs.unpacking import unpack
 from tests.signing.packs.conftest import RULES, SITES, tar_of
 
 
@@ -184,6 +192,45 @@ def test_forms_of_a_rule_feed(bench, content):
     unpacked = [path.read_bytes() for path in feeds.glob("rules/*/*.rules")]
     assert RULES in unpacked
     assert len(unpacked) == len(list(bench.desk.place.rglob("*.rules"))), "nothing is put anywhere else"
+
+
+def cvd(files: dict[str, bytes], *, whole: bool = True) -> bytes:
+    """A ClamAV database: 512 bytes of header with the MD5 of the rest, then a tar.gz."""
+    body = tar_of(files)
+    digest = hashlib.md5(body if whole else b"other", usedforsecurity=False).hexdigest()
+    return f"ClamAV-VDB:21 Nov 2026 09-00 +0000:1:1:90:{digest}:x:builder:1".encode().ljust(512) + body
+
+
+def test_a_clamav_database(bench):
+    known = b"44d88612fea8a8f36de82e1278abb02f:68:Test.Known\n"
+    bench.server.content["/main.cvd"] = cvd({"COPYING": b"text", "main.hdb": known, "main.info": b"x"})
+    bench.describe(bench.feed("clam", "antivirus", "/main.cvd"))
+    assert bench.fetch()["clam"]["lines"] == 1
+    bench.server.content["/main.cvd"] = cvd({"main.hdb": known * 2}, whole=False)
+    found = bench.fetch()["clam"]
+    assert (found["state"], "is not whole" in found["problems"][0]) == ("kept", True)
+
+
+def test_xz_is_refused_by_name(bench):
+    bench.server.content["/r"] = lzma.compress(RULES)
+    bench.describe(bench.feed("rules", "rules", "/r"))
+    assert "xz is not read" in bench.unfetched()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=600), st.integers(0, 400), st.integers(0, 255))
+def test_any_bytes_unpack_or_are_refused(tmp_path_factory, noise, place, value):
+    folder = tmp_path_factory.mktemp("any")
+    feed = Feed("any", Kind.RULES, (), unpacked=1 << 20)
+    for number, form in enumerate(
+        (tar_of({"a.rules": RULES}), zipped({"a.rules": RULES}), cvd({"a.rules": RULES}), noise)
+    ):
+        changed = form[: place + 1] + bytes([value]) + form[place + 2 :] + noise
+        content = folder / f"{number}.bin"
+        content.write_bytes(changed)
+        with contextlib.suppress(FeedError):
+            unpacked = unpack(content, feed, folder / str(number))
+            assert sum(path.stat().st_size for path in unpacked) <= 1 << 20
 
 
 BOMB = bytes(20 << 20)
