@@ -56,9 +56,9 @@ class Unit(BridgeProcess):
     def __init__(self, line, root):
         super().__init__(line, root, command=(sys.executable, TOY))
 
-    def queues(self, count):
-        """Use so many workers; before it is started."""
-        self._command = (*self._command, str(count))
+    def queues(self, count, *, kernel=0.0):
+        """Use so many workers, and kernel tools that take so many seconds; before it is started."""
+        self._command = (*self._command, str(count), str(kernel))
 
     def install_toy(self, pack, *, version):
         self.install(json.dumps({**pack, "version": version}).encode(), version=version)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.namespaces import guarded_line, http_server, ip, wait_until
+from omamori.protocol.messages import Log
 from tests.firmware.bridge.test_data_path import PACK, Unit, conversation, digest, echo
 
 pytestmark = pytest.mark.root
@@ -170,6 +171,24 @@ def test_when_the_nursery_dies_its_workers_go_on_until_others_take_over(unit):
         assert old("hello") == "hello"
         assert old("TOY-ATTACK") == ""
     assert unit.status()["state"]["bypassed"] == 0
+
+
+def test_workers_are_not_taken_for_hanging_while_their_supervisor_is_busy(line, tmp_path):
+    """A swap whose rules take the kernel's tools thrice as long as a worker may be silent; what idle workers said meanwhile counts."""
+    unit = Unit(line, tmp_path)
+    unit.queues(2, kernel=2.0)
+    unit.install_toy(PACK, version="1.0.0")
+    with unit.in_force():
+        fetch_from(unit, ADDRESSES[0])
+        unit.install_toy(PACK, version="1.0.1")
+        unit.wait_for_pack("1.0.1")
+        wait_until(
+            lambda: set(unit.workers()) == {"serving", "serving-1"}, seconds=60, what="the old ones to end"
+        )
+        told = " ".join(body.text for body in unit.spooled() if isinstance(body, Log))
+    assert "in force" in told
+    assert "no sign of life" not in told
+    assert unit.status()["gaps"]["count"] == 1, "the time before the first pack"
 
 
 def test_everything_ends_with_the_supervisor(unit):

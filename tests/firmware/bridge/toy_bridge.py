@@ -1,6 +1,6 @@
 """The real supervisor, workers, queues and kernel rules around a toy inspector, so that the data path is tested alone.
 
-Run as a program. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
+Run as a program: root, number of queues, seconds that the kernel's tools take. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
 overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `toil` (a millisecond each), `hoard` and `leak` (8 MB each, which can or cannot be
 given back), `die`, and `broken` (loading
 raises).
@@ -92,6 +92,18 @@ def load(path):
     return Loaded(pack["version"], lambda _first_number: Toy(pack))
 
 
+class SlowKernel:
+    """As on a busy machine, where the kernel's tools take their time."""
+
+    def __init__(self, kernel, seconds):
+        self.kernel, self.seconds = kernel, seconds
+        self.remove, self.offered = kernel.remove, kernel.offered
+
+    def apply(self, plan):
+        time.sleep(self.seconds)
+        self.kernel.apply(plan)
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(levelname)s %(message)s")
     prepare_bridge()
@@ -99,6 +111,7 @@ if __name__ == "__main__":
     ports = socket.if_nametoindex("lan0"), socket.if_nametoindex("wan0")
     wiring = Wiring("br0", "wan0", "lan0", *ports, workers=queues, memory=queues * (32 << 20))
     timing = Timing(drain=20, quiet=2, status=0.2)
-    supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, choose(), timing)
+    kernel = SlowKernel(choose(), float(sys.argv[3])) if len(sys.argv) > 3 else choose()
+    supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, kernel, timing)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     supervisor.run()
