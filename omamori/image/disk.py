@@ -30,7 +30,7 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         "version": str(release.version),
         "tools": tools.name,
         "signed": release.secure_boot and hash_of(release.secure_boot / "db.crt"),
-        "format": 5,
+        "format": 6,
     }
 
     def make(place: Path) -> None:

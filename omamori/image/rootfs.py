@@ -22,6 +22,7 @@ from omamori.image.stages import Stage
 _TOOLS = [
   "systemd-ukify", "systemd-boot-efi", "systemd-repart", "fdisk", "dosfstools", "mtools", "squashfs-tools", "cryptsetup-bin",
   "qemu-system-x86", "qemu-utils", "ovmf", "python3-pefile", "zstd",
+  "faketime",
 ]  # fmt: skip
 # Asked of apt while it still knows: where each installed file came from, and its hash in the signed index.
 _RECORD = r"""set -eu

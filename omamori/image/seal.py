@@ -122,6 +122,7 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
     inputs["variant"] = release.recipe.variant
     keys = release.secure_boot
     inputs["signed"] = keys and hash_of(keys / "db.crt")
+    inputs["format"] = 2
 
     def make(place: Path) -> None:
         shutil.copyfile(kernel_of(base)[1], place / "kernel")
@@ -131,7 +132,7 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
             (place / f"slot-{slot}.cmdline").write_text(line)
             Chroot(tools / "root", binds={_OUT: place, **secureboot.binds(keys)}).run(
                 [
-                    "ukify", "build", f"--linux={_OUT}/kernel", f"--initrd={_OUT}/initrd", f"--uname={kernel_of(base)[0]}",
+                    *secureboot.frozen(release.recipe.epoch), "ukify", "build", f"--linux={_OUT}/kernel", f"--initrd={_OUT}/initrd", f"--uname={kernel_of(base)[0]}",
                     f"--cmdline=@{_OUT}/slot-{slot}.cmdline", f"--os-release=@{_OUT}/os-release",
                     "--stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub", f"--output={_OUT}/slot-{slot}.efi",
                     *secureboot.ukify_words(keys),

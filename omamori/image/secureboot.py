@@ -5,6 +5,7 @@ are made once on this machine; a release brings its own folder (`--secure-boot-k
 """
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from omamori.image.errors import BuildHostError
@@ -45,6 +46,17 @@ def ukify_words(keys: Path | None) -> list[str]:
     return ["--signtool=systemd-sbsign", "--no-sign-kernel", *pair]
 
 
+def frozen(epoch: int) -> list[str]:
+    """What to put before a program that signs: the time in a signature is the recipe's, or no two would be the same."""
+    return [
+        "env",
+        "TZ=UTC",
+        "faketime",
+        "-f",
+        datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+    ]
+
+
 def binds(keys: Path | None) -> dict[str, Path]:
     """Where the tools find the keys."""
     return {_INSIDE: keys} if keys else {}
@@ -54,8 +66,7 @@ def sign(source: str, target: Path, keys: Path, tools: Path, *, epoch: int) -> N
     """Sign a file of the tools chroot. The same keys give the same bytes: RSA, and a time that is the recipe's."""
     out = "/run/signed"
     Chroot(tools / "root", binds={out: target.parent, **binds(keys)}).run(
-        [_SIGN, "sign", f"--private-key={_INSIDE}/db.key", f"--certificate={_INSIDE}/db.crt",
+        [*frozen(epoch), _SIGN, "sign", f"--private-key={_INSIDE}/db.key", f"--certificate={_INSIDE}/db.crt",
          f"--output={out}/{target.name}", source],
-        environment={"SOURCE_DATE_EPOCH": str(epoch)},
     )  # fmt: skip
     os.utime(target, (epoch, epoch))
