@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from omamori.fleet.state import FleetState
+from omamori.fleet.surfaces import addresses
 
 FLEET_STATE = FleetState.from_environment()
 FLEET = FLEET_STATE.settings()
@@ -30,6 +31,7 @@ INSTALLED_APPS = [
     "omamori.fleet.rollouts",
     "omamori.fleet.policies",
     "omamori.fleet.usage",
+    "omamori.fleet.notices",
     "omamori.fleet.ingest",
     "omamori.fleet.portal",
 ]
@@ -121,6 +123,15 @@ LANGUAGE_CODE = str(FLEET["language"])
 LANGUAGES = [("ja", "日本語"), ("en", "English")]
 TIME_ZONE = str(FLEET["time_zone"])
 LOCALE_PATHS = [Path(__file__).parent / "portal" / "locale"]
+
+# --- mail --------------------------------------------------------------------------------------------------------
+
+PORTAL_URL = addresses.portal_url(FLEET)
+EMAIL_HOST, EMAIL_PORT = str(FLEET["mail_host"]), int(FLEET["mail_port"])
+EMAIL_USE_TLS, EMAIL_USE_SSL = FLEET["mail_security"] == "starttls", FLEET["mail_security"] == "tls"
+EMAIL_HOST_USER = str(FLEET["mail_user"])
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = str(FLEET["mail_from"])
 
 LOGGING = {
     "version": 1,

@@ -49,6 +49,12 @@ OPTIONS = (
     Option("language", str, "ja", "language of the portal where a browser asks for none we have"),
     Option("time_zone", str, "Asia/Tokyo", "time zone that pages and the CLI show times in"),
     Option("activations_per_minute", int, 10, "activation attempts allowed to one address, and for one unit"),
+    Option("mail_host", str, "", "the mail server that takes our letters; empty: none is sent"),
+    Option("mail_port", int, 587, "its port"),
+    Option("mail_security", str, "starttls", "starttls, tls or none"),
+    Option("mail_user", str, "", "how we sign in there; empty: we do not"),
+    Option("mail_password_file", str, "", "a file with the password for that and nothing else"),
+    Option("mail_from", str, "omamori@localhost", "the sender of our letters"),
     Option("workers", int, 2, "gunicorn processes of each surface"),
 )
 """Every setting; the environment variable is OMAMORI_FLEET_ and the key in capitals, and wins over fleet.toml."""

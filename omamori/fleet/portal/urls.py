@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from omamori.fleet.portal import coverage, hosts, usage, views
+from omamori.fleet.portal import attention, coverage, hosts, notices, usage, views
 from omamori.fleet.portal.exceptions import exception_list
 from omamori.fleet.portal.signing_in import SignIn
 
@@ -13,12 +13,16 @@ urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("language/", set_language, name="set_language"),
+    path("attention/", attention.attention_list, name="attention"),
     path("exceptions/", exception_list, name="exceptions"),
     path("sites/<int:key>/coverage/", coverage.site_coverage, name="coverage"),
     path("sites/<int:key>/coverage/export.csv", coverage.coverage_table, name="coverage-csv"),
     path("sites/<int:key>/coverage/export.json", coverage.coverage_document, name="coverage-json"),
     path("sites/<int:key>/coverage/history.csv", coverage.history_table, name="coverage-history-csv"),
     path("sites/<int:key>/coverage/history.json", coverage.history_document, name="coverage-history-json"),
+    path("sites/<int:key>/notices/", notices.site_notices, name="notices"),
+    path("notices/<int:key>/remove/", notices.remove, name="notices-remove"),
+    path("notices/stop/<str:key>/", notices.stop, name="notices-stop"),
     path("declared/<int:key>/withdraw/", coverage.withdraw, name="withdraw"),
     path("hosts/<int:key>/", hosts.host, name="host"),
     path("hosts/<int:key>/part/", hosts.part, name="part"),
