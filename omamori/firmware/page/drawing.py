@@ -6,12 +6,12 @@ from omamori.firmware.page.markup import Html, joined, tag
 from omamori.firmware.page.scenes import Box, Scene, State, Wire
 from omamori.firmware.page.words import Words
 
-_WIDTH: Final = 356
+_WIDTH: Final = 364
 _BOX: Final = (150, 48)
 _ROW: Final = 86
 _COLUMNS: Final = (80, 276)
 """Where the middles of the two columns are."""
-_TOP: Final = 6
+_TOP: Final = 13
 _UNITS: Final = {Box.UNIT: ("WAN", "LAN"), Box.SWAPPED_UNIT: ("LAN", "WAN")}
 _SIGNS: Final = {State.BAD: "!", State.CUT: "✕"}
 

@@ -59,7 +59,7 @@ _TEXTS: Final = {
     "steady": Text("lit", "点灯"),
     "long": Text("long", "長"),
     "short": Text("short", "短"),
-    "sure": Text("certainty", "確からしさ"),
+    "sure": Text("Certainty", "確からしさ"),
     "evidence": Text("For the help desk: what this was read from", "ヘルプデスク用: 判定の根拠"),
     "clears": Text("It disappears when", "表示が消える条件"),
     "also": Text("Also found", "ほかに見つかったこと"),
