@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from omamori.firmware.host import system
 from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.update.errors import UpdateError
+from omamori.firmware.update.orders import Newest
 from omamori.firmware.update.slots import SlotDisk
-from omamori.firmware.update.updater import Newest, Updater
+from omamori.firmware.update.updater import Updater
 from omamori.firmware.update.world import Patience, World
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version

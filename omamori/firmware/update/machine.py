@@ -127,6 +127,11 @@ def failed(journal: Journal, error: str, now: datetime) -> Journal:
     )
 
 
+def not_ordered(journal: Journal, error: str, now: datetime) -> Journal:
+    """The journal of an older version that nobody signed an order for: refused, until somebody does."""
+    return replace(failed(journal, error, now), rejected=None)
+
+
 def clock_wrong(now: datetime, floors: tuple[datetime | None, ...], slack: timedelta) -> str:
     """Why `now` cannot be the time; empty when it can.
 
@@ -141,8 +146,10 @@ def clock_wrong(now: datetime, floors: tuple[datetime | None, ...], slack: timed
     )
 
 
-def firmware_step(want: Version | None, boot: Boot, journal: Journal, *, entry_present: bool) -> FirmwareStep:
-    """What to do about the wanted firmware; `journal` is settled."""
+def firmware_step(
+    want: Version | None, boot: Boot, journal: Journal, *, entry_present: bool, downgrade: bool = False
+) -> FirmwareStep:
+    """What to do about the wanted firmware; `journal` is settled. `downgrade`: a signed order allows going back to it."""
     if want is None or journal.phase is UpdatePhase.TRIAL:
         return Nothing()
     if want == boot.version:
@@ -150,7 +157,7 @@ def firmware_step(want: Version | None, boot: Boot, journal: Journal, *, entry_p
         return Withdraw(other(boot.slot)) if withdraw and boot.slot else Nothing()
     if want == journal.rejected:
         return Nothing()
-    if want < boot.version:
+    if want < boot.version and not downgrade:
         return Refuse(want, f"{want} is older than {boot.version}, which runs")
     if not boot.slot:
         return Refuse(want, "this system did not start from a slot", lasting=False)

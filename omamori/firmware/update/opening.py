@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from omamori.firmware.host.paths import Paths
@@ -21,7 +22,7 @@ CLOCK_SLACK: Final = timedelta(minutes=10)
 class Opening:
     """`keep` is told the newest time that is known to be past."""
 
-    def __init__(self, world: World, memory: Memory, keep: Callable[[datetime], None]) -> None:
+    def __init__(self, world: World, memory: Memory, keep: Callable[[datetime], object]) -> None:
         self._world, self._memory, self._keep = world, memory, keep
         self._opened: Trust | UpdateError | None = None
         self._repository: Trust | None = None
@@ -36,6 +37,20 @@ class Opening:
         if isinstance(self._opened, UpdateError):
             raise self._opened
         return self._opened
+
+    def fetch(self, path: str, *, urgent: Callable[[], bool], cost: Callable[[int], object]) -> Path:
+        """A verified target, put together from the running slot as far as that goes; `cost` is told the bytes that came.
+
+        Raises UpdateError, GiveWay.
+        """
+        repository = self.trust()
+        before = repository.received
+        try:
+            return repository.fetch(path, urgent=urgent, at_hand=self._world.disk.at_hand())
+        finally:
+            cost(repository.received - before)
+            for remark in repository.remarks:
+                self._memory.say("warning", remark)
 
     def close(self) -> None:
         """End the connections; the next `trust` opens anew."""

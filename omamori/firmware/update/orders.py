@@ -12,6 +12,10 @@ from omamori.protocol.messages import Want
 from omamori.protocol.version import Version
 
 
+class Newest:
+    """An order for whatever is newest where one looks."""
+
+
 def effective(want: Want | None, by_hand: ByHand | None) -> Want | None:
     """What is wanted, all in all."""
     if by_hand is None or (want is not None and want.generation > by_hand.generation):

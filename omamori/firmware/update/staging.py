@@ -102,6 +102,25 @@ def stage(opened: Bundle, slot: str, disk: Disk) -> str:
     return entry_name
 
 
+def put_behind(slot: str, disk: Disk) -> None:
+    """Make the boot loader, which takes the newest version else, start the other slot first: the order to go back.
+
+    Whatever comes of the older one, this slot still starts when that has no tries left. Raises SlotProblem.
+    """
+    for entry in disk.entries():
+        if entry.slot == slot and entry.tries != 0:
+            disk.rename(entry, uki.set_aside(entry.name))
+
+
+def withdraw(slot: str, disk: Disk) -> None:
+    """Make sure that `slot` does not start, and that the other one is again what it was. Raises SlotProblem."""
+    for entry in disk.entries():
+        if entry.slot == slot:
+            disk.remove(entry)
+        elif entry.tries == 0:
+            disk.rename(entry, uki.blessed(entry.name))
+
+
 def _write(opened: Bundle, name: str, label: str, disk: Disk) -> None:
     file = opened.manifest.file(name)
     if disk.digest(label, file.size) == file.sha256:

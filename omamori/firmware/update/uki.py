@@ -58,6 +58,17 @@ def exhausted(name: str) -> str:
     return f"{found['stem']}+0-{done}.efi"
 
 
+def set_aside(name: str) -> str:
+    """The name with which an entry that was blessed comes after every other one; `blessed` undoes it."""
+    return exhausted(name) if _COUNTED.fullmatch(name) else f"{name.removesuffix('.efi')}+0.efi"
+
+
+def blessed(name: str) -> str:
+    """The name without its counter."""
+    found = _COUNTED.fullmatch(name)
+    return f"{found['stem']}.efi" if found else name
+
+
 def counted(stem: str, tries: int) -> str:
     """The name of a new entry."""
     return f"{stem}+{tries}.efi"

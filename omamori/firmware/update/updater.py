@@ -7,7 +7,6 @@ Nothing raises UpdateError to the caller: failures are recorded, shown to the ag
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from typing import Final, assert_never
 
 from omamori.firmware.host import files, system
@@ -24,6 +23,7 @@ from omamori.firmware.update.errors import (
     translated,
 )
 from omamori.firmware.update.machine import (
+    OPEN,
     Boot,
     FetchPack,
     FirmwareStep,
@@ -34,10 +34,12 @@ from omamori.firmware.update.machine import (
     Withdraw,
     failed,
     firmware_step,
+    not_ordered,
     pack_step,
     settle,
 )
 from omamori.firmware.update.opening import Opening
+from omamori.firmware.update.orders import Newest
 from omamori.firmware.update.report import Memory, Verdict
 from omamori.firmware.update.slots import Entry
 from omamori.firmware.update.world import World
@@ -51,10 +53,6 @@ _ROUNDS: Final = 8
 """Looks at what is wanted in one run; the timer comes back for the rest."""
 
 
-class Newest:
-    """Whatever is newest where one looks."""
-
-
 class Updater:
     """One invocation. Raises OSError, IdError or VersionError only where the system's own facts cannot be read."""
 
@@ -65,7 +63,7 @@ class Updater:
         self._slot = system.running_slot(world.paths)
         self._version = system.firmware_version(world.paths)
         self._boot_id = system.running_boot(world.paths)
-        self._repository = Opening(world, self._memory, self._past)
+        self._repository = Opening(world, self._memory, lambda past: self._change(time_floor=past))
 
     # --- the four commands ----------------------------------------------------------------------------------------
 
@@ -136,7 +134,11 @@ class Updater:
         """The gate before boot-complete.target. A trial that fails has no tries left afterwards."""
         journal = self._memory.journal()
         trial = journal.version == self._version and not self._blessed()
-        wrong = self._judge(self._world.patience.gate, fleet_required=trial and journal.fleet_reached)
+        wrong = self._judge(
+            self._world.patience.gate,
+            fleet_required=trial and journal.fleet_reached,
+            keep=trial or journal.phase not in OPEN,
+        )
         if wrong and trial:
             self._give_up()
         return not wrong
@@ -209,9 +211,6 @@ class Updater:
             self._show(new)
         return new
 
-    def _past(self, moment: datetime) -> None:
-        self._change(time_floor=moment)
-
     def _show(self, journal: Journal) -> None:
         state = UpdateState(
             journal.phase, journal.version, journal.error or journal.pack_error, journal.changed
@@ -231,17 +230,27 @@ class Updater:
     def _firmware(self, want: Version | None) -> None:
         journal = self._memory.journal()
         present = self._entry(journal.version) is not None
-        step = firmware_step(want, self._boot(), journal, entry_present=present)
+        older = want if want and want < self._version and want != journal.rejected else None
+        back = False
         try:
-            self._take(step)
+            back = older is not None and self._may_go_back(older, journal)
+            self._take(firmware_step(want, self._boot(), journal, entry_present=present, downgrade=back))
         except Refused as error:
-            self._memory.say("error", f"{want}: {error}")
+            self._note(f"{want}: {error}", f"{journal.version}: {journal.error}")
+            end = not_ordered if older and not back else failed
             self._memory.keep(
-                failed(replace(self._memory.journal(), version=want), str(error), self._world.now())
+                end(replace(self._memory.journal(), version=want), str(error), self._world.now())
             )
         except UpdateError as error:
             self._note(str(error), journal.error)
             self._change(error=str(error))
+
+    def _may_go_back(self, want: Version, journal: Journal) -> bool:
+        """Whether the firmware role signed that this version may be exchanged for an older one. Raises UpdateError."""
+        if want == journal.version and journal.phase is UpdatePhase.STAGED:
+            return True
+        path = bundle.target_path(self._variant, want)
+        return orders.allows_downgrade(self._repository.trust().find(path).custom, self._version)
 
     def _take(self, step: FirmwareStep) -> None:
         match step:
@@ -260,25 +269,20 @@ class Updater:
 
     def _stage(self, step: Stage) -> None:
         journal = self._memory.journal()
-        error = journal.error if journal.version == step.version else ""
-        if journal.version != step.version:
-            self._change(fetched=0)
-        self._change(phase=UpdatePhase.DOWNLOADING, version=step.version, error=error)
-        repository = self._repository.trust()
-        before = repository.received
-        try:
-            path = repository.fetch(
-                bundle.target_path(self._variant, step.version),
-                urgent=packs.ordered(self._paths.want, self._want),
-                at_hand=self._world.disk.at_hand(),
-            )
-        finally:
-            self._change(fetched=self._memory.journal().fetched + repository.received - before)
-            for remark in repository.remarks:
-                self._memory.say("warning", remark)
+        known = journal if journal.version == step.version else Journal()
+        self._change(
+            phase=UpdatePhase.DOWNLOADING, version=step.version, error=known.error, fetched=known.fetched
+        )
+        path = self._repository.fetch(
+            bundle.target_path(self._variant, step.version),
+            urgent=packs.ordered(self._paths.want, self._want),
+            cost=lambda bytes_: self._change(fetched=self._memory.journal().fetched + bytes_),
+        )
         with translated(path.name), staging.Bundle(path) as opened:
             staging.check_suitable(opened.manifest, self._variant, step.version)
             staging.stage(opened, step.slot, self._world.disk)
+            if step.version < self._version:
+                staging.put_behind(self._slot, self._world.disk)
         agent = gate.read_agent(self._paths)
         reached = agent is not None and agent.connected
         self._change(phase=UpdatePhase.STAGED, error="", boot=None, fleet_reached=reached)
@@ -289,9 +293,7 @@ class Updater:
         path.unlink(missing_ok=True)
 
     def _withdraw(self, step: Withdraw) -> None:
-        for entry in self._world.disk.entries():
-            if entry.slot == step.slot:
-                self._world.disk.remove(entry)
+        staging.withdraw(step.slot, self._world.disk)
         self._memory.say("info", "the staged firmware is no longer wanted")
         self._change(phase=UpdatePhase.IDLE, version=None, error="", boot=None)
 
@@ -362,14 +364,16 @@ class Updater:
 
     # --- the rest -----------------------------------------------------------------------------------------------
 
-    def _judge(self, patience: float, *, fleet_required: bool) -> str:
+    def _judge(self, patience: float, *, fleet_required: bool, keep: bool = True) -> str:
+        """`keep` is false while what the last gate said is still to be told."""
         wrong = gate.wait(
             lambda: gate.look(self._paths, self._world.now()),
             self._world.sleep,
             fleet_required=fleet_required,
             patience=patience,
         )
-        self._memory.keep_verdict(Verdict(self._boot_id, self._version, wrong, self._world.now()))
+        if keep:
+            self._memory.keep_verdict(Verdict(self._boot_id, self._version, wrong, self._world.now()))
         self._memory.say("error" if wrong else "info", f"{self._version}: {wrong or 'healthy'}")
         return wrong
 
