@@ -13,7 +13,7 @@ from omamori.protocol.vocabulary import Side, WiringCode
 from tests.firmware.page.browsing import FIXED
 from tests.firmware.page.conftest import host
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(500)]
 
 WIDTHS = {360: 780, 1440: 900}
 SHOWN = {WiringCode.OK: "ok", WiringCode.HOSTS_BYPASS: "bypass", WiringCode.PPPOE_UPSTREAM: "upstream"}

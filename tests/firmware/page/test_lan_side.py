@@ -12,7 +12,7 @@ from lab.namespaces import address, guarded_line, wait_until
 from omamori.firmware.host.files import write_atomic
 from tests.firmware.page.conftest import served
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 TEMPLATES = Path(__file__).parents[3] / "omamori/image/templates/rootfs/usr/lib/omamori"
 V4, V6 = "192.168.77.2", "fd77::2"
 

@@ -75,10 +75,10 @@ def test_a_slow_visitor_is_ended_however_it_drips(page):
     with connect(page) as slow:
         began = time.monotonic()
         with contextlib.suppress(OSError):
-            while time.monotonic() - began < 60:
+            while time.monotonic() - began < 100:
                 slow.sendall(b"G")
                 time.sleep(0.5)
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 100
 
 
 def test_visitors_are_counted_each_for_itself():

