@@ -9,7 +9,7 @@ from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import ApplyWhen
 from omamori.protocol.window import NIGHTLY, RebootWindow
 
-MAX_APART = 100
+MAX_APART = 32
 """Pairs; beside a policy at every bound they fit one message."""
 
 
