@@ -51,6 +51,10 @@ class Site(models.Model):
 
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="sites")
     name = models.CharField(max_length=120)
+    business = models.CharField(max_length=40, default="", blank=True)
+    """What is done there, in one word of the operator's choice; sites of the same word are compared."""
+    staff = models.PositiveIntegerField(null=True)
+    """People who work there."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["customer", "name"], name="site_once")]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from omamori.fleet.accounts.actor import Actor, Level, must_operate
 from omamori.fleet.accounts.models import Audit, Customer, Membership, Operator, Reseller, Site, Token, User
 from omamori.fleet.accounts.queries import digest, operator_of
+from omamori.fleet.accounts.queries import site as visible_site
 from omamori.fleet.errors import Conflict, Invalid
 
 
@@ -57,6 +58,21 @@ def add_site(actor: Actor, *, reseller: str, customer: str, site: str) -> Site:
             site=place,
             details={"reseller": reseller, "customer": customer, "site": site},
         )
+    return place
+
+
+@transaction.atomic
+def describe_site(actor: Actor, key: int, *, business: str | None = None, staff: int | None = None) -> Site:
+    """What is done there and by how many; None leaves it. Raises NotFound, NotAllowed, Invalid."""
+    must_operate(actor)
+    place = visible_site(actor, key)
+    if business is not None:
+        place.business = _name(business, "business")[:40].lower() if business.strip() else ""
+    if staff is not None:
+        place.staff = staff
+    place.save(update_fields=["business", "staff"])
+    details = {"business": place.business, "staff": place.staff}
+    record(actor, "site.describe", place.pk, site=place, details=details)
     return place
 
 

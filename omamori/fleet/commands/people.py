@@ -46,6 +46,15 @@ def add_site(name: str, customer: str, reseller: str) -> None:
     print(operations.add_site(CLI, reseller=reseller, customer=customer, site=name).pk)
 
 
+@sites.command("describe")
+@click.argument("site", type=click.IntRange(0, 2**63 - 1))
+@click.option("--business", help="What is done there, in one word: sites of the same word are compared.")
+@click.option("--staff", type=click.IntRange(1, 1_000_000), help="How many people work there.")
+def describe_site(site: int, business: str | None, staff: int | None) -> None:
+    """Say of a site (by its number) what is compared with similar ones."""
+    operations.describe_site(CLI, site, business=business, staff=staff)
+
+
 @click.group()
 def users() -> None:
     """List and add people who sign in."""

@@ -1,7 +1,7 @@
 """Units that need the help desk though nobody called: to be asked for once a day. Reads only; each row names the next step.
 
 A unit is told once, for the first of the reasons below that holds; few hosts are a matter of a site and told of its first
-unit. Asking costs a few queries for the fleet and two for each site that declared hosts.
+unit. Asking costs a few queries for the fleet, two for each site that declared hosts and one for each whose business is known.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,11 @@ from typing import Final
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from omamori.fleet.accounts.actor import Actor
-from omamori.fleet.accounts.queries import within
+from omamori.fleet.accounts.queries import sites, within
 from omamori.fleet.detections.models import Detection
 from omamori.fleet.lan.coverage import State, report
 from omamori.fleet.lan.models import Declared, Finding
+from omamori.fleet.lan.similar import compare
 from omamori.fleet.units.models import Unit
 from omamori.fleet.units.queries import units
 from omamori.fleet.usage.models import Usage
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     WENT_SILENT = "went-silent"
     LOGS_NOTHING = "logs-nothing"
     FEW_HOSTS = "few-hosts"
+    FEWER_THAN_SIMILAR = "fewer-than-similar"
 
 
 STEPS: Final[dict[Reason, Text]] = {
@@ -58,6 +60,10 @@ STEPS: Final[dict[Reason, Text]] = {
     Reason.FEW_HOSTS: Text(
         "Go through the coverage report with the customer: which declared devices are off, on the router's side, or not theirs any more?",
         "保護の状況のページをお客様と一緒に確認します。電源が入っていない端末、ルーター側の端末、もう使っていない端末はどれかをうかがいます。",
+    ),
+    Reason.FEWER_THAN_SIMILAR: Text(
+        "Ask how many devices the company has, and whether some use another Wi-Fi, the router's own ports or a second line.",
+        "社内の機器の台数と、別のWi-Fi、ルーターのポート、別回線を使う機器がないかをうかがいます。",
     ),
 }
 
@@ -78,14 +84,18 @@ class Row:
     def step(self) -> Text:
         """What the help desk does next; what the wiring says goes first where it explains this."""
         known = CODES.get(WiringCode(self.wiring)) if self.wiring in set(WiringCode) else None
-        explained = known is not None and self.reason in {Reason.LOGS_NOTHING, Reason.FEW_HOSTS}
+        explained = known is not None and self.reason in {
+            Reason.LOGS_NOTHING,
+            Reason.FEW_HOSTS,
+            Reason.FEWER_THAN_SIMILAR,
+        }
         return known.desk if known is not None and explained else STEPS[self.reason]
 
 
 def attention(actor: Actor, *, now: datetime) -> list[Row]:
     """Every such unit the actor may see, by reason, the longest first."""
     told: dict[str, tuple[Reason, Unit, datetime | None, str]] = {}
-    for found in (_never_came, _went_silent, _logs_nothing, _few_hosts):
+    for found in (_never_came, _went_silent, _logs_nothing, _few_hosts, _fewer_than_similar):
         for reason, unit, since, evidence in found(actor, now):
             told.setdefault(unit.pk, (reason, unit, since, evidence))
     causes = _causes(actor)
@@ -151,6 +161,18 @@ def _few_hosts(actor: Actor, now: datetime) -> _Found:
         if wanted >= DECLARED_LEAST and covered * 2 < wanted:
             facts = f"{covered} of {wanted} declared hosts are covered, {states.count(State.WRONG_SIDE)} are on the wrong side"
             yield Reason.FEW_HOSTS, unit, None, facts
+
+
+def _fewer_than_similar(actor: Actor, now: datetime) -> _Found:
+    """Sites that cover less than a third of what the middle one of their business and size does."""
+    for site in sites(actor).exclude(business="").filter(staff__gt=0):
+        found = compare(site, now=now)
+        if found is None or found.covered * 3 >= found.middle:
+            continue
+        unit = units(actor).filter(site=site, activated__lt=now - SILENT).first()
+        if unit is not None:
+            facts = f"{found.covered} hosts are covered; the middle one of {found.others} similar sites covers {found.middle:g}"
+            yield Reason.FEWER_THAN_SIMILAR, unit, None, facts
 
 
 def _causes(actor: Actor) -> dict[str, str]:

@@ -21,6 +21,7 @@ REASONS: Final[dict[str, Text]] = {
     Reason.WENT_SILENT: gettext_lazy("came and went silent"),
     Reason.LOGS_NOTHING: gettext_lazy("online, but no traffic"),
     Reason.FEW_HOSTS: gettext_lazy("protects too few devices"),
+    Reason.FEWER_THAN_SIMILAR: gettext_lazy("fewer devices than similar sites"),
 }
 
 

@@ -8,11 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from omamori.fleet.accounts.actor import System
+from omamori.fleet.accounts.models import Site
+from omamori.fleet.accounts.operations import add_site, describe_site
 from omamori.fleet.commands import coverage as commands
+from omamori.fleet.errors import NotAllowed
 from omamori.fleet.ingest import operations
 from omamori.fleet.lan import customer
 from omamori.fleet.lan.attention import ARRIVES, STEPS, Reason, attention, plain
 from omamori.fleet.lan.declarations import Declaration
+from omamori.fleet.lan.models import CoverageDay
 from omamori.fleet.units.models import Unit
 from omamori.protocol import messages as m
 from omamori.protocol.codes import CODES
@@ -147,3 +151,57 @@ def test_the_command_lists_the_next_step(fleet):
     late = next(row for row in rows if row["unit"] == "om-late")
     assert (late["reason"], late["next_step"]) == ("never-came", STEPS[Reason.NEVER_CAME].en)
     assert "never-came" in CliRunner().invoke(commands.attention, []).stdout
+
+
+def similar(fleet, covered, *, business="dentist", staff=10):
+    """A site that covered so many yesterday."""
+    number = Site.objects.count()
+    names = {"reseller": "Reseller B", "customer": f"Customer {number}", "site": f"Site {number}"}
+    site = add_site(System(), **names)
+    describe_site(System(), site.pk, business=business, staff=staff)
+    counts = dict.fromkeys(("wrong_side", "never_seen", "gone", "private", "declared"), 0)
+    CoverageDay.objects.create(
+        site=site, day=(fleet.now - DAY).date(), taken=fleet.now, covered=covered, **counts
+    )
+    return site
+
+
+@pytest.mark.parametrize(
+    ("others", "business", "staff", "listed"),
+    [
+        ((12, 9, 10, 11, 30), "dentist", 10, True),
+        ((12, 9, 10, 11), "dentist", 10, False),
+        ((5, 6, 6, 5, 30), "dentist", 10, False),
+        ((12, 9, 10, 11, 30), "Baker", 10, False),
+        ((12, 9, 10, 11, 30), "Dentist", 19, True),
+        ((12, 9, 10, 11, 30), "dentist", 21, False),
+    ],
+)
+def test_a_site_that_covers_far_fewer_than_its_like_is_told(fleet, others, business, staff, listed):
+    for covered in others:
+        similar(fleet, covered)
+    few = similar(fleet, 3, business=business, staff=staff)
+    Unit.objects.filter(pk="om-well").update(site=few)
+    assert told(fleet) == ({"om-well": "fewer-than-similar"} if listed else {})
+    if listed:
+        (row,) = attention(System(), now=fleet.now)
+        assert row.evidence == "3 hosts are covered; the middle one of 5 similar sites covers 11"
+        assert told(fleet, fleet.member("customer")) == {}, "another customer is told nothing"
+
+
+def test_old_counts_and_sites_nobody_described_are_not_compared(fleet):
+    for covered in (12, 9, 10, 11, 30):
+        similar(fleet, covered)
+    few = similar(fleet, 3)
+    Unit.objects.filter(pk="om-well").update(site=few)
+    assert told(fleet) == {"om-well": "fewer-than-similar"}
+    describe_site(System(), few.pk, business="")
+    assert told(fleet) == {}
+    describe_site(System(), few.pk, business="dentist")
+    CoverageDay.objects.filter(site=few).update(day=(fleet.now - 9 * DAY).date())
+    assert told(fleet) == {}
+
+
+def test_only_the_operator_describes_a_site(fleet):
+    with pytest.raises(NotAllowed):
+        describe_site(fleet.member("customer"), fleet.sites[0].pk, business="x")

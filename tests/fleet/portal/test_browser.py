@@ -1,12 +1,16 @@
 """The portal in a real browser, at the width of a phone and of a desk, in both languages, without scripts."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from omamori.fleet.lan.models import Host
+from omamori.fleet.units.models import Unit
 from tests.fleet.portal.conftest import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -19,6 +23,7 @@ PAGES = {
     "hosts": "/units/om-0001/hosts/",
     "host": "/hosts/1/",
     "coverage": "/sites/1/coverage/",
+    "notices": "/sites/1/notices/",
     "wiring": "/units/om-0002/wiring/",
     "wiring-ok": "/units/om-0001/wiring/",
     "wiring-empty": "/units/om-0003/wiring/",
@@ -114,6 +119,23 @@ def test_every_page_fits(signed_in, server, language, width, request):
         for details in signed_in.find_elements(By.TAG_NAME, "details"):
             signed_in.execute_script("arguments[0].open = true", details)
         check_width(signed_in, f"{name} at {width}, opened")
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_the_help_desks_pages_fit(browser, server, company, language, width, request):
+    """One in need of each kind, and the host that an operator may part."""
+    company.unit("om-0999", activated=False)
+    Unit.objects.filter(pk="om-0999").update(registered=timezone.now() - timedelta(days=30))
+    browser.get(f"{server}/")
+    browser.find_element(By.NAME, "username").send_keys("operator")
+    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
+    submit(browser, "form.panel button")
+    widen(browser, width)
+    parted = Host.objects.exclude(device="").get()
+    for name, path in {"attention": "/attention/", "host-operator": f"/hosts/{parted.pk}/"}.items():
+        browser.get(server + path)
+        check_width(browser, f"{name} at {width}")
+        shoot(browser, request, f"{name}-{language}-{width}")
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
