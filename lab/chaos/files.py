@@ -72,7 +72,7 @@ def targets() -> list[Target]:
 
 def _scan() -> Callable[[bytes], object]:
     antivirus = Antivirus([literal("a", "A", b"the end of it")])
-    limits = Limits(unpacked=8 << 20, held=1 << 20, labour=64 << 10)
+    limits = Limits(unpacked=2 << 20, held=1 << 20, labour=16 << 10)
 
     def take(data: bytes) -> None:
         pool, size = Pool(4 << 20), max(1 + len(data) % 1460, len(data) // 500)
