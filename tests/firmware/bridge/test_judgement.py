@@ -4,13 +4,16 @@ import itertools
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.namespaces import wait_until
-from omamori.firmware.bridge.gaps import Gaps, Offer
+from omamori.firmware.bridge.crashes import Crashes
+from omamori.firmware.bridge.gaps import Gap, Gaps, Offer
 from omamori.firmware.bridge.last_packet import Exempt, LastPacket
+from omamori.firmware.bridge.overload import Overload
 from omamori.firmware.bridge.stillness import Stillness
 from omamori.firmware.host.firewall import FirewallError, Iptables, Nft
 from omamori.firmware.host.rules import Plan
@@ -182,3 +185,38 @@ def test_room_is_what_is_needed_beyond_the_beginning():
     """In a process of its own: one that freed memory before does not grow when it takes some again."""
     done = subprocess.run([sys.executable, "-c", _GROWING], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[(False, False), (True, False), (True, True)]"
+
+
+# --- overload and crashes
+
+
+def test_an_overload_is_one_gap_from_its_first_packet_to_its_last():
+    overload = Overload()
+    assert overload.look({}, 100.0) == []
+    assert overload.look({"datagrams": 10}, 101.0) == []
+    assert not overload.due(101.1)
+    assert overload.look({"datagrams": 50, "TCP": 1}, 102.5) == []
+    assert overload.look({"datagrams": 50, "TCP": 1}, 104.0) == []
+    found = {gap.whose: gap for gap in overload.look({"datagrams": 50, "TCP": 1}, 105.0)}
+    assert {name: gap.packets for name, gap in found.items()} == {
+        "overloaded: datagrams": 50,
+        "overloaded: TCP": 1,
+    }
+    assert found["overloaded: datagrams"].seconds == 1.5
+    assert overload.look({"datagrams": 50, "TCP": 1}, 200.0) == []
+
+
+def test_packets_that_workers_counted_are_not_counted_twice():
+    gaps = Gaps(lambda: 0)
+    gaps.add(Gap("overloaded: TCP", datetime.now(UTC), datetime.now(UTC), 2.0, 30))
+    assert (gaps.count, gaps.packets, gaps.counted, gaps.seconds) == (1, 30, 30, 2.0)
+
+
+def test_a_worker_that_keeps_crashing_waits_longer_each_time_and_is_too_much_at_the_third():
+    crashes = Crashes(within=60.0)
+    assert [crashes.ended(0, now, crashed=True) for now in (1.0, 2.0, 3.0)] == [False, False, True]
+    assert not crashes.may_begin(0, 3.3)
+    assert crashes.may_begin(0, 3.5)
+    assert crashes.may_begin(1, 3.3)
+    assert not crashes.ended(0, 100.0, crashed=True)
+    assert [crashes.ended(1, now, crashed=False) for now in (1.0, 2.0, 3.0)] == [False] * 3
