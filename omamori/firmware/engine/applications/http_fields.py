@@ -30,7 +30,7 @@ class Fields:
         """`raw` is the field lines and the empty line after them."""
         self.raw, self.pairs, self.regular = raw, pairs, regular
         self.made: Kept | None = None
-        """The buffers that rules see of them, where these lines are expected again."""
+        """The buffers that rules see of them, where these lines came again."""
         self.values: dict[bytes, bytes] = {}
         """By name in lower case."""
         for name, value in pairs:
@@ -44,7 +44,10 @@ NONE: Final = Fields(b"", [])
 
 
 class FieldMemory:
-    """Field lines that came before. Bounded; no line with credentials is kept."""
+    """Field lines that came before. Bounded; no line with credentials is kept.
+
+    With a cookie of its own in each request no lines come again, so only the second time more is made of them than is needed.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, Fields] = {}
@@ -53,12 +56,13 @@ class FieldMemory:
         """The same object for the same lines, as long as they are remembered."""
         known = self._known.get(raw)
         if known is not None:
+            if known.made is None:
+                known.made = Kept()
             return known
         fields = read(raw)
         if fields.regular and len(raw) <= _LONGEST and b"authorization" not in fields.values:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            fields.made = Kept()
             self._known[raw] = fields
         return fields
 
