@@ -10,7 +10,7 @@ FILE = Path(__file__).parent / "budgets.toml"
 
 
 def check(variant: str, figures: Mapping[str, float], file: Path = FILE) -> dict[str, float]:
-    """The variant's budgets. Raises BudgetExceeded naming each figure that is over."""
+    """The variant's budgets, or with `unit` those of the booted unit. Raises BudgetExceeded naming each figure that is over."""
     allowed: dict[str, float] = tomllib.loads(file.read_text()).get(variant, {})
     over = [
         f"{name} {figures[name]:g} > {limit:g}"

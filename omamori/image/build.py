@@ -31,6 +31,7 @@ from omamori.image.sbom import contents_stage
 from omamori.image.seal import initrd_stage, root_stage, slots_stage
 from omamori.image.stages import Cache, hash_of, hash_of_tree
 from omamori.image.state import State
+from omamori.protocol.bundle import ROOT, UKI_A, VERITY
 
 LOCK_FILE = "packages.lock"
 INPUTS = "inputs"
@@ -142,6 +143,9 @@ def _report(release: Release, *, base: Path, root: Path, slots: Path, bundle: Pa
     mib = 2**20
     figures = {
         "squashfs_mib": round((root / "root.squashfs").stat().st_size / mib, 1),
+        "slot_mib": round(
+            sum(path.stat().st_size for path in (root / ROOT, root / VERITY, slots / UKI_A)) / mib, 1
+        ),
         "uki_mib": round((slots / "slot-a.efi").stat().st_size / mib, 1),
         "bundle_mib": round((bundle / name_of(release)).stat().st_size / mib, 1),
         "packages": len(packages),
