@@ -54,13 +54,14 @@ class Lines(Sequence[str]):
     """What `dump_lines` wrote, in place. Raises Altered for anything else, some of it only when it is read."""
 
     def __init__(self, raw: Data) -> None:
+        self._count = 0
         try:
             self._count, blocks = _HEAD.unpack_from(raw)
             end = _HEAD.size + blocks * _ENTRY.size
             table = list(_ENTRY.iter_unpack(raw[_HEAD.size : end]))
         except struct.error as error:
             raise Altered(f"the rules' text has no table: {error}") from error
-        self._firsts = [first for first, _, _ in table]
+        self._firsts: list[int] = [first for first, _, _ in table]
         self._places = [(end + at, size) for _, at, size in table]
         self._raw = raw
         self._latest: tuple[int, list[bytes]] = (-1, [])
