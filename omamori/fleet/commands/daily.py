@@ -72,7 +72,13 @@ def list_recipients(site: int | None, *, as_json: bool) -> None:
 @notices.command("add")
 @click.argument("address")
 @click.option("--site", type=click.IntRange(0, 2**63 - 1), required=True, help="The site's number.")
-@click.option("--language", type=click.Choice(operations.LANGUAGES), default="ja", show_default=True)
+@click.option(
+    "--language",
+    type=click.Choice(operations.LANGUAGES),
+    default="ja",
+    show_default=True,
+    help="Of the letters.",
+)
 def add(address: str, site: int, language: str) -> None:
     """Send the messages of a site to this mail address."""
     operations.add(CLI, site, address, language=language)

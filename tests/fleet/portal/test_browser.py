@@ -134,6 +134,7 @@ def test_the_help_desks_pages_fit(browser, server, company, language, width, req
     parted = Host.objects.exclude(device="").get()
     for name, path in {"attention": "/attention/", "host-operator": f"/hosts/{parted.pk}/"}.items():
         browser.get(server + path)
+        assert browser.find_elements(By.CSS_SELECTOR, "main .title h1"), name
         check_width(browser, f"{name} at {width}")
         shoot(browser, request, f"{name}-{language}-{width}")
 
