@@ -28,7 +28,6 @@ class Holder:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        (place / "store").mkdir(parents=True)
         configuration = place / "softhsm2.conf"
         configuration.write_text(f"directories.tokendir = {place}/store\nobjectstore.backend = file\n")
         self.pin = place / "pin"
@@ -39,10 +38,6 @@ class Holder:
             "PYKCS11LIB": str(MODULE),
             "OMAMORI_TOKEN_PIN_FILE": str(self.pin),
         }
-        self.run(
-            "softhsm2-util", "--init-token", "--free", "--label", LABEL, "--so-pin", "9999", "--pin", PIN
-        )
-        self.python(MAKE_KEY, str(MODULE), LABEL, PIN)
 
     def run(self, *words: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess:
         done = subprocess.run(
@@ -57,8 +52,14 @@ class Holder:
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
-    def python(self, code: str, *words: str) -> None:
-        self.run(sys.executable, "-c", code, *words)
+    def make(self) -> None:
+        """The token, a key on it, and the file that names it."""
+        (self.place / "store").mkdir()
+        self.run(
+            "softhsm2-util", "--init-token", "--free", "--label", LABEL, "--so-pin", "9999", "--pin", PIN
+        )
+        self.run(sys.executable, "-c", MAKE_KEY, str(MODULE), LABEL, PIN)
+        self.sign("token", "--label", LABEL, "--to", self.place / "root.token")
 
     def sign(self, *words: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess:
         place = self.place / "tuf"
@@ -82,11 +83,19 @@ with token.open(rw=True, user_pin=sys.argv[3]) as session:
 """
 
 
-@pytest.fixture
-def holder(tmp_path) -> Holder:
-    made = Holder(tmp_path)
-    made.sign("token", "--label", LABEL, "--to", tmp_path / "root.token")
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Holder:
+    made = Holder(tmp_path_factory.mktemp("holder"))
+    made.make()
     return made
+
+
+@pytest.fixture
+def holder(first, tmp_path) -> Holder:
+    """Each test has a copy of the token."""
+    shutil.copytree(first.place / "store", tmp_path / "store")
+    shutil.copy(first.place / "root.token", tmp_path)
+    return Holder(tmp_path)
 
 
 def test_a_root_key_on_a_token_signs_at_the_ceremony_and_never_leaves_it(holder, tmp_path):

@@ -34,11 +34,6 @@ def test_too_few_rules_that_load(bench):
     assert bench.build()["outcome"] == "signed"
 
 
-def test_too_large(bench):
-    bench.describe(gates="largest-mib = 0.001")
-    assert "bytes; 1,048 are allowed (largest-mib)" in bench.refused()
-
-
 def test_a_false_match_on_clean_traffic(bench, page):
     bench.rules(RULES + CLEAN)
     bench.describe(gates=f'everyday = false\nclean = ["{page.name}"]')
@@ -74,24 +69,20 @@ def test_what_must_be_found_and_is_not(bench, page):
     assert bench.build()["counts"]["captures"] == 1
 
 
-def test_a_pack_that_lost_most_of_its_rules(bench):
-    bench.describe(bench.feed("rules", "rules", "/rules.tar.gz", shrink=0.1))
-    bench.build()
-    bench.rules(RULES.splitlines(keepends=True)[1])
-    assert "rules: 4 became 1; 0.5 of it must stay (shrink)" in bench.refused()
-
-
-def test_every_reason_is_told(bench):
-    bench.rules(RULES + b"garbage\n")
-    bench.describe(gates="load-share = 1\nlargest-mib = 0.001")
-    refusal = bench.refused()
-    assert refusal.count("\n- ") == 2
-
-
-def facts(**changes):
+def facts(size=1, compared=None, share=1.0, **changes):
     judged = {"clean": [], "must": [], "slowdown": None, "against": "1.0.0"} | changes
-    built = {"loading": {"rules": {"share": 1.0, "rules": 1, "loaded": 1, "reasons": {}}}, "size": 1}
-    return gates.Facts(built, judged, None)
+    rules = {"share": share, "rules": 4, "loaded": 4, "reasons": {}}
+    return gates.Facts({"loading": {"rules": rules}, "size": size}, judged, compared)
+
+
+def test_a_pack_that_is_too_large_or_lost_most_of_its_rules_is_told_both():
+    """By facts, as the engine would tell them."""
+    lost = {"sizes": {"rules": [4, 1], "domains wg": [10, 5], "urls wg": [0, 3]}}
+    assert gates.reasons(facts(size=2 << 20, compared=lost), description.Gates(largest=1 << 20)) == (
+        "2,097,152 bytes; 1,048,576 are allowed (largest-mib)",
+        "rules: 4 became 1; 0.5 of it must stay (shrink)",
+    )
+    assert gates.reasons(facts(), description.Gates()) == ()
 
 
 @pytest.mark.parametrize(("slowdown", "refused"), [(None, False), (1.0, False), (1.5, False), (1.51, True)])
