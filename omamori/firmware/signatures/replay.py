@@ -58,6 +58,8 @@ class Options:
     prevent: bool = False
     """Drop rules drop (alert rules tell only); otherwise everything is told only."""
     settings: Settings = field(default_factory=Settings)
+    actions: bool = True
+    """Tell alert rules from drop rules; without, no rule is read that nothing asks for."""
 
 
 def replay(
@@ -100,7 +102,7 @@ def replay_frames(
 def _settings(signatures: Signatures, options: Options) -> Settings:
     told_only: frozenset[int] = frozenset()
     rules = signatures.rules
-    if isinstance(rules, RuleSet | Tuned):
+    if options.actions and isinstance(rules, RuleSet | Tuned):
         told_only = rules.sids(RuleAction.ALERT)
     mode = Mode.PREVENT if options.prevent else Mode.OBSERVE
     return replace(
