@@ -154,7 +154,7 @@ def _costs(signatures: Signatures) -> Mapping[str, float]:
 
 def _child(tree: Path, rules: list[Path] | None) -> Mapping[str, float]:
     """The same over the engine of a checkout."""
-    command = (sys.executable, __file__, "--alone", *(("--rules", *rules) if rules else ()))
+    command = [sys.executable, __file__, "--alone", *(["--rules", *map(str, rules)] if rules else [])]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     costs: Mapping[str, float] = json.loads(done.stdout)

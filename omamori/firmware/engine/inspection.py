@@ -7,6 +7,7 @@ the rule evaluator asks for them by those names and never knows where they came 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TypeAlias
 
 from omamori.firmware.engine.packet import Packet
 
@@ -54,6 +55,9 @@ class FlowFacts:
     """What the rule evaluator remembers of this flow (which rule fired for what); nobody else looks inside."""
 
 
+KeptRules: TypeAlias = dict[tuple[tuple[bytes, ...], ...], tuple[frozenset[int], frozenset[int]]]
+
+
 class Kept(dict[str, Sequence[bytes]]):
     """Buffers that other messages have unchanged as this very object: what rules found in them is kept with them."""
 
@@ -70,7 +74,7 @@ class Kept(dict[str, Sequence[bytes]]):
         """All buffers that these would be among, if they were there."""
         self.needs = needs
         """What was asked for."""
-        self.rule_memory: tuple[object, dict[tuple[tuple[bytes, ...], ...], frozenset[int]]] = (None, {})
+        self.rule_memory: tuple[object, KeptRules] = (None, {})
         """Of the rule evaluator alone: whose it is, and what it found."""
 
 

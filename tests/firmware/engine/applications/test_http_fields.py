@@ -43,9 +43,7 @@ _COLONS = (b": ",) * 8 + (b":", b" : ", b":\t", b":  ", b"")
 _LINES = st.tuples(
     st.sampled_from(_NAMES), st.sampled_from(_COLONS), st.sampled_from(_VALUES), st.sampled_from(_ENDS)
 ).map(b"".join)
-_NEEDS = frozenset(
-    (*http_buffers._REQUEST, *http_buffers._REQUEST_FIELDS, "http.request_header", "events")
-)
+_NEEDS = frozenset((*http_buffers._REQUEST, *http_buffers._REQUEST_FIELDS, "http.request_header", "events"))
 
 
 def lenient(raw):
