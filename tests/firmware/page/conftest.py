@@ -30,11 +30,6 @@ EVIDENCE = {
 }
 
 
-def pytest_addoption(parser):
-    with contextlib.suppress(ValueError):  # the portal's tests have the same one
-        parser.addoption("--screenshots", action="store_true", help="write docs/guides/screenshots/*.png")
-
-
 class Unit:
     """The files that a unit's other processes write."""
 

@@ -86,7 +86,7 @@ def check_width(browser, what):
 
 
 def shoot(browser, request, name):
-    if request.config.getoption("--screenshots", default=False):
+    if request.config.getoption("--screenshots"):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         browser.execute_script("scrollTo(0, 0)")
         browser.save_screenshot(str(SCREENSHOTS / f"page-{name}.png"))

@@ -12,10 +12,6 @@ PASSWORD = "correct horse battery"
 PHISHING = "login.bank-example.test"
 
 
-def pytest_addoption(parser):
-    parser.addoption("--screenshots", action="store_true", help="write docs/guides/screenshots/*.png")
-
-
 @pytest.fixture(autouse=True)
 def _fresh_limits():
     """Signing in is limited by the minute; every test begins a new one."""

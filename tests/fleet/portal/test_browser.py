@@ -102,7 +102,7 @@ def check_width(browser, what):
 
 
 def shoot(browser, request, name):
-    if request.config.getoption("--screenshots", default=False):
+    if request.config.getoption("--screenshots"):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         browser.save_screenshot(str(SCREENSHOTS / f"portal-{name}.png"))
 
