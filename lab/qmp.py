@@ -3,6 +3,7 @@
 Protocol: docs/interop/qmp-spec of QEMU. One JSON object a line; asynchronous events are skipped.
 """
 
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -18,12 +19,15 @@ class Qmp:
     """A connected control session."""
 
     def __init__(self, path: Path, *, timeout: float = 20) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
-        self._socket.connect(str(path))
-        self._lines = self._socket.makefile("rb")
-        self._lines.readline()
-        self.execute("qmp_capabilities")
+        """Raises OSError, or QmpError where QEMU ends meanwhile; nothing is left open then."""
+        with contextlib.ExitStack() as opened:
+            self._socket = opened.enter_context(socket.socket(socket.AF_UNIX))
+            self._socket.settimeout(timeout)
+            self._socket.connect(str(path))
+            self._lines = opened.enter_context(self._socket.makefile("rb"))
+            self._lines.readline()
+            self.execute("qmp_capabilities")
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -31,8 +35,7 @@ class Qmp:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
-        self._socket.close()
+        self._opened.close()
 
     def execute(self, command: str, **arguments: object) -> Any:  # noqa: ANN401 - the answer's shape depends on the command
         """Raises QmpError."""
