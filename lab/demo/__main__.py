@@ -64,9 +64,10 @@ def _play(report: Report, stack: contextlib.ExitStack, *, keep: Path | None) -> 
     place = stack.enter_context(office(f"om{uuid.uuid4().hex[:4]}", scratch))
     cloud = Cloud(place, scratch / "state", made.repository)
     stack.callback(cloud.stop)
-    claim = cloud.start(FLEET)
+    claim = cloud.found(FLEET)
     unit = Unit(made.images[artifacts.FIRST].directory, place, scratch / "unit", claim, state)
     stack.enter_context(unit.guest)
+    cloud.start()
     demo = Demo(report, made, place, unit, cloud, stack)
     for number, (title, step) in enumerate(demo.steps(), 1):
         if report.play(number, title, step):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.demo.report import StepFailed
+from omamori.image.layers import PROJECT, firmware_sources
+from omamori.image.stages import Cache, Stage, hash_of_tree
 
 FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"
 FACTORY_PACK, NEW_PACK = "1.0.0", "1.0.1"
@@ -81,13 +83,30 @@ def make(state: Path, show: Callable[[str], None]) -> Artifacts:
     return Artifacts(state, published, images, packs)
 
 
+class _Unseen:
+    """Packs take a second or two: nothing to tell of their progress."""
+
+    def started(self, name: str) -> None: ...
+
+    def ended(self, name: str, seconds: float, *, reused: bool) -> None: ...
+
+
 def _pack(state: Path, version: str) -> Path:
-    place = state / "packs"
-    place.mkdir(parents=True, exist_ok=True)
+    """A pack says when it was made: made again, it would be another one, and so would each image it is in."""
+    name = f"{version}.pack"
+    inputs = {
+        "version": version,
+        "lists": hash_of_tree(_SIGNATURES, _SIGNATURES.iterdir()),
+        "code": hash_of_tree(PROJECT, firmware_sources()),
+    }
+    stage = Stage("demo-pack", inputs, lambda place: _build_pack(state, version, place / name))
+    return Cache(state / "cache", _Unseen()).get(stage) / name
+
+
+def _build_pack(state: Path, version: str, out: Path) -> None:
     phishing = (_SIGNATURES / "phishing.txt").read_text("utf-8")
-    listed = place / f"phishing-{version}.txt"
+    listed = out.with_name("phishing.txt")
     listed.write_text(phishing + (f"{NEWLY_LISTED}\n" if version == NEW_PACK else ""), "utf-8")
-    out = place / f"{version}.pack"
     omamori(
         "engine", "pack", "build", "--version", version, "--rules", _SIGNATURES / "demo.rules",
         "--domains", f"phishing={listed}",
@@ -95,7 +114,6 @@ def _pack(state: Path, version: str) -> Path:
         "--domains", f"filehosting={_SIGNATURES / 'filehosting.txt'}",
         "-o", out, state=state,
     )  # fmt: skip
-    return out
 
 
 def _image(state: Path, pack: Path, version: str, show: Callable[[str], None], *flags: str) -> Image:

@@ -52,20 +52,22 @@ class Cloud:
 
     # --- running it
 
-    def start(self, address: str) -> str:
-        """Make a fleet, run it, register one unit; returns the claim its factory writes into it (JSON)."""
+    def found(self, address: str) -> str:
+        """Make a fleet and register one unit; returns the claim its factory writes into it (JSON)."""
         self._environment["OMAMORI_FLEET_UNITS_BIND"] = f"{address}:8443"
         self._environment["OMAMORI_FLEET_MQTT_BIND"] = f"{address}:8883"
         self.order("init", "--user", self.user, "--password", self.password)
-        self._token = self.order("tokens", "add", self.user, "--name", "demo").strip()
-        for part in PARTS:
-            self._start(part)
+        return self.order("units", "register", UNIT)
+
+    def start(self) -> None:
+        """Run it."""
+        self.start_link()
         log = self._log.open("ab")
         self._portal = subprocess.Popen(
             [OMAMORI, "fleet", "serve-portal"], env=self._environment, stdout=log, stderr=log
         )
         log.close()
-        return self.order("units", "register", UNIT)
+        self._token = self.order("tokens", "add", self.user, "--name", "demo").strip()
 
     def wait_for_portal(self) -> None:
         """Until a browser would see it; the unit boots meanwhile."""

@@ -91,8 +91,6 @@ def assemble(
     while number < len(listed):
         run = _run(listed, number, at_hand)
         for chunk, piece in zip(run, _pieces(run, offset, at_hand, fetch), strict=True):
-            if chunks.name_of(piece) != chunk.name:
-                raise BadHash("a piece is not what the list of pieces says")
             part.write(piece)
             at_hand.add(chunk.name, part, offset)
             offset += chunk.length
@@ -104,7 +102,7 @@ def assemble(
 
 
 def _pieces(run: Sequence[Chunk], offset: int, at_hand: AtHand, fetch: Fetch) -> Iterator[bytes]:
-    """The bytes of each piece of a run that begins at `offset`."""
+    """The bytes of each piece of a run that begins at `offset`, as the list names them. Raises BadHash, and what `fetch` raises."""
     piece = at_hand.piece(run[0])
     if piece is not None:
         return iter((piece,))
@@ -141,7 +139,7 @@ def _run(listed: Sequence[Chunk], number: int, at_hand: AtHand) -> list[Chunk]:
 
 
 def _split(wanted: Sequence[Chunk], received: Iterator[bytes]) -> Iterator[bytes]:
-    """What was received, cut where the pieces end. Raises BadHash where it is too short; more is never read."""
+    """What was received, cut where the pieces end. Raises BadHash where it is too short or other bytes; more is never read."""
     rest = b""
     for chunk in wanted:
         while len(rest) < chunk.length:
@@ -149,8 +147,10 @@ def _split(wanted: Sequence[Chunk], received: Iterator[bytes]) -> Iterator[bytes
             if block is None:
                 raise BadHash("the server sent less than was asked for")
             rest += block
-        yield rest[: chunk.length]
-        rest = rest[chunk.length :]
+        piece, rest = rest[: chunk.length], rest[chunk.length :]
+        if chunks.name_of(piece) != chunk.name:
+            raise BadHash("a piece is not what the list of pieces says")
+        yield piece
 
 
 def _limited(file: IO[bytes]) -> Callable[[int], bytes]:

@@ -21,6 +21,7 @@ from omamori.protocol.version import Version
 
 IMAGE_ID = "omamori"
 MANIFEST_CAP = 64 * 1024
+_HEAD = 64 * 1024
 
 
 class Bundle:
@@ -123,9 +124,16 @@ def withdraw(slot: str, disk: Disk) -> None:
 
 def _write(opened: Bundle, name: str, label: str, disk: Disk) -> None:
     file = opened.manifest.file(name)
-    if disk.digest(label, file.size) == file.sha256:
+    if _begins_alike(opened, name, label, disk) and disk.digest(label, file.size) == file.sha256:
         return
     with opened.open(name) as source:
         disk.write(label, source, file.size)
     if disk.digest(label, file.size) != file.sha256:
         raise SlotProblem(f"partition {label} does not keep what is written to it")
+
+
+def _begins_alike(opened: Bundle, name: str, label: str, disk: Disk) -> bool:
+    """A cheap look first: another root has another superblock."""
+    with opened.open(name) as source:
+        head = source.read(_HEAD)
+    return disk.digest(label, len(head)) == hashlib.sha256(head).hexdigest()
