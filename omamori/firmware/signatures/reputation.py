@@ -1,11 +1,14 @@
 """Reputation lists: lines `network,score` of one category, or Suricata's pair of files with numbered categories."""
 
+import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
 from omamori.firmware.engine.ips.reputation import Entry
 
 MOST = 127
+_NUMBER = re.compile(r"[0-9]{1,9}")
+"""Of a category. `str.isdigit` would take superscripts and more digits than `int` reads."""
 _DEFAULT = 100
 """Of a line without a score."""
 
@@ -23,7 +26,7 @@ def read_categories(text: str) -> dict[int, str]:
     """Suricata's categories file: `1,BadHosts,Known bad hosts`. Raises ReputationError."""
     found = {}
     for number, words in _lines(text):
-        if len(words) < 2 or not words[0].isdigit():
+        if len(words) < 2 or not _NUMBER.fullmatch(words[0]):
             raise ReputationError(f"line {number}: a category needs a number and a name")
         found[int(words[0])] = words[1]
     return found
@@ -34,7 +37,7 @@ def read_numbered(texts: Iterable[str], categories: dict[int, str]) -> dict[str,
     found: dict[str, list[Entry]] = {name: [] for name in categories.values()}
     for text in texts:
         for number, words in _lines(text):
-            if len(words) != 3 or not words[1].isdigit() or int(words[1]) not in categories:
+            if len(words) != 3 or not _NUMBER.fullmatch(words[1]) or int(words[1]) not in categories:
                 raise ReputationError(
                     f"line {number}: an entry needs an address, a known category and a score"
                 )

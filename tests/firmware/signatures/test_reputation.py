@@ -112,3 +112,11 @@ def test_any_text_is_a_list_or_refused(text):
         Reputation({"x": read_scores(text)})
     except ReputationError as error:
         assert str(error).startswith("line ")  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5_000, "x", ""])
+def test_a_category_needs_a_number(number):
+    with pytest.raises(ReputationError, match="line 1"):
+        read_categories(f"{number},Bad")
+    with pytest.raises(ReputationError, match="line 1"):
+        read_numbered([f"1.2.3.4,{number},90"], {1: "Bad"})
