@@ -4,8 +4,9 @@ import json
 import time
 from pathlib import Path
 
+from lab.accelerator import accelerator
 from lab.demo.office import Office
-from lab.guest import Guest, GuestError, Machine, Plug, accelerator
+from lab.guest import Guest, GuestError, Machine, Plug
 from omamori.image.build import Image
 from omamori.image.state import State
 

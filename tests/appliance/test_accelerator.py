@@ -1,8 +1,13 @@
 """The image boots with and without KVM; which of the two a machine gets is found out, never assumed."""
 
 import time
+from dataclasses import replace
 
-from lab.guest import Boot, Guest, Machine, accelerator
+import pytest
+
+from lab.accelerator import accelerator
+from lab.guest import MAX_FALLS, Boot, Guest, GuestError, Machine
+from lab.qemu import Qemu
 from omamori.image.state import State
 
 
@@ -15,3 +20,30 @@ def test_the_probed_accelerator_boots_and_the_answer_is_remembered(image, tmp_pa
     with Guest(image, tmp_path / "guest", Machine(boot=Boot.DIRECT, accelerator=chosen)) as guest:
         guest.wait_for_ssh(seconds=180)
         assert "7.0.0" in guest.ssh("cat /usr/lib/os-release")
+
+
+def falling(folder, *, times):
+    """A QEMU that aborts, as by an assertion of its own, the first `times` that it is started."""
+    program = folder / "qemu"
+    program.write_text(
+        f'#!/bin/sh\necho >> {folder}/starts\n[ $(wc -l < {folder}/starts) -gt {times} ] || kill -ABRT $$\nexec "$@"\n'
+    )
+    program.chmod(0o755)
+    qemu = Qemu.find(State.of())
+    return replace(qemu, system=(str(program), *qemu.system))
+
+
+def test_an_emulator_that_aborts_before_the_guest_spoke_is_started_again(image, tmp_path):
+    machine = Machine(boot=Boot.DIRECT)
+    with Guest(image, tmp_path / "guest", machine, qemu=falling(tmp_path, times=1)) as guest:
+        guest.wait(
+            lambda: guest.console.exists() and guest.console.stat().st_size, seconds=180, what="a word"
+        )
+    assert len((tmp_path / "starts").read_text()) == 2
+
+
+def test_an_emulator_that_always_aborts_is_an_error(image, tmp_path):
+    guest = Guest(image, tmp_path / "guest", Machine(boot=Boot.DIRECT), qemu=falling(tmp_path, times=99))
+    with pytest.raises(GuestError, match=r"QEMU ended \(-6\)"), guest:
+        guest.wait_for_ssh()
+    assert len((tmp_path / "starts").read_text()) == MAX_FALLS + 1
