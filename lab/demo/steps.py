@@ -9,7 +9,7 @@ from email.policy import SMTP
 from zoneinfo import ZoneInfo
 
 from lab.demo.artifacts import BROKEN, FIRST, NEW_PACK, NEWLY_LISTED, NEXT, Artifacts
-from lab.demo.cloud import UNIT, Cloud
+from lab.demo.cloud import Cloud
 from lab.demo.office import ATTACKER, INFECTED_MAIL, ORDINARY_MAIL, WEB, Fetched, Office, Pinger, join
 from lab.demo.report import Report, StepFailed
 from lab.demo.unit import Unit
@@ -70,10 +70,10 @@ class Demo:
         self.cloud.not_yet_activated()
         self.unit.press_button()
         took = wait_for("the unit to come online", self.cloud.is_online, seconds=90)
+        self._order_firmware(NEXT)
         self.unit.wait_for_processes()
         join(self.office, self._stack)
         self.inspecting()
-        self._order_firmware(NEXT)
         size = self.artifacts.images[FIRST].bundle.stat().st_size / 1e6
         return f"bundle {size:.0f} MB signed; SSH {booted:.0f} s after power-on; online {took:.0f} s after the button; firmware {self.cloud.unit()['firmware']}"
 
@@ -293,7 +293,7 @@ class Demo:
         """Made harder: in that minute the unit also tries a firmware that panics, and comes back from it alone."""
         wait_for(f"{BROKEN} to be staged", lambda: self._staged(BROKEN), seconds=240, what=self.cloud.update)
         before, boot = len(self.cloud.detections()), self.unit.guest.boot_id()
-        self.cloud.order("apply-now", UNIT)
+        self.cloud.apply_now()
         wait_for("the unit to restart", lambda: not self.cloud.is_online(), seconds=60)
         self.cloud.stop_link()
         began = time.monotonic()
