@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -45,8 +46,26 @@ class Outcome:
     problem: str = ""
 
 
-def run(target: Target, *, seconds: float, chance: int, keep: Path, hang: float = 20) -> Outcome:
-    """Try inputs for so long. An input that did harm is written into `keep`; one may take `hang` seconds, for the machine may be busy."""
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    seconds: float
+    least: int
+    hang: float
+
+
+def run(
+    target: Target, *, seconds: float, chance: int, keep: Path, hang: float = 20, least: int = 1
+) -> Outcome:
+    """Try inputs for so long, and `least` of them however slow the machine is.
+
+    An input that did harm is written into `keep`; one may take `hang` seconds, for the machine may be busy.
+    """
+    with tempfile.TemporaryDirectory(prefix="omamori-chaos-") as scratch:
+        return _run(target, _Effort(seconds, least, hang), chance, keep, scratch)
+
+
+def _run(target: Target, effort: _Effort, chance: int, keep: Path, scratch: str) -> Outcome:
+    """`scratch` is where the target's own files go, for it may be killed before it removes them."""
     shared = mmap.mmap(-1, _ROOM + 16)
     begun = time.monotonic()
     reader, writer = os.pipe()
@@ -55,10 +74,11 @@ def run(target: Target, *, seconds: float, chance: int, keep: Path, hang: float 
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _be_victim(target, seconds, chance, shared, writer)
+        tempfile.tempdir = scratch
+        _be_victim(target, effort, chance, shared, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as said:
-        message, ended = _wait(said.fileno(), child, shared, hang, seconds + 60)
+        message, ended = _wait(said.fileno(), child, shared, effort)
     count, size, grown = (
         int.from_bytes(shared[at : at + width], "big") for at, width in ((0, 6), (6, 4), (10, 6))
     )
@@ -70,14 +90,16 @@ def run(target: Target, *, seconds: float, chance: int, keep: Path, hang: float 
     return Outcome(target.name, count, round(time.monotonic() - begun, 1), grown, problem)
 
 
-def _wait(said: int, child: int, shared: mmap.mmap, hang: float, patience: float) -> tuple[bytes, str]:
+def _wait(said: int, child: int, shared: mmap.mmap, effort: _Effort) -> tuple[bytes, str]:
     """What it said at its end, and how it ended if not well; one that stays with an input for too long is killed."""
     message, count, since, began = b"", b"", time.monotonic(), time.monotonic()
+    patience = effort.seconds + 60 + effort.hang
     while True:
         now = time.monotonic()
         if shared[:6] != count:
             count, since = shared[:6], now
-        hangs = now - since > hang or now - began > patience + hang
+        tried = int.from_bytes(count, "big")
+        hangs = now - since > effort.hang or (now - began > patience and tried >= effort.least)
         if hangs:
             os.kill(child, signal.SIGKILL)
         if select.select([said], [], [], 0.2)[0]:
@@ -87,26 +109,26 @@ def _wait(said: int, child: int, shared: mmap.mmap, hang: float, patience: float
                 break
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if hangs:
-        return b"", f"it took more than {hang:g} s for one input"
+        return b"", f"it took more than {effort.hang:g} s for one input"
     return message, "" if code == 0 else f"the process ended with {code}"
 
 
-def _be_victim(target: Target, seconds: float, chance: int, shared: mmap.mmap, writer: int) -> None:
+def _be_victim(target: Target, effort: _Effort, chance: int, shared: mmap.mmap, writer: int) -> None:
     code = 1
     try:
-        code = _try(target, seconds, chance, shared, writer)
+        code = _try(target, effort, chance, shared, writer)
     except BaseException:  # noqa: BLE001 - the process' last words, whatever it was
         os.write(writer, traceback.format_exc()[-4000:].encode())
     finally:
         os._exit(code)
 
 
-def _try(target: Target, seconds: float, chance: int, shared: mmap.mmap, writer: int) -> int:
+def _try(target: Target, effort: _Effort, chance: int, shared: mmap.mmap, writer: int) -> int:
     take, source = target.make(), Mutation(list(target.seeds()), chance)
     before = _resident()
     resource.setrlimit(resource.RLIMIT_AS, (_virtual() + _MEMORY, resource.RLIM_INFINITY))
-    until, count = time.monotonic() + seconds, 0
-    while time.monotonic() < until:
+    until, count = time.monotonic() + effort.seconds, 0
+    while count < effort.least or time.monotonic() < until:
         data = source.next()
         shared[16 : 16 + len(data)] = data
         count += 1

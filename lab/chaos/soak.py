@@ -14,7 +14,7 @@ from statistics import median
 
 from lab.bridge import PRODUCT, BridgeProcess
 from lab.chaos.memory import family, held
-from lab.chaos.targets import build_pack
+from lab.chaos.seeds import build_pack
 from lab.chaos.traffic import Traffic
 from lab.namespaces import PYTHON, guarded_line, wait_until
 

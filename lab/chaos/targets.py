@@ -5,12 +5,12 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from lab.chaos import files
+from lab.chaos import documents, feeds, files, neighbours
 from lab.chaos.fuzz import Target
 from lab.chaos.packets import tcp, udp
+from lab.chaos.seeds import RULES, build_pack
 from omamori.firmware.engine.applications.dns_refusal import refused
 from omamori.firmware.engine.domains import build_table
 from omamori.firmware.engine.engine import Engine
@@ -18,20 +18,12 @@ from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.host.nfqueue import parse_packet
 from omamori.firmware.signatures import pack
-from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
+from omamori.firmware.signatures.antivirus_lists import parse_malware
 from omamori.firmware.signatures.container import PackError
-from omamori.firmware.signatures.lists import DomainList, ListError, parse_list
+from omamori.firmware.signatures.lists import ListError, parse_list
 from omamori.firmware.signatures.suricata.files import parse_rules
-from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import Guard
 
-_RULES = b"""
-drop http any any -> any any (msg:"A"; flow:established,to_server; http.uri; content:"a"; pcre:"/a[b-z]+c/U"; sid:1; rev:1;)
-alert tcp any any -> any any (msg:"B"; content:"abc"; offset:1; depth:9; byte_test:2,>,5,0,relative; isdataat:4,relative; sid:2;)
-drop dns any any -> any any (msg:"C"; dns.query; content:"bad"; nocase; endswith; threshold:type limit, track by_src, count 1, seconds 9; sid:3;)
-alert http any any -> any any (msg:"D"; file.data; content:"|de ad|"; within:9; flowbits:set,x; xbits:set,y,track ip_src; sid:4;)
-alert tls any any -> any any (msg:"E"; tls.sni; content:"x.example"; startswith; bsize:>3; sid:5;)
-"""
 _DNS = (
     struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 1)
     + b"\3www\7example\0\0\1\0\1"
@@ -81,11 +73,14 @@ def targets() -> list[Target]:
         Target("datagrams", lambda: [_DNS, b"\xc3\0\0\0\1\x08" + bytes(40)], _datagrams),
         *streams,
         *files.targets(),
+        *neighbours.targets(),
+        *documents.targets(),
+        *feeds.targets(),
         Target("dns-refusal", lambda: [_DNS], lambda: refused),
         Target("netlink", _netlink_seeds, lambda: lambda data: parse_packet(memoryview(data))),
         Target(
             "rules",
-            lambda: [_RULES, *(line + b"\n" for line in _RULES.splitlines() if line)],
+            lambda: [RULES, *(line + b"\n" for line in RULES.splitlines() if line)],
             lambda: parse_rules,
         ),
         Target(
@@ -101,7 +96,7 @@ def targets() -> list[Target]:
 def _signatures() -> Signatures:
     from omamori.firmware.engine.ips.ruleset import RuleSet
 
-    rules = parse_rules(_RULES).rules
+    rules = parse_rules(RULES).rules
     return Signatures(RuleSet.build(rules), {Guard.WG: build_table([("bad.example", "phishing")])})
 
 
@@ -210,9 +205,3 @@ def _packs() -> Callable[[bytes], object]:
             pack.load(Path(f"/proc/self/fd/{file.fileno()}"))
 
     return take
-
-
-def build_pack(path: Path, version: str, phishing: Sequence[str]) -> None:
-    """A small real pack."""
-    content = pack.Content(parse_rules(_RULES), [DomainList("phishing", list(phishing))], [eicar()])
-    pack.build(path, Version.parse(version), datetime(2026, 4, 1, tzinfo=UTC), content)

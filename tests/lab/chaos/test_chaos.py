@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +18,9 @@ from lab.chaos.targets import targets
 
 @pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
 def test_hostile_bytes_do_no_harm(target, tmp_path):
-    outcome = fuzz.run(target, seconds=0.6, chance=20, keep=tmp_path)
+    outcome = fuzz.run(target, seconds=0.5, chance=20, keep=tmp_path, least=12)
     assert outcome.problem == ""
-    assert outcome.inputs > 10
+    assert outcome.inputs >= 12
     assert outcome.grown < 64 << 20
 
 
@@ -44,6 +46,22 @@ def test_harm_is_noticed_and_the_input_kept(take, told, tmp_path):
     assert told in outcome.problem
     kept = (tmp_path / "bad.input").read_bytes()
     assert take is not raising or len(kept) % 3 == 0
+
+
+def test_a_slow_machine_tries_as_many_inputs_as_were_asked_for(tmp_path):
+    target = fuzz.Target("slow", lambda: [b"seed"], lambda: lambda _data: time.sleep(0.01))
+    assert fuzz.run(target, seconds=0, chance=1, keep=tmp_path, least=7).inputs == 7
+
+
+def test_what_a_target_leaves_behind_is_removed(tmp_path):
+    def leaves():
+        made = Path(tempfile.mkdtemp())
+        (tmp_path / "told").write_text(str(made))
+        return dying
+
+    target = fuzz.Target("bad", lambda: [b"seed"], leaves)
+    assert "ended with -9" in fuzz.run(target, seconds=1, chance=1, keep=tmp_path).problem
+    assert not Path((tmp_path / "told").read_text()).exists()
 
 
 def test_an_input_that_hangs_is_noticed(tmp_path):
