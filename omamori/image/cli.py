@@ -11,6 +11,7 @@ from omamori.image import build as building
 from omamori.image import evidence, secureboot
 from omamori.image import recipe as recipes
 from omamori.image.errors import ImageError
+from omamori.image.flashing import flash_image
 from omamori.image.layers import Release
 from omamori.image.packages import Lock, Store
 from omamori.image.progress import Lines
@@ -124,7 +125,7 @@ def list_variants(*, as_json: bool) -> None:
         click.echo(f"{name:<10} {text}")
 
 
-for command in (evidence.verify, evidence.show_contents, evidence.show_vulnerabilities):
+for command in (evidence.verify, evidence.show_contents, evidence.show_vulnerabilities, flash_image):
     group.add_command(command)
 
 

@@ -7,6 +7,8 @@ ImageError
 ├── LockError        a package lock cannot be read, or does not describe what was installed
 │   └── PackageGone  a pinned package is nowhere to be had any more
 ├── EvidenceError    what is asked about an image cannot be answered: no list of contents, unreadable vulnerability data
+├── TargetRefused    an image must not be written there: in use, too small, no disk
+├── FlashFailed      an image could not be written, or the disk does not give back what was written
 ├── UnsafeRoot       the sealed root holds what must not be there
 └── BudgetExceeded   the image is larger than budgets.toml allows
 """
@@ -46,3 +48,11 @@ class PackageGone(LockError):  # noqa: N818 - says what happened
 
 class EvidenceError(ImageError):
     """Nothing can be said about the contents of an image."""
+
+
+class TargetRefused(ImageError):  # noqa: N818 - says what happened
+    """An image must not be written there."""
+
+
+class FlashFailed(ImageError):  # noqa: N818 - says what happened
+    """A disk did not take an image."""

@@ -1,8 +1,10 @@
 """Taking finished files apart: the sections of a kernel image (PE), the partitions of a disk (GPT). Pure, bounded, never trusting a length."""
 
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from omamori.image.errors import EvidenceError
@@ -87,6 +89,33 @@ def partitions(disk: Path) -> list[Partition]:
         table = opened.read(count * size)
     entries = [table[at : at + 128] for at in range(0, len(table) - 127, size)]
     return [_partition(entry) for entry in entries if any(entry[:16])]
+
+
+def prove_both_tables(disk: Path, size: int) -> None:
+    """Both copies of the table are whole, say the same, and the second ends with the disk of `size` bytes. Raises EvidenceError."""
+    with disk.open("rb") as opened:
+        first = _table(opened, _SECTOR)
+        second = _table(opened, size - _SECTOR)
+    if first is None or second is None or first != second:
+        raise EvidenceError(f"{disk.name}: {'the second' if first else 'the'} partition table is not whole")
+
+
+def _table(disk: BinaryIO, place: int) -> bytes | None:
+    """The entries below the header at `place`, if the sums of both are right."""
+    disk.seek(place)
+    head = bytearray(disk.read(_SECTOR))
+    if len(head) < _SECTOR or head[:8] != b"EFI PART":
+        return None
+    length, check = struct.unpack_from("<II", head, 12)
+    head[16:20] = bytes(4)
+    own, entries, count, size, listed = struct.unpack_from("<Q40xQIII", head, 24)
+    if length > _SECTOR or zlib.crc32(head[:length]) != check or own * _SECTOR != place:
+        return None
+    if count > _MOST or size > 4096 or entries >= 2**54:
+        return None
+    disk.seek(entries * _SECTOR)
+    table = disk.read(count * size)
+    return table if zlib.crc32(table) == listed else None
 
 
 def _partition(entry: bytes) -> Partition:
