@@ -4,7 +4,9 @@ Meanings follow Suricata 7's documentation of its HTTP keywords.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import lru_cache
+from operator import attrgetter
+from typing import TypeAlias, TypeVar
 
 from omamori.firmware.engine.applications import http_uri
 from omamori.firmware.engine.applications.http_fields import Fields
@@ -23,81 +25,97 @@ def _header_names(fields: Fields) -> bytes:
     return b"\r\n" + b"".join([name + b"\r\n" for name, _ in fields.pairs]) + b"\r\n"
 
 
-def _field(name: bytes) -> Callable[[Fields], bytes | None]:
-    return lambda fields: fields.values.get(name)
-
-
-_BOTH: dict[str, Callable[[Fields], bytes | None]] = {
+_How: TypeAlias = bytes | Callable[[Fields], bytes]
+"""The field whose value a buffer is, or how it is made of all of them."""
+_OfFields: TypeAlias = Mapping[str, _How]
+_BOTH: _OfFields = {
     "http.header": _header,
     "http.header.raw": lambda fields: fields.raw,
     "http.header_names": _header_names,
-    "http.content_type": _field(b"content-type"),
-    "http.content_len": _field(b"content-length"),
-    "http.connection": _field(b"connection"),
+    "http.content_type": b"content-type",
+    "http.content_len": b"content-length",
+    "http.connection": b"connection",
 }
-_REQUEST_FIELDS: dict[str, Callable[[Fields], bytes | None]] = {
+_REQUEST_FIELDS: _OfFields = {
     **_BOTH,
-    "http.user_agent": _field(b"user-agent"),
-    "http.cookie": _field(b"cookie"),
-    "http.referer": _field(b"referer"),
-    "http.accept": _field(b"accept"),
-    "http.accept_enc": _field(b"accept-encoding"),
-    "http.accept_lang": _field(b"accept-language"),
+    "http.user_agent": b"user-agent",
+    "http.cookie": b"cookie",
+    "http.referer": b"referer",
+    "http.accept": b"accept",
+    "http.accept_enc": b"accept-encoding",
+    "http.accept_lang": b"accept-language",
 }
-_RESPONSE_FIELDS: dict[str, Callable[[Fields], bytes | None]] = {
+_RESPONSE_FIELDS: _OfFields = {
     **_BOTH,
-    "http.cookie": _field(b"set-cookie"),
-    "http.location": _field(b"location"),
-    "http.server": _field(b"server"),
+    "http.cookie": b"set-cookie",
+    "http.location": b"location",
+    "http.server": b"server",
 }
-_REQUEST: dict[str, Callable[[Request], bytes | None]] = {
+_REQUEST: Mapping[str, Callable[[Request], bytes | None]] = {
     "http.start": lambda head: head.line + b"\r\n" + head.fields.raw,
-    "http.method": lambda head: head.method,
+    "http.method": attrgetter("method"),
     "http.uri": lambda head: http_uri.normalised(head.target),
-    "http.uri.raw": lambda head: head.target,
-    "http.request_line": lambda head: head.line,
-    "http.protocol": lambda head: head.protocol,
+    "http.uri.raw": attrgetter("target"),
+    "http.request_line": attrgetter("line"),
+    "http.protocol": attrgetter("protocol"),
     "http.host": lambda head: head.host or None,
     "http.host.raw": lambda head: http_uri.host_of(head.target) or head.get(b"host"),
 }
-_RESPONSE: dict[str, Callable[[Response], bytes | None]] = {
+_RESPONSE: Mapping[str, Callable[[Response], bytes | None]] = {
     "http.start": lambda head: head.line + b"\r\n" + head.fields.raw,
-    "http.protocol": lambda head: head.protocol,
-    "http.response_line": lambda head: head.line,
+    "http.protocol": attrgetter("protocol"),
+    "http.response_line": attrgetter("line"),
     "http.stat_code": lambda head: b"%d" % head.status,
-    "http.stat_msg": lambda head: head.reason,
+    "http.stat_msg": attrgetter("reason"),
 }
 _REQUEST_NAMES = frozenset((*_REQUEST_FIELDS, "http.request_header"))
 Head = TypeVar("Head", Request, Response)
 
 
+class _Wanted:
+    """What of the tables somebody asks for."""
+
+    __slots__ = ("request", "request_fields", "response", "response_fields")
+
+    def __init__(self, needs: frozenset[str]) -> None:
+        self.request = [entry for entry in _REQUEST.items() if entry[0] in needs]
+        self.response = [entry for entry in _RESPONSE.items() if entry[0] in needs]
+        self.request_fields = [entry for entry in _REQUEST_FIELDS.items() if entry[0] in needs]
+        self.response_fields = [entry for entry in _RESPONSE_FIELDS.items() if entry[0] in needs]
+
+
+_wanted = lru_cache(maxsize=16)(_Wanted)
+
+
 def of_request(head: Request, needs: frozenset[str]) -> dict[str, Sequence[bytes]]:
     """The needed buffers that this request has; a field that is absent has no buffer."""
-    kept = head.fields.made
-    if kept is None:
-        found = _of_fields(head.fields, _REQUEST_FIELDS, "http.request_header", needs)
-    elif kept.needs is needs:
+    kept, wanted = head.fields.made, _wanted(needs)
+    if kept is not None and kept.needs is needs:
         found = kept.copy()
     else:
-        found = _of_fields(head.fields, _REQUEST_FIELDS, "http.request_header", needs)
-        head.fields.made = Kept(found, _REQUEST_NAMES, needs)
-    return _with_line(found, head, _REQUEST, needs)
+        each = "http.request_header" if "http.request_header" in needs else ""
+        found = _of_fields(head.fields, wanted.request_fields, each)
+        if kept is not None:
+            head.fields.made = Kept(found, _REQUEST_NAMES, needs)
+    return _with_line(found, head, wanted.request)
 
 
 def of_response(head: Response, needs: frozenset[str]) -> dict[str, Sequence[bytes]]:
     """The same for a response."""
-    found = _of_fields(head.fields, _RESPONSE_FIELDS, "http.response_header", needs)
-    return _with_line(found, head, _RESPONSE, needs)
+    wanted = _wanted(needs)
+    each = "http.response_header" if "http.response_header" in needs else ""
+    return _with_line(_of_fields(head.fields, wanted.response_fields, each), head, wanted.response)
 
 
-def _of_fields(
-    fields: Fields, table: Mapping[str, Callable[[Fields], bytes | None]], each: str, needs: frozenset[str]
-) -> dict[str, Sequence[bytes]]:
+def _of_fields(fields: Fields, wanted: Sequence[tuple[str, _How]], each: str) -> dict[str, Sequence[bytes]]:
+    """`each` is the buffer that has every field apart, if somebody asks for it."""
     found: dict[str, Sequence[bytes]] = {}
-    for name, make in table.items():
-        if name in needs and (value := make(fields)) is not None:
+    values = fields.values
+    for name, how in wanted:
+        value = values.get(how) if isinstance(how, bytes) else how(fields)
+        if value is not None:
             found[name] = [value]
-    if each in needs:
+    if each:
         found[each] = [b"%b: %b" % pair for pair in fields.pairs]
     return found
 
@@ -105,10 +123,10 @@ def _of_fields(
 def _with_line(
     found: dict[str, Sequence[bytes]],
     head: Head,
-    table: Mapping[str, Callable[[Head], bytes | None]],
-    needs: frozenset[str],
+    wanted: Sequence[tuple[str, Callable[[Head], bytes | None]]],
 ) -> dict[str, Sequence[bytes]]:
-    for name, make in table.items():
-        if name in needs and (value := make(head)) is not None:
+    for name, make in wanted:
+        value = make(head)
+        if value is not None:
             found[name] = [value]
     return found

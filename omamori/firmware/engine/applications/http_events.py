@@ -4,11 +4,13 @@ import re
 
 from omamori.firmware.engine.applications import http_uri
 from omamori.firmware.engine.applications.http_head import Head, Request, Response
+from omamori.firmware.engine.applications.layer import NO_EVENTS
 
 _KNOWN_AUTHORIZATION = re.compile(rb"(?:basic|digest|bearer)(?:\s|$)", re.IGNORECASE)
 _KNOWN_TRANSFER = re.compile(rb"(?:(?:chunked|identity|gzip|x-gzip|deflate)(?:\s*,\s*|$))+\Z", re.IGNORECASE)
 _LENGTH = re.compile(rb"\d{1,18}\Z")
 _HOST = re.compile(rb"(?:[\w.\-~%!$&'()*+,;=]*|\[[0-9a-fA-F:.]*\])(?::\d{0,5})?\Z")
+_PROTOCOL = re.compile(rb"HTTP/\d\.\d")
 _ONLY_SPACE = re.compile(rb"\S+ \S+( HTTP/\d\.\d)?\Z")
 _MAX_LAYERS = 2
 _MAX_FIELD = 18_000
@@ -35,10 +37,10 @@ def of_response(response: Response, text: bytes) -> frozenset[str]:
     found = _of_head(response, text, "response")
     if not 100 <= response.status <= 999:
         found.add("response_invalid_status")
-    if not re.fullmatch(rb"HTTP/\d\.\d", response.protocol):
+    if not _PROTOCOL.fullmatch(response.protocol):
         found.add("response_invalid_protocol")
-    layers = (response.get(b"content-encoding") or b"").count(b",") + 1
-    if layers > _MAX_LAYERS:
+    encoding = response.fields.values.get(b"content-encoding")
+    if encoding and encoding.count(b",") + 1 > _MAX_LAYERS:
         found.add("too_many_encoding_layers")
     return _named(found)
 
@@ -51,7 +53,8 @@ def of_chunks(*, to_server: bool) -> frozenset[str]:
 
 def _of_head(head: Head, text: bytes, way: str) -> set[str]:
     found: set[str] = set()
-    transfer, length = head.get(b"transfer-encoding"), head.get(b"content-length")
+    values = head.fields.values
+    transfer, length = values.get(b"transfer-encoding"), values.get(b"content-length")
     if transfer is not None and not _KNOWN_TRANSFER.match(transfer):
         found.add(f"invalid_transfer_encoding_value_in_{way}")
     if length is not None and not _LENGTH.match(length):
@@ -59,7 +62,7 @@ def _of_head(head: Head, text: bytes, way: str) -> set[str]:
     if len(text) > _MAX_FIELD and any(len(value) > _MAX_FIELD for _, value in head.fields.pairs):
         found.add(f"{way}_field_too_long")
     if head.fields.regular:
-        if len(head.fields.values) < len(head.fields.pairs):
+        if len(values) < len(head.fields.pairs):
             found.add(f"{way}_header_repetition")
         return found
     lines = text.partition(b"\n")[2].split(b"\n")
@@ -74,7 +77,7 @@ def _of_head(head: Head, text: bytes, way: str) -> set[str]:
 
 
 def _of_host(request: Request) -> set[str]:
-    told, asked = request.get(b"host"), http_uri.host_of(request.target)
+    told, asked = request.fields.values.get(b"host"), http_uri.host_of(request.target)
     if told is None:
         return {"missing_host_header"} if request.protocol == b"HTTP/1.1" and asked is None else set()
     found = set() if _HOST.match(told) else {"header_host_invalid"}
@@ -84,4 +87,4 @@ def _of_host(request: Request) -> set[str]:
 
 
 def _named(found: set[str]) -> frozenset[str]:
-    return frozenset(f"http.{name}" for name in found)
+    return frozenset([f"http.{name}" for name in found]) if found else NO_EVENTS

@@ -51,7 +51,7 @@ class Request(Head):
         if self._host is None:
             raw = http_uri.host_of(self.target)
             if raw is None:
-                raw = self.get(b"host") or (self.target if self.method == b"CONNECT" else b"")
+                raw = self.fields.values.get(b"host") or (self.target if self.method == b"CONNECT" else b"")
                 if not raw.startswith(b"["):
                     raw = raw.partition(b":")[0]
             self._host = raw.strip().lower()
@@ -115,15 +115,21 @@ def opens_tunnel(response: Response, request: Request | None) -> bool:
 
 def encodings(head: Head) -> bytes:
     """What the fields say of how the body is encoded, what is undone first last."""
-    values = (head.get(b"content-encoding"), head.get(b"transfer-encoding"))
-    return b", ".join(value.replace(b"\0", b"") for value in values if value)
+    get = head.fields.values.get
+    values = (get(b"content-encoding"), get(b"transfer-encoding"))
+    return b", ".join([value.replace(b"\0", b"") for value in values if value])
 
 
 def stated(head: Head) -> tuple[Framing, int]:
     """How its fields say the body ends, whether there should be one or not."""
-    if b"chunked" in (head.get(b"transfer-encoding") or b"").lower().replace(b"\0", b""):
+    values = head.fields.values
+    transfer = values.get(b"transfer-encoding")
+    if transfer and b"chunked" in transfer.lower().replace(b"\0", b""):
         return Framing.CHUNKED, 0
-    lengths = [int(number) for number in _NUMBER.findall(head.get(b"content-length") or b"")]
+    length = values.get(b"content-length")
+    if not length:
+        return Framing.CLOSE, 0
+    lengths = [int(number) for number in _NUMBER.findall(length)]
     # Receivers differ on which of several counts; the largest hides nothing from the scan.
     return (Framing.LENGTH, max(lengths)) if lengths else (Framing.CLOSE, 0)
 
