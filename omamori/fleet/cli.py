@@ -44,6 +44,8 @@ COMMANDS = {
     "units": Entry("units", "List, show, register, move units; renew claims."),
     "window": Entry("units", "Show and set a unit's reboot window."),
     "apply-now": Entry("units", "Let a staged firmware reboot a unit now."),
+    "postpone": Entry("applying", "Put an update of a unit off, or end that."),
+    "apply-when": Entry("applying", "Let a unit restart in its window, or when its power returns."),
     "exceptions": Entry("policies", "List, add and end exceptions to what the guards stop."),
     "policy": Entry("policies", "Show and change what the guards of units do."),
     "detections": Entry("listings", "List and export detections."),
@@ -58,7 +60,7 @@ COMMANDS = {
     "prune": Entry("listings", "Drop what is older than three months."),
     "openapi": Entry("listings", "Print the description of the operators' API."),
     "releases": Entry("rollouts", "List and add releases of the TUF repository."),
-    "rollouts": Entry("rollouts", "Create, list, show and advance rollouts."),
+    "rollouts": Entry("rollouts", "Create, list, show and advance rollouts; set security deadlines."),
 }
 
 

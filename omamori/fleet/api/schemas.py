@@ -4,12 +4,16 @@ from datetime import datetime
 from typing import Annotated
 
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Field, Schema
+from pydantic import AwareDatetime
 
 from omamori.fleet.api.auth import actor
 from omamori.fleet.lan.models import Ownership
-from omamori.fleet.rollouts.models import Kind, Rollout
+from omamori.fleet.rollouts.models import Kind, Member, Outcome, Rollout
 from omamori.fleet.rollouts.queries import progress
+from omamori.fleet.units.applying import limit, waits_for
+from omamori.fleet.units.models import Want
 from omamori.protocol.vocabulary import Action, ApplyWhen, Direction, Guard, Severity, Side, UpdatePhase
 
 Key = Annotated[int, Field(ge=0, lt=2**63)]
@@ -50,6 +54,18 @@ class WantOut(Schema):
     pack: str
     apply: ApplyWhen
     window: Window
+    at_power_cycle: bool
+    """It restarts into a new firmware when its power returns, never by itself before the deadline."""
+    postponed_until: datetime | None
+    postpone_limit: datetime | None
+    """The last moment to which the wanted firmware can be put off."""
+    deadline: datetime | None
+    """By then it restarts in any case: a security update."""
+
+    @staticmethod
+    def resolve_postpone_limit(want: Want) -> datetime | None:
+        """By the same rule that refuses a postponement."""
+        return limit(want)
 
 
 class UnitOut(Schema):
@@ -97,6 +113,18 @@ class ClaimOut(Schema):
 
     unit: str
     secret: str
+
+
+class PostponementIn(Schema):
+    """Until when the wanted firmware is put off."""
+
+    until: AwareDatetime
+
+
+class WayIn(Schema):
+    """Whether a new firmware waits for its window (false) or for the next time the power returns."""
+
+    at_power_cycle: bool
 
 
 class GenerationOut(Schema):
@@ -225,6 +253,8 @@ class RolloutOut(Schema):
     created_by: str
     note: str
     wave: int
+    deadline: datetime | None
+    """Units restart into this firmware by then, whatever their customers chose."""
     withdrawn: datetime | None
     withdrawn_reason: str
     progress: dict[str, int]
@@ -245,6 +275,14 @@ class RolloutIn(Schema):
     everything: bool = False
     first_wave: int = Field(0, ge=0, le=1_000_000)
     note: str = Field("", max_length=400)
+    deadline: AwareDatetime | None = None
+    """Of a firmware: a security update that nobody may put off for longer."""
+
+
+class DeadlineIn(Schema):
+    """A security deadline; null takes it back."""
+
+    deadline: AwareDatetime | None
 
 
 class WithdrawIn(Schema):
@@ -261,6 +299,14 @@ class MemberOut(Schema):
     outcome: str
     reason: str
     changed: datetime
+    waits_for: str
+    """Of a staged firmware: `now`, `power cycle`, `postponement` or `window`; else empty."""
+
+    @staticmethod
+    def resolve_waits_for(member: Member) -> str:
+        """By what is wanted of its unit now."""
+        staged = member.outcome == Outcome.STAGED
+        return waits_for(member.unit.want, timezone.now()) if staged else ""
 
 
 class LogOut(Schema):

@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Router, Status
 from ninja.pagination import paginate
 
@@ -12,7 +13,7 @@ from omamori.fleet.api.auth import actor
 from omamori.fleet.errors import Invalid
 from omamori.fleet.ingest.models import LogLine
 from omamori.fleet.ingest.queries import log
-from omamori.fleet.units import operations, queries
+from omamori.fleet.units import applying, operations, queries
 from omamori.fleet.units.models import Unit
 from omamori.protocol import WindowError
 from omamori.protocol.window import RebootWindow
@@ -84,6 +85,24 @@ def set_window(request: HttpRequest, unit: str, body: schemas.Window) -> dict[st
 def apply_now(request: HttpRequest, unit: str) -> dict[str, int]:
     """Let a staged firmware reboot it now, outside its window."""
     return {"generation": operations.apply_now(actor(request), unit)}
+
+
+@router.put("/units/{unit}/postponement", response=schemas.GenerationOut)
+def postpone(request: HttpRequest, unit: str, body: schemas.PostponementIn) -> dict[str, int]:
+    """Put the wanted firmware off, at most to `want.postpone_limit`."""
+    return {"generation": applying.postpone(actor(request), unit, body.until, now=timezone.now())}
+
+
+@router.delete("/units/{unit}/postponement", response=schemas.GenerationOut)
+def resume(request: HttpRequest, unit: str) -> dict[str, int]:
+    """Put it off no longer."""
+    return {"generation": applying.resume(actor(request), unit)}
+
+
+@router.put("/units/{unit}/way", response=schemas.GenerationOut)
+def choose_way(request: HttpRequest, unit: str, body: schemas.WayIn) -> dict[str, int]:
+    """Choose whether it restarts by itself in its window, or when its power returns."""
+    return {"generation": applying.choose_way(actor(request), unit, at_power_cycle=body.at_power_cycle)}
 
 
 @router.get("/units/{unit}/log", response=list[schemas.LogOut])

@@ -3,13 +3,14 @@
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Router, Status
 from ninja.pagination import paginate
 
 from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
 from omamori.fleet.errors import Invalid
-from omamori.fleet.rollouts import operations, queries
+from omamori.fleet.rollouts import deadlines, operations, queries
 from omamori.fleet.rollouts.models import Kind, Member, Release, Rollout
 from omamori.fleet.rollouts.repository import offers
 from omamori.fleet.surfaces.addresses import repository
@@ -54,7 +55,8 @@ def create_rollout(request: HttpRequest, body: schemas.RolloutIn) -> Status[Roll
     audience = operations.Audience(
         units=tuple(body.units), sites=tuple(body.sites), everything=body.everything
     )
-    made = operations.create(who, release, audience, first_wave=body.first_wave, note=body.note)
+    terms = operations.Terms(first_wave=body.first_wave, deadline=body.deadline, note=body.note)
+    made = operations.create(who, release, audience, terms)
     return Status(201, made)
 
 
@@ -69,6 +71,13 @@ def advance_rollout(request: HttpRequest, key: schemas.Key) -> Rollout:
     """Open the next wave; the operator only."""
     who = actor(request)
     return operations.advance(who, queries.rollout(who, key))
+
+
+@router.put("/rollouts/{key}/deadline", response=schemas.RolloutOut)
+def set_deadline(request: HttpRequest, key: schemas.Key, body: schemas.DeadlineIn) -> Rollout:
+    """Set, move or take back (null) a firmware's security deadline; the operator only."""
+    who = actor(request)
+    return deadlines.set_deadline(who, queries.rollout(who, key), body.deadline, now=timezone.now())
 
 
 @router.post("/rollouts/{key}/withdraw", response=schemas.RolloutOut)

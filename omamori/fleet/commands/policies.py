@@ -1,15 +1,14 @@
 """`exceptions`, `policy`."""
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
 
 from omamori.fleet.accounts.actor import System
+from omamori.fleet.commands.moments import duration
 from omamori.fleet.commands.output import json_option, limit_option, show, show_one
-from omamori.fleet.errors import Invalid
 from omamori.fleet.policies import operations, queries
 from omamori.fleet.policies.models import Exemption
 from omamori.fleet.units.queries import unit as visible_unit
@@ -18,7 +17,6 @@ from omamori.protocol.wire import to_wire
 
 CLI = System("command line")
 Command = TypeVar("Command", bound=Callable[..., object])
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _scope_options(command: Command) -> Command:
@@ -57,7 +55,7 @@ def add(unit: str, site: int | None, host: str, rule: str, destination: str, las
     where = operations.scope(CLI, unit=unit, site=site)
     criteria = operations.Criteria(host=host, rule=rule, destination=destination)
     now = datetime.now(UTC)
-    print(operations.add(CLI, where, criteria, lasts=_duration(lasts), reason=reason, now=now).pk)
+    print(operations.add(CLI, where, criteria, lasts=duration(lasts), reason=reason, now=now).pk)
 
 
 @exceptions.command("end")
@@ -118,13 +116,6 @@ def respond(unit: str, site: int | None, subject: str, response: str, reason: st
 def trial(unit: str, site: int | None, days: int) -> None:
     """A rule younger than DAYS is told only; 0 lets every rule act at once."""
     operations.set_trial(CLI, operations.scope(CLI, unit=unit, site=site), days)
-
-
-def _duration(text: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text.strip())
-    if not match:
-        raise Invalid(f"not a duration: {text[:40]!r} (90s, 30m, 12h, 7d)")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
 def _row(row: Exemption, now: datetime) -> dict[str, object]:

@@ -1,15 +1,19 @@
 """`releases`, `rollouts`."""
 
+from datetime import UTC, datetime
+
 import click
 from django.conf import settings
 
 from omamori.fleet.accounts.actor import System
+from omamori.fleet.commands.moments import moment
 from omamori.fleet.commands.output import json_option, show, show_one
 from omamori.fleet.errors import Invalid
-from omamori.fleet.rollouts import operations, queries
-from omamori.fleet.rollouts.models import Kind, Rollout
+from omamori.fleet.rollouts import deadlines, operations, queries
+from omamori.fleet.rollouts.models import Kind, Member, Outcome, Rollout
 from omamori.fleet.rollouts.repository import offers
 from omamori.fleet.surfaces import addresses
+from omamori.fleet.units.applying import waits_for
 
 CLI = System("command line")
 _KIND = click.Choice(Kind.values)
@@ -68,21 +72,43 @@ def rollouts() -> None:
 )
 @click.option("--all", "everything", is_flag=True, help="Every unit.")
 @click.option("--first-wave", type=click.IntRange(1), help="So many units first, the rest by `advance`.")
+@click.option(
+    "--deadline",
+    metavar="WHEN",
+    help="Of a firmware that closes a hole: units restart into it by then, whatever their customers chose"
+    " (2026-12-01T18:00 in the fleet's time zone, or 7d from now).",
+)
 @click.option("--note", default="", help="For whoever reads the list later.")
+@click.option("--dry-run", is_flag=True, help="Only list the units that would be asked, and their waves.")
+@json_option
 def create(
     kind: str,
     version: str,
     units: tuple[str, ...],
     sites: tuple[int, ...],
     first_wave: int | None,
+    deadline: str | None,
     note: str,
     *,
     everything: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Roll a release out; prints the rollout's number."""
     release = queries.release(CLI, kind, version)
     audience = operations.Audience(units=units, sites=sites, everything=everything)
-    print(operations.create(CLI, release, audience, first_wave=first_wave or 0, note=note).pk)
+    until = moment(deadline, datetime.now(UTC)) if deadline else None
+    terms = operations.Terms(first_wave=first_wave or 0, deadline=until, note=note)
+    if dry_run:
+        planned = operations.plan(CLI, release, audience, terms)
+        rows = ({"unit": unit, "wave": wave, "deadline": until} for unit, wave in planned)
+        show(rows, as_json=as_json, empty="no units")
+        return
+    made = operations.create(CLI, release, audience, terms)
+    if as_json:
+        show_one(_row(made), as_json=True)
+    else:
+        print(made.pk)
 
 
 @rollouts.command("list")
@@ -98,16 +124,7 @@ def list_rollouts(*, as_json: bool) -> None:
 def show_rollout(rollout: int, *, as_json: bool) -> None:
     """One rollout with every unit's outcome."""
     found = queries.rollout(CLI, rollout)
-    members = [
-        {
-            "unit": member.unit_id,
-            "wave": member.wave,
-            "outcome": member.outcome,
-            "reason": member.reason,
-            "changed": member.changed,
-        }
-        for member in queries.members(CLI, rollout=rollout)
-    ]
+    members = [_member(member) for member in queries.members(CLI, rollout=rollout)]
     if as_json:
         show_one(_row(found) | {"members": members}, as_json=True)
     else:
@@ -122,12 +139,38 @@ def advance(rollout: int) -> None:
     operations.advance(CLI, queries.rollout(CLI, rollout))
 
 
+@rollouts.command("deadline")
+@click.argument("rollout", type=int)
+@click.argument("when", metavar="WHEN|none")
+@json_option
+def deadline(rollout: int, when: str, *, as_json: bool) -> None:
+    """Set, move or take back a firmware's security deadline: by WHEN (2026-12-01T18:00, 7d, 12h) its units restart into
+    it, whatever window, postponement or power cycle their customers chose; `none` leaves it to them.
+    """
+    now = datetime.now(UTC)
+    until = None if when == "none" else moment(when, now)
+    changed = deadlines.set_deadline(CLI, queries.rollout(CLI, rollout), until, now=now)
+    show_one(_row(changed), as_json=as_json)
+
+
 @rollouts.command("withdraw")
 @click.argument("rollout", type=int)
 @click.option("--reason", required=True, help="For whoever reads the list later.")
 def withdraw(rollout: int, reason: str) -> None:
     """Take a pack back from the units that were asked: each goes back to the pack it had."""
     operations.withdraw(CLI, queries.rollout(CLI, rollout), reason)
+
+
+def _member(member: Member) -> dict[str, object]:
+    staged = member.outcome == Outcome.STAGED
+    return {
+        "unit": member.unit_id,
+        "wave": member.wave,
+        "outcome": member.outcome,
+        "waits_for": waits_for(member.unit.want, datetime.now(UTC)) if staged else "",
+        "reason": member.reason,
+        "changed": member.changed,
+    }
 
 
 def _row(rollout: Rollout) -> dict[str, object]:
@@ -142,6 +185,7 @@ def _row(rollout: Rollout) -> dict[str, object]:
         "done": progress.done,
         "failed": progress.failed,
         "open": progress.open,
+        "deadline": rollout.deadline,
         "withdrawn": rollout.withdrawn_reason if rollout.withdrawn else "",
         "note": rollout.note,
     }

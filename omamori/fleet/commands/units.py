@@ -14,7 +14,7 @@ from omamori.fleet.commands.output import json_option, show, show_one
 from omamori.fleet.errors import Invalid
 from omamori.fleet.lan.queries import wiring
 from omamori.fleet.surfaces import addresses
-from omamori.fleet.units import operations, queries
+from omamori.fleet.units import applying, operations, queries
 from omamori.fleet.units.models import Unit
 from omamori.protocol import ProtocolError, WindowError
 from omamori.protocol.ids import UnitId
@@ -90,6 +90,10 @@ def _want(unit: Unit) -> dict[str, object]:
         "firmware": row.firmware,
         "pack": row.pack,
         "apply": row.apply,
+        "at_power_cycle": row.at_power_cycle,
+        "postponed_until": row.postponed_until,
+        "postpone_limit": applying.limit(row),
+        "deadline": row.deadline,
         "window": _window(row.window),
     }
 

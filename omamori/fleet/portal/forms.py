@@ -1,5 +1,6 @@
 """Forms of the portal. A form only reads and checks what was typed; operations decide."""
 
+from datetime import date
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -36,7 +37,17 @@ def time_zones() -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 class WindowForm(forms.Form):
-    """When the unit may restart."""
+    """When the unit may restart. A way that is not said stays as it is."""
+
+    way = forms.ChoiceField(
+        label=_("A new version restarts the unit"),
+        required=False,
+        choices=[
+            ("window", _("by itself, within the times below")),
+            ("power-cycle", _("only when I switch it off and on")),
+        ],
+        widget=forms.RadioSelect,
+    )
 
     weekdays = forms.TypedMultipleChoiceField(
         label=_("Weekdays"),
@@ -64,6 +75,21 @@ class WindowForm(forms.Form):
         except WindowError as error:
             raise forms.ValidationError(_("The end must differ from the start.")) from error
         return values
+
+
+class PostponeForm(forms.Form):
+    """Before which day the unit does not restart."""
+
+    until = forms.DateField(
+        label=_("No restart before"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    @classmethod
+    def of(cls, first: date, last: date) -> "PostponeForm":
+        """With the days that a browser's calendar offers."""
+        form = cls(initial={"until": first})
+        form.fields["until"].widget.attrs |= {"min": first.isoformat(), "max": last.isoformat()}
+        return form
 
 
 class DetectionFilter(forms.Form):

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from omamori.fleet.portal import attention, coverage, hosts, notices, usage, views
+from omamori.fleet.portal import attention, coverage, hosts, notices, updates, usage, views
 from omamori.fleet.portal.exceptions import exception_list
 from omamori.fleet.portal.signing_in import SignIn
 
@@ -33,6 +33,7 @@ urlpatterns = [
     path("units/<str:key>/wiring/", views.unit_wiring, name="wiring"),
     path("units/<str:key>/usage/", usage.unit_usage, name="usage"),
     path("units/<str:key>/usage/export.csv", usage.export, name="usage-export"),
-    path("units/<str:key>/updates/", views.unit_updates, name="updates"),
-    path("units/<str:key>/updates/now/", views.apply_now, name="apply-now"),
+    path("units/<str:key>/updates/", updates.unit_updates, name="updates"),
+    path("units/<str:key>/updates/now/", updates.apply_now, name="apply-now"),
+    path("units/<str:key>/updates/postpone/", updates.postpone, name="postpone"),
 ]

@@ -3,28 +3,22 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
 from omamori.fleet.accounts.actor import Member
 from omamori.fleet.detections import queries as detections
 from omamori.fleet.lan import queries as lan
-from omamori.fleet.portal import words
 from omamori.fleet.portal.access import page, unit_page
 from omamori.fleet.portal.cards import DetectionRow, FindingRow, HostRow, UnitCard, unit_cards
-from omamori.fleet.portal.forms import DetectionFilter, WindowForm
-from omamori.fleet.rollouts import queries as rollouts
-from omamori.fleet.units import operations
+from omamori.fleet.portal.forms import DetectionFilter
 from omamori.fleet.units import queries as units
-from omamori.fleet.units.models import Unit, Want
-from omamori.protocol.vocabulary import Action, ApplyWhen, Side, UpdatePhase, WiringCode
-from omamori.protocol.window import is_open, next_opening
+from omamori.fleet.units.models import Unit
+from omamori.protocol.vocabulary import Action, Side, WiringCode
 
 UNITS_A_PAGE = 30
 ROWS_A_PAGE = 50
@@ -113,56 +107,6 @@ def unit_wiring(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse
     earlier = [(row.time, [FindingRow(found) for found in row.findings.all()]) for row in history]
     context = {"present": present, "findings": findings, "earlier": earlier}
     return _unit_page(request, actor, unit, "wiring", context)
-
-
-@require_http_methods(["GET", "POST"])
-@unit_page
-def unit_updates(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
-    """Versions, what waits, and the restart window, which the customer chooses here."""
-    if request.method == "POST":
-        form = WindowForm(request.POST)
-        if form.is_valid():
-            operations.set_window(actor, unit.pk, form.cleaned_data["window"])
-            messages.success(request, _("The restart window is saved."))
-            return redirect("updates", unit.pk)
-    else:
-        form = WindowForm(initial=_chosen(unit.want))
-    return _unit_page(request, actor, unit, "updates", {"form": form} | _update(actor, unit))
-
-
-@require_POST
-@unit_page
-def apply_now(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
-    """Let a version that waits restart the unit at once."""
-    if unit.update_phase == UpdatePhase.STAGED:
-        operations.apply_now(actor, unit.pk)
-        messages.success(request, _("The unit restarts within a minute."))
-    else:
-        messages.info(request, _("No update waits for a restart."))
-    return redirect("updates", unit.pk)
-
-
-def _chosen(want: Want) -> dict[str, Any]:
-    return {"weekdays": want.weekdays, "start": want.start, "end": want.end, "timezone": want.timezone}
-
-
-def _update(actor: Member, unit: Unit) -> dict[str, Any]:
-    now, window = timezone.now(), unit.want.window
-    opens, closes = next_opening(window, now)
-    members = rollouts.members(actor, unit=unit.pk)[:8]
-    return {
-        "phase": words.words(words.PHASES, unit.update_phase),
-        "staged": unit.update_phase == UpdatePhase.STAGED,
-        "failed": unit.update_phase == UpdatePhase.FAILED,
-        "at_once": unit.want.apply == ApplyWhen.NOW,
-        "opens": opens,
-        "closes": closes,
-        "open_now": is_open(window, now),
-        "members": [
-            (row, words.KINDS.get(row.rollout.release.kind, ""), words.OUTCOMES.get(row.outcome, row.outcome))
-            for row in members
-        ],
-    }
 
 
 def _unit_page(

@@ -61,6 +61,8 @@ class Rollout(models.Model):
     created_by = models.CharField(max_length=160)
     note = models.CharField(max_length=400, default="", blank=True)
     wave = models.PositiveSmallIntegerField(default=1)
+    deadline = models.DateTimeField(null=True)
+    """Of a firmware that closes a hole: units restart into it by then, whatever their customers chose."""
     withdrawn = models.DateTimeField(null=True)
     withdrawn_reason = models.CharField(max_length=400, default="", blank=True)
     judged = models.DateTimeField(null=True)

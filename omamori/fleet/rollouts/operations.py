@@ -5,6 +5,7 @@ A rollout raises wants; after that its members change only by `reported`, out of
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,6 +15,7 @@ from omamori.fleet.accounts.operations import record
 from omamori.fleet.accounts.queries import operator_of
 from omamori.fleet.errors import Conflict, Invalid
 from omamori.fleet.rollouts import queries
+from omamori.fleet.rollouts.deadlines import require_usable
 from omamori.fleet.rollouts.models import FINAL, Kind, Member, Outcome, Release, Rollout
 from omamori.fleet.rollouts.progress import outcome
 from omamori.fleet.units.models import Unit
@@ -53,31 +55,50 @@ class Audience:
     everything: bool = False
 
 
-@transaction.atomic
-def create(
-    actor: Actor, release: Release, audience: Audience, *, first_wave: int = 0, note: str = ""
-) -> Rollout:
-    """Want this release of the audience; with `first_wave` of that many units at first, of the rest by `advance`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a rollout goes: so many units first (0 all at once), until when at the latest, and why."""
 
-    Raises NotAllowed, Invalid where the audience is empty or names a unit the actor does not see.
+    first_wave: int = 0
+    deadline: datetime | None = None
+    note: str = ""
+
+
+USUAL = Terms()
+
+
+def plan(actor: Actor, release: Release, audience: Audience, terms: Terms) -> list[tuple[str, int]]:
+    """Which units `create` would ask, and in which wave; changes nothing.
+
+    Raises NotAllowed, Conflict for a release that was withdrawn, Invalid where the audience is empty or names a unit the
+    actor does not see, or where the deadline leaves no time.
     """
     must_operate(actor)
     if back := release.rollouts.exclude(withdrawn=None).first():
         raise Conflict(f"{release} was withdrawn (rollout {back.pk}): {back.withdrawn_reason}")
-    chosen = _chosen(actor, audience)
-    if first_wave < 0:
+    if terms.first_wave < 0:
         raise Invalid("the first wave cannot have fewer than one unit")
-    now = timezone.now()
+    require_usable(release, terms.deadline, timezone.now())
+    return [
+        (key, 2 if terms.first_wave and place >= terms.first_wave else 1)
+        for place, key in enumerate(_chosen(actor, audience))
+    ]
+
+
+@transaction.atomic
+def create(actor: Actor, release: Release, audience: Audience, terms: Terms = USUAL) -> Rollout:
+    """Want this release of the audience: of the first wave at once, of the rest by `advance`. Raises what `plan` raises."""
+    chosen, now = plan(actor, release, audience, terms), timezone.now()
     rollout = Rollout.objects.create(
         release=release,
         operator=operator_of(actor),
         created=now,
         created_by=str(actor)[:160],
-        note=note[:400],
+        note=terms.note[:400],
+        deadline=terms.deadline,
     )
     Member.objects.bulk_create(
-        Member(rollout=rollout, unit_id=key, wave=2 if first_wave and place >= first_wave else 1, changed=now)
-        for place, key in enumerate(chosen)
+        Member(rollout=rollout, unit_id=key, wave=wave, changed=now) for key, wave in chosen
     )
     record(actor, "rollout.create", rollout.pk, details={"release": str(release), "units": len(chosen)})
     _want(rollout)
@@ -86,13 +107,14 @@ def create(
 
 @transaction.atomic
 def advance(actor: Actor, rollout: Rollout) -> Rollout:
-    """Open the next wave. Raises Conflict where there is none."""
+    """Open the next wave. Raises Conflict where there is none, Invalid where its deadline leaves that wave no time."""
     must_operate(actor)
     rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
     if rollout.withdrawn:
         raise Conflict(f"{rollout} was withdrawn: {rollout.withdrawn_reason}")
     if not rollout.members.filter(outcome=Outcome.PLANNED).exists():
         raise Conflict(f"{rollout} has no further wave")
+    require_usable(rollout.release, rollout.deadline, timezone.now())
     rollout.wave += 1
     rollout.save(update_fields=["wave"])
     record(actor, "rollout.advance", rollout.pk, details={"wave": rollout.wave})
@@ -160,7 +182,12 @@ def _want(rollout: Rollout) -> None:
     older.exclude(outcome__in=FINAL).update(outcome=Outcome.SUPERSEDED, changed=now)
     version = Version.parse(rollout.release.version)
     firmware = rollout.release.kind == Kind.FIRMWARE
-    raised = want_versions(keys, firmware=version if firmware else None, pack=None if firmware else version)
+    raised = want_versions(
+        keys,
+        firmware=version if firmware else None,
+        pack=None if firmware else version,
+        deadline=rollout.deadline,
+    )
     members = list(due.select_related("unit"))
     for member in members:
         member.previous = "" if firmware or member.unit.pack == str(version) else member.unit.pack

@@ -71,7 +71,7 @@ def rollout(actor: Actor, key: int) -> Rollout:
 def members(actor: Actor, *, rollout: int | None = None, unit: str = "") -> QuerySet[RolloutMember]:
     """Units in rollouts with their outcome, by wave and unit; newest rollout first."""
     found = RolloutMember.objects.filter(within(actor, "unit__site")).select_related(
-        "unit", "rollout__release"
+        "unit__want", "rollout__release"
     )
     if rollout is not None:
         found = found.filter(rollout_id=rollout)

@@ -96,6 +96,12 @@ class Want(models.Model):
     start = models.CharField(max_length=5, default=NIGHTLY.start)
     end = models.CharField(max_length=5, default=NIGHTLY.end)
     apply = models.CharField(max_length=8, default=ApplyWhen.WINDOW.value)
+    at_power_cycle = models.BooleanField(default=False)
+    firmware_since = models.DateTimeField(null=True)
+    """When this firmware was first wanted: from then on runs how long it can be put off (applying.py)."""
+    postponed_until = models.DateTimeField(null=True)
+    deadline = models.DateTimeField(null=True)
+    """Of the rollout that wanted this firmware."""
 
     class Meta:
         indexes: ClassVar = [

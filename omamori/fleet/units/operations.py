@@ -145,20 +145,36 @@ def set_window(actor: Actor, key: str, window: RebootWindow) -> int:
 
 @transaction.atomic
 def apply_now(actor: Actor, key: str) -> int:
-    """Let what is staged reboot the unit at once, this one time; gives the new generation. Raises NotFound."""
+    """Let what is staged reboot the unit at once, this one time; gives the new generation. Raises NotFound.
+
+    Who says now no longer wants it put off.
+    """
     unit = _visible(actor, key)
     record(actor, "unit.apply-now", key, site=unit.site)
-    return raise_want([unit.pk], {"apply": ApplyWhen.NOW.value})[unit.pk]
+    return raise_want([unit.pk], {"apply": ApplyWhen.NOW.value, "postponed_until": None})[unit.pk]
 
 
 @transaction.atomic
 def want_versions(
-    keys: list[str], *, firmware: Version | None = None, pack: Version | None = None
+    keys: list[str],
+    *,
+    firmware: Version | None = None,
+    pack: Version | None = None,
+    deadline: datetime | None = None,
 ) -> dict[str, int]:
-    """Want these versions of these units; a new firmware waits for its window again. Gives the new generations."""
+    """Want these versions of these units; gives the new generations.
+
+    A new firmware waits for its window again, put off by nobody yet, and for no longer than until its own `deadline`.
+    """
     change: dict[str, object] = {}
     if firmware:
-        change |= {"firmware": str(firmware), "apply": ApplyWhen.WINDOW.value}
+        change |= {
+            "firmware": str(firmware),
+            "firmware_since": timezone.now(),
+            "apply": ApplyWhen.WINDOW.value,
+            "postponed_until": None,
+            "deadline": deadline,
+        }
     if pack:
         change |= {"pack": str(pack)}
     return raise_want(keys, change)

@@ -44,4 +44,7 @@ def want(key: UnitId) -> Want:
         pack=Version.parse(row.pack) if row.pack else None,
         window=row.window,
         apply=ApplyWhen(row.apply),
+        postponed_until=row.postponed_until,
+        deadline=row.deadline,
+        at_power_cycle=row.at_power_cycle,
     )

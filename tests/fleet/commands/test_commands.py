@@ -30,6 +30,16 @@ class Fleet:
             command, env=self._environment, capture_output=True, text=True, timeout=60, check=False
         )
 
+    def python(self, code: str) -> None:
+        """Something that no command does, in this fleet."""
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env=self._environment,
+            check=True,
+            timeout=60,
+            capture_output=True,
+        )
+
     def text(self, *words: str) -> str:
         done = self.call(*words)
         assert done.returncode == 0, done.stderr

@@ -120,7 +120,9 @@ def test_a_first_wave_comes_first(fleet):
     for number in range(5):
         fleet.unit(f"om-000{number}")
     release = operations.add_release(System(), "firmware", "1.1.0")
-    rollout = operations.create(System(), release, operations.Audience(everything=True), first_wave=2)
+    rollout = operations.create(
+        System(), release, operations.Audience(everything=True), operations.Terms(first_wave=2)
+    )
     assert [want.firmware for want in Want.objects.order_by("unit_id")] == ["1.1.0", "1.1.0", "", "", ""]
     assert queries.progress(System(), rollout.pk).counts == {"wanted": 2, "planned": 3}
     rollout = operations.advance(System(), rollout)

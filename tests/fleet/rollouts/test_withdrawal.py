@@ -34,7 +34,7 @@ class Rolling:
             self.says(unit, pack=OLD)
         release = operations.add_release(System(), "pack", str(NEW))
         self.rollout = operations.create(
-            System(), release, operations.Audience(everything=True), first_wave=3
+            System(), release, operations.Audience(everything=True), operations.Terms(first_wave=3)
         )
 
     def says(self, unit, **changes):
