@@ -110,9 +110,30 @@ def _policy_lines(policy: Policy, now: datetime) -> Iterator[str]:
 
 @unit.command("self-test")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.option(
+    "--factory", is_flag=True, help="Test the hardware, with one cable from wan0 to lan0. Needs root."
+)
+@click.option("--interactive", is_flag=True, help="With --factory: ask about the lamp, wait for the button.")
+@click.option("--without", "left_out", multiple=True, metavar="CHECK", help="With --factory: leave this out.")
+@click.option("--unit", "label", metavar="ID", help="With --factory: what the label on the unit says.")
 @click.pass_obj
-def self_test(paths: Paths, *, as_json: bool) -> None:
-    """Check that this unit protects: exit code 1 where it does not."""
+def self_test(
+    paths: Paths,
+    *,
+    as_json: bool,
+    factory: bool,
+    interactive: bool,
+    left_out: tuple[str, ...],
+    label: str | None,
+) -> None:
+    """Check that this unit protects, or with --factory that it may be shipped: exit code 1 where not."""
+    if factory:
+        from omamori.firmware.factory.command import test_hardware
+
+        test_hardware(paths, left_out, label, as_json=as_json, interactive=interactive)
+        return
+    if interactive or left_out or label:
+        raise click.UsageError("--interactive, --without and --unit belong to --factory")
     results = [Result(name, *check(paths)) for name, check in CHECKS.items()]
     if as_json:
         click.echo(
@@ -324,10 +345,17 @@ def _short(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={_short(inner)}" for name, inner in value.items() if inner not in (None, ""))
     if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
+        return " ".join(map(_item, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value in (None, "") else str(value)
+
+
+def _item(value: object) -> str:
+    """Of a list; counts by reason (`BridgeState`) as the rest is written."""
+    if isinstance(value, dict) and value.keys() == {"reason", "count"}:
+        return f"{str(value['reason']).replace(' ', '-')}={value['count']}"
+    return str(value)
 
 
 def main() -> None:

@@ -39,7 +39,17 @@ UP: dict[str, m.UpBody] = {
         pack=Version(2026, 5, 1),
         generation=7,
         update=m.UpdateState(UpdatePhase.STAGED, Version(1, 3, 0, 2), "", FIRST),
-        bridge=m.BridgeState(2, 12345, 6, 1, 0, 0),
+        bridge=m.BridgeState(
+            2,
+            12345,
+            6,
+            1,
+            0,
+            0,
+            (m.Reason("ips", 5), m.Reason("blocked flow, in the kernel", 40)),
+            (m.Reason("not a valid packet", 3),),
+            (m.Reason("stream limit", 2),),
+        ),
         uptime=86400.5,
         booted_healthy=True,
         reboot_at=LATER,
@@ -144,8 +154,9 @@ PLAIN_HOST = m.Host(
 BEFORE_KINDS: dict[str, m.UpBody] = {
     "hosts": m.Hosts(LATER, (PLAIN_HOST,)),
     "detection": replace(UP["detection"], host_shared=False),  # type: ignore[type-var] # a dataclass it is
+    "state": replace(UP["state"], bridge=m.BridgeState(2, 12345, 6, 1, 0, 0)),  # type: ignore[type-var] # as above
 }
-"""What capabilities 1 to 3 said."""
+"""What capabilities 1 to 3 said; of a state, 1 to 6."""
 
 
 def golden(name: str, capability: int = CAPABILITY) -> Path:

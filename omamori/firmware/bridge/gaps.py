@@ -31,18 +31,21 @@ class Gap:
 
 
 class Offer:
-    """The kernel's rules, and how many packets came to their queues under all plans so far."""
+    """The kernel's rules, how many packets came to their queues under all plans so far, and how many they stopped."""
 
-    def __init__(self, firewall: Firewall) -> None:
-        self._firewall = firewall
+    def __init__(self, firewall: Firewall, look: float = 10.0) -> None:
+        self._firewall, self._every = firewall, look
         self._before = 0
         self._planned = False
+        self._stopped_before = self._stopped = 0
+        self._next = 0.0
 
     def apply(self, plan: Plan) -> None:
         """Raises FirewallError."""
-        before = self.packets()
+        before, stopped = self.packets(), self._look()
         self._firewall.apply(plan)
         self._before, self._planned = before or self._before, True
+        self._stopped_before = self._stopped = stopped
 
     def packets(self) -> int | None:
         """None where that cannot be known."""
@@ -50,6 +53,20 @@ class Offer:
             return self._before + self._firewall.offered() if self._planned else None
         except FirewallError:
             return None
+
+    def stopped(self, *, any_blocked: bool = True) -> int:
+        """Packets of blocked flows that the kernel stopped, as of a moment ago; nothing is looked at before there was one."""
+        now = time.monotonic()
+        if any_blocked and now >= self._next:
+            self._next = now + self._every
+            self._stopped = self._look()
+        return self._stopped
+
+    def _look(self) -> int:
+        try:
+            return self._stopped_before + self._firewall.stopped() if self._planned else self._stopped
+        except FirewallError:
+            return self._stopped
 
 
 class Gaps:

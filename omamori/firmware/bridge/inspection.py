@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -58,6 +58,12 @@ class EngineInspector:
 
     def relieve(self, now: float) -> int:
         return self._engine.relieve(now)
+
+    def uninspected(self) -> Mapping[str, int]:
+        return self._engine.statistics.uninspected()
+
+    def unfollowed(self) -> Mapping[str, int]:
+        return self._engine.statistics.unfollowed()
 
     def take_messages(self) -> Sequence[bytes]:
         """One that does not fit a message is left out; its detection is still counted by the engine."""

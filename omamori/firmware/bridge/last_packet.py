@@ -66,10 +66,12 @@ class Exempt:
 
 def _key(data: bytes) -> _Key | None:
     """Extension headers of IPv6 are not skipped: what stands there serves as ports."""
-    if len(data) < 40:
+    if len(data) < 20:
         return None
     if data[0] >> 4 == 4:
         at, ends = (data[0] & 15) * 4, (data[12:16], data[16:20])
+    elif len(data) < 40:
+        return None
     else:
         at, ends = 40, (data[8:24], data[24:40])
     return frozenset(ends), frozenset((data[at : at + 2], data[at + 2 : at + 4]))

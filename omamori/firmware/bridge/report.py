@@ -15,7 +15,7 @@ from typing import Final
 _RECORD_CAP: Final = 128 * 1024
 _WAITING: Final = 2_000
 _REASONS: Final = 64
-_NAMED: Final = ("drops", "uninspected")
+_NAMED: Final = ("drops", "uninspected", "overlooked", "unfollowed")
 """Counters that have one number for each name."""
 
 
@@ -63,6 +63,14 @@ class Counters:
     """Why packets were dropped: guard (or `blocked flow`) and how many."""
     uninspected: dict[str, int] = field(default_factory=dict)
     """Of which kind the missed and shed packets were."""
+    exempt: int = 0
+    """Packets that passed because one of their flow had ended a worker."""
+    cut: int = 0
+    """Packets of which the kernel copied the beginning only."""
+    overlooked: Mapping[str, int] = field(default_factory=dict)
+    """Packets that the engine did not inspect in full, by `protocol/reasons.py`."""
+    unfollowed: Mapping[str, int] = field(default_factory=dict)
+    """Flows that the engine no longer followed, likewise."""
 
     def drop(self, why: str) -> None:
         """Counts one."""
@@ -75,6 +83,8 @@ class Counters:
         total = Counters(**{name: getattr(self, name) + getattr(other, name) for name in numbers})
         total.drops = _sum(self.drops, other.drops)
         total.uninspected = _sum(self.uninspected, other.uninspected)
+        total.overlooked = _sum(self.overlooked, other.overlooked)
+        total.unfollowed = _sum(self.unfollowed, other.unfollowed)
         return total
 
 

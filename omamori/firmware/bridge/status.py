@@ -10,7 +10,8 @@ from omamori.firmware.bridge.gaps import Gaps
 from omamori.firmware.bridge.generation import Generation
 from omamori.firmware.bridge.report import Counters
 from omamori.firmware.host.files import write_atomic
-from omamori.protocol.messages import BridgeState
+from omamori.protocol.messages import BridgeState, Reason
+from omamori.protocol.reasons import MOST, Dropped, Uninspected
 from omamori.protocol.wire import to_wire
 
 
@@ -36,13 +37,14 @@ def write(
     gaps: Gaps,
     *,
     lost: int,
+    stopped: int,
     extra: Mapping[str, object],
 ) -> None:
     """Raises OSError."""
     serving = present.get("serving")
     document = {
         "time": to_wire(datetime.now(UTC)),
-        "state": to_wire(_state(serving, total, gaps, lost=lost)),
+        "state": to_wire(_state(serving, total, gaps, lost=lost, stopped=stopped)),
         "pack": serving.version or None if serving else None,
         **extra,
         "drops": total.drops,
@@ -70,7 +72,10 @@ def write(
     write_atomic(path, json.dumps(document).encode() + b"\n", mode=0o644)
 
 
-def _state(serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int) -> BridgeState:
+def _state(
+    serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int, stopped: int
+) -> BridgeState:
+    """`stopped`: packets of blocked flows that the kernel stopped by itself."""
     return BridgeState(
         workers=sum(one.ready for one in serving.members.values()) if serving else 0,
         packets=total.packets,
@@ -78,4 +83,23 @@ def _state(serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int
         neutralised=total.neutralised,
         bypassed=total.missed + total.shed + gaps.packets - gaps.counted,
         events_lost=total.lost + lost,
+        dropped=_listed({**total.drops, Dropped.KERNEL: stopped}),
+        uninspected=_listed(
+            {
+                Uninspected.QUEUE_FULL: total.missed,
+                Uninspected.WAITED: total.shed,
+                Uninspected.NO_WORKER: gaps.packets - gaps.counted,
+                Uninspected.ENGINE_FAILED: total.errors,
+                Uninspected.EXEMPT: total.exempt,
+                Uninspected.CUT: total.cut,
+                **total.overlooked,
+            }
+        ),
+        unfollowed=_listed(total.unfollowed),
     )
+
+
+def _listed(counts: Mapping[str, int]) -> tuple[Reason, ...]:
+    """The most frequent first; a message has room for so many, and there are fewer words."""
+    found = sorted((-count, str(name)) for name, count in counts.items() if count > 0)
+    return tuple(Reason(name, -count) for count, name in found[:MOST])

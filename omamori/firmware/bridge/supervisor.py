@@ -56,8 +56,8 @@ class Supervisor:
     ) -> None:
         """`link`: what was found amiss with the ports."""
         self._paths, self._wiring, self._load = paths, wiring, load
-        self._offer = Offer(firewall)
         self._timing = timing or Timing()
+        self._offer = Offer(firewall, self._timing.look)
         self._beside = beside
         self._spool = SpoolWriter(paths.spool("bridge"))
         self._totals = status.Totals()
@@ -383,7 +383,13 @@ class Supervisor:
                 "refused": self._choice.refused(),
             }
             status.write(
-                self._paths.bridge_status, present, total, self._gaps, lost=self._spool.lost, extra=extra
+                self._paths.bridge_status,
+                present,
+                total,
+                self._gaps,
+                lost=self._spool.lost,
+                stopped=self._offer.stopped(any_blocked=total.blocked > 0),
+                extra=extra,
             )
         except OSError as error:
             _LOG.warning("status not written: %s", error)

@@ -19,6 +19,8 @@ class Timing:
     """Replaced workers that saw no packet for so long are done."""
     farewell: float = 5.0
     status: float = 2.0
+    look: float = 10.0
+    """Between two looks at what the kernel stopped of blocked flows: each starts a program."""
     crashes: float = 60.0
     """Three crashes of one worker within this make a pack unusable where there is another one."""
     forgive: float = 60.0

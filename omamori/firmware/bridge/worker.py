@@ -7,7 +7,7 @@ to and its queues are empty, or when its supervisor is gone; it never decides ab
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
@@ -23,6 +23,7 @@ from omamori.firmware.engine.packet import parse
 from omamori.firmware.engine.verdict import DECIDED, Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
 from omamori.firmware.host.nfqueue import Answer, QueuedPacket
 from omamori.firmware.host.rules import PROBE, Mark
+from omamori.protocol.reasons import Dropped
 
 BEAT: Final = 0.2
 """Seconds between two signs of life, at most."""
@@ -34,7 +35,6 @@ _FUTURE: Final = 3600.0
 """A packet this old is none: the clock was set."""
 _COMPLAIN: Final = 10.0
 """Seconds between two sentences about the same trouble."""
-_BLOCKED_FLOW: Final = "blocked flow"
 _SHED = Pass()
 
 
@@ -47,6 +47,14 @@ class Inspector(Protocol):
 
     def relieve(self, now: float) -> int:
         """Forget part of what is remembered, to need less memory; how many flows."""
+        ...
+
+    def uninspected(self) -> Mapping[str, int]:
+        """Packets so far that passed without inspection or with less of it, by reason."""
+        ...
+
+    def unfollowed(self) -> Mapping[str, int]:
+        """Flows so far that were followed no longer, by reason."""
         ...
 
     def take_messages(self) -> Sequence[bytes]:
@@ -109,7 +117,7 @@ class Worker:
                 self._serve(lane)
             self._housekeeping()
         self._tell()
-        self._reporter.beat(self.counters)
+        self._beat()
 
     def _serve(self, lane: Lane) -> None:
         queue, turn = lane.queue, lane.kind.turn
@@ -134,6 +142,7 @@ class Worker:
         if packet.arrived and self._stale < now - packet.arrived < _FUTURE:
             return self._shed(lane)
         if self._exempt and self._exempt.has(packet.data):
+            self.counters.exempt += 1
             return DECIDED
         self._last.note(packet.data)
         try:
@@ -188,7 +197,7 @@ class Worker:
 
     def _stop(self, lane: Lane, packet: QueuedPacket, verdict: Block | Drop) -> None:
         """The packet goes no further, nor does its flow after a Block; a last word of ours may take its place."""
-        self.counters.drop(verdict.guard.value if verdict.guard else _BLOCKED_FLOW)
+        self.counters.drop(_why(verdict))
         self.counters.replies += len(verdict.replies)
         instead = self._replies.deliver(packet, verdict.replies) if verdict.replies else None
         if isinstance(verdict, Block):
@@ -208,6 +217,7 @@ class Worker:
 
     def _count(self, lane: Lane, packet: QueuedPacket) -> None:
         self.counters.packets += 1
+        self.counters.cut += not packet.whole
         missed = lane.gap(packet.id)
         if missed:
             self.counters.missed += missed
@@ -237,6 +247,11 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - as above
             self._complain(error)
         self._tell()
+        self._beat()
+
+    def _beat(self) -> None:
+        self.counters.overlooked = self._inspector.uninspected()
+        self.counters.unfollowed = self._inspector.unfollowed()
         self._reporter.beat(self.counters)
 
     def _relieve(self) -> None:
@@ -258,6 +273,12 @@ class Worker:
         for message in messages:
             self._reporter.send(Kind.DETECTION, message)
         self._reporter.flush()
+
+
+def _why(verdict: Block | Drop) -> str:
+    """What it is counted as."""
+    cause = verdict.cause if isinstance(verdict, Drop) else None
+    return (cause or verdict.guard or Dropped.BLOCKED_FLOW).value
 
 
 def _overwritten(data: bytes) -> bytes:

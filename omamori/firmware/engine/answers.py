@@ -3,6 +3,8 @@
 Here a packet is stopped, overwritten or left to the kernel, and here that is counted. Nothing looks at its content here.
 """
 
+from typing import Final
+
 from omamori.firmware.engine import ending
 from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.flow import Flow, FlowTable
@@ -13,7 +15,10 @@ from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.statistics import Statistics
 from omamori.firmware.engine.streams import Streams
 from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
+from omamori.protocol.reasons import Dropped
 from omamori.protocol.vocabulary import Guard
+
+CONTRADICTS: Final = "other data for bytes that were sent before, in fragments or through a tunnel"
 
 
 class Answers:
@@ -30,7 +35,7 @@ class Answers:
             return PASS
         self._counters.blocked += 1
         self.unspoken.add(reason)
-        return Drop(reason, Guard.IPS)
+        return Drop(reason, Guard.IPS, cause=Dropped.FRAGMENTS)
 
     def standing(self, flow: Flow, packet: Packet, *, rewriting: bool, bare: bool) -> Verdict | None:
         """The verdict of a flow that has one already. `bare`: the packet is on the wire as it is."""
@@ -66,7 +71,7 @@ class Answers:
     def _stopped(self, turn: Round, replies: tuple[Reply, ...]) -> Verdict:
         self._counters.blocked += 1
         if not turn.block:
-            return Drop(turn.drop, turn.by, replies)
+            return Drop(turn.drop, turn.by, replies, Dropped.SEGMENTS if turn.drop is CONTRADICTS else None)
         turn.flow.blocked = turn.block
         self._flows.closing(turn.flow)
         return Block(turn.block, turn.by, replies)
@@ -85,11 +90,12 @@ class Answers:
             and not half.overwrites.covers(at, at + len(packet.payload))
         ):
             self._counters.blocked += 1
-            return Drop("out of order in a file that is being overwritten; it will be sent again", Guard.AV)
+            why = "out of order in a file that is being overwritten; it will be sent again"
+            return Drop(why, Guard.AV, cause=Dropped.UNORDERED)
         if payload is None:
             return PASS
         if fragmented:
             self._counters.blocked += 1
-            return Drop("to be overwritten, but it came in fragments", Guard.AV)
+            return Drop("to be overwritten, but it came in fragments", Guard.AV, cause=Dropped.UNMENDABLE)
         self._counters.neutralised += 1
         return Rewrite(with_payload(packet, payload))

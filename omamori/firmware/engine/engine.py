@@ -8,7 +8,7 @@ Nothing stops a packet but a guard's match: what cannot be parsed passes.
 from collections.abc import Mapping, Sequence
 
 from omamori.firmware.engine import tunnel
-from omamori.firmware.engine.answers import Answers
+from omamori.firmware.engine.answers import CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
@@ -98,7 +98,9 @@ class Engine:
         for flow in flows[: len(flows) // 4 + 1]:
             self._flows.remove(flow)
             self._end(flow, now)
-        return min(len(flows), len(flows) // 4 + 1)
+        forgotten = min(len(flows), len(flows) // 4 + 1)
+        self._counters.relieved += forgotten
+        return forgotten
 
     def flush(self, now: float) -> None:
         """Ends every flow: what was waiting for more bytes is inspected as it is."""
@@ -133,6 +135,7 @@ class Engine:
     def statistics(self) -> Statistics:
         counters = self._counters
         counters.flows, counters.flows_evicted = len(self._flows), self._flows.evicted
+        counters.fragments = self._fragments.given_up
         counters.detections_lost = self._journal.lost
         return counters
 
@@ -181,6 +184,7 @@ class Engine:
         flow, to_server, streams = turn.flow, turn.to_server, self._streams
         segment = streams.arrive(flow, packet, to_server=to_server)
         if not segment.sound:
+            self._counters.unsound += 1
             self._inspect_packet(turn, packet)
             return
         for piece in streams.acknowledged(flow, packet, to_server=to_server):
@@ -191,7 +195,7 @@ class Engine:
         if segment.differs and mendable:
             turn.suspect = flow.suspect = True
         elif segment.differs:
-            turn.drop = "other data for bytes that were sent before, in fragments or through a tunnel"
+            turn.drop = CONTRADICTS
         if packet.payload and self._followed(flow):
             for piece in streams.take(flow, packet, to_server=to_server):
                 self._stream(turn, piece, to_server=to_server)
@@ -244,6 +248,8 @@ class Engine:
     def _stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
         """The next bytes of one direction: to the rules as they are, and to the protocol's parser."""
         flow = turn.flow
+        if piece.missing:
+            self._counters.holes += 1
         pieces = (
             [(to_server, piece)] if flow.layer is not None else self._detect(turn, piece, to_server=to_server)
         )
@@ -257,7 +263,9 @@ class Engine:
         elif layer is not None and layer.finished:
             flow.decided = True
         elif layer is None or layer.lost:
-            flow.decided = piece.offset + len(piece.data) >= self.settings.stream_depth
+            limited = piece.offset + len(piece.data) >= self.settings.stream_depth
+            self._counters.limited += limited and not flow.decided
+            flow.decided = limited
 
     def _closed(self, turn: Round, *, to_server: bool) -> None:
         """One direction of the flow is over; the other may go on."""

@@ -45,6 +45,8 @@ class Fragments:
         self._strict = strict
         self._datagrams: OrderedDict[_Key, _Datagram] = OrderedDict()
         self._held = 0
+        self.given_up = 0
+        """Fragments that went on and whose packet was never put together here."""
 
     def __len__(self) -> int:
         return len(self._datagrams)
@@ -61,7 +63,8 @@ class Fragments:
             datagram = self._datagrams[key] = _Datagram(now)
         at, end = packet.fragment_offset, packet.fragment_offset + len(packet.payload)
         if end > _MAX_SIZE or len(datagram.parts) >= _MAX_PARTS or datagram.held > 2 * _MAX_SIZE:
-            self._forget(key)
+            self._give_up(key)
+            self.given_up += 1
             return None
         if self._strict and (datagram.poisoned or _contradicts(datagram, packet)):
             self._held -= datagram.held
@@ -88,11 +91,15 @@ class Fragments:
             key, oldest = next(iter(self._datagrams.items()))
             if 0 <= now - oldest.since <= _TIMEOUT:
                 break
-            self._forget(key)
+            self._give_up(key)
 
     def _make_room(self) -> None:
         while len(self._datagrams) > _MAX_DATAGRAMS or self._held > _MAX_HELD:
-            self._forget(next(iter(self._datagrams)))
+            self._give_up(next(iter(self._datagrams)))
+
+    def _give_up(self, key: _Key) -> None:
+        self.given_up += len(self._datagrams[key].parts)
+        self._forget(key)
 
     def _forget(self, key: _Key) -> None:
         datagram = self._datagrams.pop(key, None)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from omamori.protocol.reasons import Dropped
 from omamori.protocol.vocabulary import Guard
 
 
@@ -43,6 +44,8 @@ class Drop:
     reason: str
     guard: Guard | None = field(default=None, compare=False)
     replies: tuple[Reply, ...] = field(default=(), compare=False)
+    cause: Dropped | None = field(default=None, compare=False)
+    """What it is counted as; None: the guard."""
 
 
 @dataclass(frozen=True, slots=True)

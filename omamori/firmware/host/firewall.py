@@ -15,6 +15,8 @@ from typing import Final, Protocol
 from omamori.firmware.host.rules import CHAIN, PROBE_CHAIN, Plan, Queues, iptables_rules, nft_rules
 
 _NFT_COUNT: Final = re.compile(r"counter packets (\d+) bytes \d+ queue ")
+_NFT_STOPPED: Final = re.compile(r"counter packets (\d+) bytes \d+ drop")
+_IPTABLES_STOPPED: Final = re.compile(rf"^\[(\d+):\d+\] -A {CHAIN} .*-m connmark .*-j DROP$", re.MULTILINE)
 _IPTABLES_COUNT: Final = re.compile(rf"^\[(\d+):\d+\] -A {CHAIN} .*-j NFQUEUE ", re.MULTILINE)
 
 
@@ -31,6 +33,10 @@ class Firewall(Protocol):
 
     def offered(self) -> int:
         """Packets that came to the queue rules since they were applied, taken by a worker or not."""
+        ...
+
+    def stopped(self) -> int:
+        """Packets of blocked flows that the rules dropped since they were applied, which no worker saw."""
         ...
 
 
@@ -74,8 +80,14 @@ class Nft:
         self._run(["nft", "--file", "-"], "table inet omamori\ndelete table inet omamori\n")
 
     def offered(self) -> int:
+        return self._sum(_NFT_COUNT)
+
+    def stopped(self) -> int:
+        return self._sum(_NFT_STOPPED)
+
+    def _sum(self, counts: re.Pattern[str]) -> int:
         listed = self._run(["nft", "list", "chain", "inet", "omamori", "inspect"], "")
-        return sum(int(count) for count in _NFT_COUNT.findall(listed))
+        return sum(int(count) for count in counts.findall(listed))
 
 
 class Iptables:
@@ -96,10 +108,16 @@ class Iptables:
                 self._run([f"{family}-restore", "--noflush"], empty)
 
     def offered(self) -> int:
+        return self._sum(_IPTABLES_COUNT)
+
+    def stopped(self) -> int:
+        return self._sum(_IPTABLES_STOPPED)
+
+    def _sum(self, counts: re.Pattern[str]) -> int:
         listed = (
             self._run([f"{family}-save", "-c", "-t", "mangle"], "") for family in ("iptables", "ip6tables")
         )
-        return sum(int(count) for text in listed for count in _IPTABLES_COUNT.findall(text))
+        return sum(int(count) for text in listed for count in counts.findall(text))
 
     def _hook(self, family: str, plan: Plan) -> None:
         for rule in _hooks(plan):

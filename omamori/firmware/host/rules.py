@@ -139,7 +139,7 @@ def _nft_chain(plan: Plan) -> list[str]:
         f"meta mark {Mark.REFUSED:d} accept",
         f"meta mark {Mark.BLOCKED:d} drop",
         f"ct mark & {_KNOWN:#x} {Mark.DECIDED:d} accept",
-        f"ct mark & {_KNOWN:#x} {Mark.BLOCKED:d} drop",
+        f"ct mark & {_KNOWN:#x} {Mark.BLOCKED:d} counter drop",
         f"meta nfproto ipv4 meta l4proto tcp ip hdrlength . tcp doff . ip length {{ {ipv4} }} accept",
         f"meta nfproto ipv6 ip6 nexthdr tcp tcp doff . ip6 length {{ {ipv6} }} accept",
         *(_nft_draining(plan.draining) if plan.draining else []),

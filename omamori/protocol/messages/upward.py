@@ -78,6 +78,14 @@ class UpdateState:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """How often something happened for one reason. Capability 7."""
+
+    reason: str
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BridgeState:
     """The data path in numbers, since boot."""
 
@@ -91,6 +99,12 @@ class BridgeState:
     """Packets the kernel let through because no worker took them."""
     events_lost: int = 0
     """Detections dropped because the spool was full."""
+    dropped: tuple[Reason, ...] = ()
+    """Packets stopped, by a guard's name or a word of `protocol/reasons.py`. Capability 7, as the next two."""
+    uninspected: tuple[Reason, ...] = ()
+    """Packets that passed without inspection or with less of it; `bypassed` is the sum of some of these."""
+    unfollowed: tuple[Reason, ...] = ()
+    """Flows that were no longer followed."""
 
 
 # --- messages ----------------------------------------------------------------------------------------------------

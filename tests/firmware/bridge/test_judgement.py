@@ -45,6 +45,8 @@ def test_a_gap_of_which_nothing_was_counted_says_no_number():
 NFT_SAYS = """table inet omamori {
   chain inspect {
     ct mark & 0x000000ff == 0x00000001 accept
+    meta mark 0x00000003 drop
+    ct mark & 0x000000ff == 0x00000003 counter packets 7 bytes 420 drop
     ct mark & 0x000000ff == 0x00000002 counter packets 3 bytes 300 queue flags bypass to 2-3
     counter packets 40 bytes 9000 queue flags bypass to 0-1
   }
@@ -54,6 +56,8 @@ IPTABLES_SAYS = """*mangle
 :OMAMORI - [0:0]
 [70:7000] -A FORWARD -m physdev --physdev-in lan0 -j OMAMORI
 [9:90] -A OMAMORI -m connmark --mark 0x1/0xff -j ACCEPT
+[4:40] -A OMAMORI -m mark --mark 0x3 -j DROP
+[9:90] -A OMAMORI -m connmark --mark 0x3/0xff -j DROP
 [3:300] -A OMAMORI -m connmark --mark 0x2/0xff -j NFQUEUE --queue-balance 2:3 --queue-bypass
 [18:9000] -A OMAMORI -j NFQUEUE --queue-balance 0:1 --queue-bypass
 [5:500] -A OMAMORI-PROBE -m mark --mark 0x5000 -j NFQUEUE --queue-num 0 --queue-bypass
@@ -64,6 +68,11 @@ COMMIT
 def test_only_the_queue_rules_of_traffic_are_counted():
     assert Nft(lambda *_: NFT_SAYS).offered() == 43
     assert Iptables(lambda *_: IPTABLES_SAYS).offered() == 2 * 21
+
+
+def test_only_packets_of_blocked_flows_are_counted_as_stopped_by_the_kernel():
+    assert Nft(lambda *_: NFT_SAYS).stopped() == 7
+    assert Iptables(lambda *_: IPTABLES_SAYS).stopped() == 2 * 9
 
 
 class Kernel:
@@ -82,6 +91,9 @@ class Kernel:
             raise FirewallError("no")
         return self.count
 
+    def stopped(self):
+        return 2 * self.offered()
+
 
 def test_what_was_offered_under_earlier_plans_is_not_forgotten():
     kernel, plan = Kernel(), Plan("br0", ("wan0", "lan0"))
@@ -92,8 +104,21 @@ def test_what_was_offered_under_earlier_plans_is_not_forgotten():
     offer.apply(plan)
     kernel.count = 4
     assert offer.packets() == 34
+    assert offer.stopped() == 68
     kernel.refuses = True
     assert offer.packets() is None
+    assert offer.stopped() == 68
+
+
+def test_the_kernel_is_not_asked_what_it_stopped_before_anything_was_blocked_nor_all_the_time():
+    kernel = Kernel()
+    offer = Offer(kernel, look=3600.0)
+    offer.apply(Plan("br0", ("wan0", "lan0")))
+    kernel.count = 5
+    assert offer.stopped(any_blocked=False) == 0
+    assert offer.stopped() == 10
+    kernel.count = 6
+    assert offer.stopped() == 10
 
 
 # --- stillness
@@ -162,8 +187,16 @@ def test_exempt_flows_are_few():
 @given(st.binary(max_size=150))
 def test_any_bytes_make_a_flow_or_none(raw):
     exempt = Exempt()
-    assert bool(exempt.add(raw)) == (len(raw) >= 40)
-    assert exempt.has(raw) == (len(raw) >= 40)
+    known = len(raw) >= (20 if raw[:1] and raw[0] >> 4 == 4 else 40)
+    assert bool(exempt.add(raw)) == known
+    assert exempt.has(raw) == known
+
+
+def test_the_flow_of_a_short_datagram_is_exempt_too():
+    exempt = Exempt()
+    assert exempt.add(datagram(PC, SITE, 1000, 53, b"?"))
+    assert exempt.has(datagram(SITE, PC, 53, 1000, b"!"))
+    assert not exempt.has(datagram(PC, SITE, 1001, 53, b"?"))
 
 
 # --- memory

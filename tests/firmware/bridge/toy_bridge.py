@@ -79,6 +79,12 @@ class Toy:
         self.kept.clear()
         return 1
 
+    def uninspected(self):
+        return {}
+
+    def unfollowed(self):
+        return {}
+
     def take_messages(self):
         taken, self.messages = self.messages, []
         return taken
@@ -97,7 +103,7 @@ class SlowKernel:
 
     def __init__(self, kernel, seconds):
         self.kernel, self.seconds = kernel, seconds
-        self.remove, self.offered = kernel.remove, kernel.offered
+        self.remove, self.offered, self.stopped = kernel.remove, kernel.offered, kernel.stopped
 
     def apply(self, plan):
         time.sleep(self.seconds)
@@ -110,7 +116,7 @@ if __name__ == "__main__":
     queues = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     ports = socket.if_nametoindex("lan0"), socket.if_nametoindex("wan0")
     wiring = Wiring("br0", "wan0", "lan0", *ports, workers=queues, memory=queues * (32 << 20))
-    timing = Timing(drain=20, quiet=2, status=0.2)
+    timing = Timing(drain=20, quiet=2, status=0.2, look=0.5)
     kernel = SlowKernel(choose(), float(sys.argv[3])) if len(sys.argv) > 3 else choose()
     supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, kernel, timing)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
