@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.chaos import fuzz, memory, soak
+from lab.chaos import fuzz, memory, soak, streams
 from lab.chaos.mutation import Mutation
 from lab.chaos.targets import targets
 
@@ -22,6 +22,27 @@ def test_hostile_bytes_do_no_harm(target, tmp_path):
     assert outcome.problem == ""
     assert outcome.inputs >= 12
     assert outcome.grown < 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("http", {"a", "1:8", "uf:fish.example"}),
+        ("http2", {"a", "1:26"}),
+        ("tls", {"1:23", "1:24", "uf:fish.example"}),
+        ("dns", {"uf:fish.example"}),
+        ("smtp", {"a", "1:21"}),
+        ("pop3", {"a"}),
+        ("imap", {"a"}),
+        ("ftp", {"1:22"}),
+        ("ssh", {"1:20"}),
+    ],
+)
+def test_an_honest_conversation_is_taken_apart_to_its_depth(name, told):
+    engine = streams.engine()
+    take = streams.stream(name, engine, emptied=False)
+    take(streams.seeds(name)[0])
+    assert {each.signature_id for each in engine.take_detections()} >= told
 
 
 def raising(data):
