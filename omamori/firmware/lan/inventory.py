@@ -12,6 +12,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from omamori.firmware.lan.arp import Arp
+from omamori.firmware.lan.client import Client
 from omamori.firmware.lan.dhcp import Dhcp, MessageType
 from omamori.firmware.lan.ethernet import is_station
 from omamori.firmware.lan.hint import Hint
@@ -73,6 +74,9 @@ class Inventory:
                     record.said(hint)
             case Opening() | Passing():
                 self._passed(sighting, side)
+            case Client() as client:
+                if record := self._passed(sighting, side):
+                    record.runs(client)
             case _:
                 self._spoke(sighting.source, side, time)
 
@@ -158,10 +162,11 @@ class Inventory:
             record.hold(str(address), time)
         return record
 
-    def _passed(self, sighting: Sighting, side: Side) -> None:
+    def _passed(self, sighting: Sighting, side: Side) -> Record | None:
         """A packet on its way: it shows that a device known is still there, and makes none known."""
-        if sighting.source in self._records:
-            self._spoke(sighting.source, side, sighting.time)
+        if sighting.source not in self._records:
+            return None
+        return self._spoke(sighting.source, side, sighting.time)
 
     def _leased(self, answer: Dhcp, time: datetime) -> None:
         """A server's word about a device already known: which side it is on only its own frames tell."""

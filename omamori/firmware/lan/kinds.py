@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from omamori.firmware.lan.software import Software
+
 
 class Kind(StrEnum):
     """Values travel; one that a fleet does not know is shown as it is."""
@@ -44,6 +46,8 @@ class Traits:
     vendor: str = ""
     """Maker of the network card."""
     name: str = ""
+    software: frozenset[Software] = frozenset()
+    """Its own programs, as they were recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,19 @@ _SIGNS: Final = (
     _sign("class", r"Cisco AP|ArubaAP|ubnt|Aruba|RuckusCPE", Kind.ACCESS_POINT, weight=3),
     _sign("class", r"(axis|hikvision|dahua)", Kind.CAMERA, weight=3),
     _sign("class", r"PXEClient", None, "", 0),
+    # programs: how they call themselves in web requests, and how the system's own library opens TLS
+    _sign("software", r"iphone", Kind.PHONE, "iOS", 3),
+    _sign("software", r"ipad", Kind.TABLET, "iPadOS", 3),
+    _sign("software", r"macintosh", Kind.PC, "macOS", 1),
+    _sign("software", r"apple|apple tls", None, "Apple", 2),
+    _sign("software", r"android phone", Kind.PHONE, "Android", 3),
+    _sign("software", r"android", None, "Android", 2),
+    _sign("software", r"chrome os", Kind.PC, "ChromeOS", 3),
+    _sign("software", r"linux desktop", Kind.PC, "Linux", 2),
+    _sign("software", r"linux", None, "Linux", 2),
+    _sign("software", r"windows", Kind.PC, "Windows", 2),
+    _sign("software", r"windows tls", None, "Windows", 2),
+    _sign("software", r"media", Kind.MEDIA, weight=3),
     # the order of DHCP options asked for (option 55), whole or at its begin
     _sign("parameters", r"1,121,3,6,15,(108,)?114,119,252(,95,44,46)?", None, "Apple", 2),
     _sign("parameters", r"1,121,3,6,15,(114,)?119,252,95,44,46(,101)?", Kind.PC, "macOS", 2),
@@ -214,8 +231,9 @@ def _found(traits: Traits) -> Iterable[_Sign]:
         "parameters": (",".join(map(str, traits.parameters)),),
         "name": (traits.name,),
         "vendor": (traits.vendor,),
+        "software": tuple(traits.software),
     }
-    whole = frozenset({"parameters", "name", "vendor"})
+    whole = frozenset({"parameters", "name", "vendor", "software"})
     for sign in _SIGNS:
         match = sign.pattern.fullmatch if sign.field in whole else sign.pattern.search
         if any(each and match(each) for each in texts[sign.field]):

@@ -7,11 +7,11 @@ gone for a while is logged once and tried again; frames beyond the budget wait i
 import logging
 import selectors
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from omamori.firmware.host import files, system
 from omamori.firmware.host.paths import Paths
@@ -32,6 +32,9 @@ from omamori.firmware.lan.watch import Watch
 from omamori.firmware.lan.wire import Wire
 from omamori.protocol import wire as wire_form
 from omamori.protocol.messages import Log
+
+if TYPE_CHECKING:
+    from omamori.firmware.lan.overhearing import Overhearing
 
 LOOK_EVERY: Final = 1.0
 """Seconds."""
@@ -102,9 +105,12 @@ class Process:
                 selector.register(capture, selectors.EVENT_READ, (port, capture))
                 selector.register(sounding.probes[port], selectors.EVENT_READ, (port, sounding.probes[port]))
             system.notify("READY=1")
+            first_words = stack.enter_context(_first_words(ports))
             while not stopping():
                 self._look(links, picture, watches, sounding)
                 self._sound(picture, watches, sounding)
+                for sighting in first_words.sightings(self._clock.now()):
+                    picture.note(sighting)
                 self._listen(selector, picture, sounding, stopping)
             self._end(picture)
 
@@ -252,3 +258,10 @@ class Process:
         except OSError as error:
             _log.warning("the hosts could not be stored: %s", error)
         self._spool.close()
+
+
+def _first_words(ports: Mapping[Port, str]) -> "Overhearing":
+    """Loaded when the unit is up: nobody waits for what programs say. Raises PortMissing when it is entered."""
+    from omamori.firmware.lan.overhearing import Overhearing
+
+    return Overhearing(ports)

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from omamori.firmware.lan import software
+from omamori.firmware.lan.client import Client
 from omamori.firmware.lan.dhcp import Dhcp
 from omamori.firmware.lan.hint import Hint, Source, means_something
 from omamori.firmware.lan.identity import Known, Same
 from omamori.firmware.lan.kinds import Traits, guess
+from omamori.firmware.lan.software import Software
 from omamori.firmware.lan.vendors import Vendors
 from omamori.protocol.ids import Mac
 from omamori.protocol.messages import Host, HostAddress
@@ -52,6 +55,8 @@ class Record:
     vendor_class: str = ""
     parameters: tuple[int, ...] = ()
     identity: str = ""
+    software: dict[Software, None] = field(default_factory=dict)
+    """What programs of its own were recognised as; bounded by the table of them."""
 
     @property
     def name(self) -> str:
@@ -88,6 +93,11 @@ class Record:
         self.model, self.system = hint.model or self.model, hint.system or self.system
         self.identity = hint.identity or self.identity
 
+    def runs(self, client: Client) -> None:
+        """What a program says counts for the device whose address it uses, unless it came through it from another."""
+        if client.software and not client.travelled and str(client.source) in self.addresses:
+            self.software[client.software] = None
+
     def known(self) -> Known:
         """For the rules of identity."""
         return Known(
@@ -103,7 +113,12 @@ class Record:
             self.parameters,
             vendor,
             self.name,
+            self._telling(),
         )
+
+    def _telling(self) -> frozenset[Software]:
+        """Nothing where programs of different systems speak: then they are several devices, or one that pretends."""
+        return frozenset(self.software) if len(software.families(self.software)) < 2 else frozenset()
 
     def hold(self, address: str, time: datetime) -> None:
         """Note that the device holds this address."""
@@ -117,8 +132,8 @@ class Record:
 
     def essence(self) -> tuple[object, ...]:
         """What makes a change worth telling at once."""
-        traits = (frozenset(self.services), self.model, self.system, self.vendor_class, self.parameters)
-        return (self.side, self.name, self.name_source, frozenset(self.addresses), traits)
+        said = (frozenset(self.services), self.model, self.system, self.vendor_class, self.parameters)
+        return (self.side, self.name, self.name_source, frozenset(self.addresses), said, self._telling())
 
     def host(self, vendors: Vendors, *, same: Same | None = None) -> Host:
         """The message form; addresses newest first."""

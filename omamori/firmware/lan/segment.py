@@ -12,7 +12,8 @@ from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.internet import TCP, Address, Packet
 
 _NAMES: Final = {2: "mss", 3: "ws", 4: "sok", 8: "ts"}
-_STARTS: Final = (32, 64, 128, 255)
+STARTS: Final = (32, 64, 128, 255)
+"""TTLs that systems begin with."""
 _MOST_OPTIONS: Final = 16
 _SYN, _ACK = 0x02, 0x10
 
@@ -33,7 +34,7 @@ class Opening:
     @property
     def start(self) -> int:
         """The TTL it most likely left with."""
-        return next(start for start in _STARTS if start >= self.hops)
+        return next(start for start in STARTS if start >= self.hops)
 
     @property
     def travelled(self) -> int:

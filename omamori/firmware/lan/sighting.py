@@ -20,6 +20,7 @@ from omamori.firmware.lan import (
     ssdp,
 )
 from omamori.firmware.lan.arp import Arp
+from omamori.firmware.lan.client import Client
 from omamori.firmware.lan.dhcp import Dhcp
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.ethernet import EtherType
@@ -57,7 +58,7 @@ class Passing:
     hops: int
 
 
-Said: TypeAlias = Arp | Dhcp | Pppoe | Neighbour | Hint | Opening | Passing | TimeSignal | Learned
+Said: TypeAlias = Arp | Dhcp | Pppoe | Neighbour | Hint | Opening | Passing | TimeSignal | Learned | Client
 
 
 @dataclass(frozen=True, slots=True)

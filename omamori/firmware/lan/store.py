@@ -13,6 +13,7 @@ from omamori.firmware.host import files
 from omamori.firmware.lan.errors import BadInventory
 from omamori.firmware.lan.hint import Source
 from omamori.firmware.lan.inventory import MOST_ADDRESSES, MOST_HOSTS, Inventory, Record, Span
+from omamori.firmware.lan.software import Software
 from omamori.firmware.lan.vendors import Vendors
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
@@ -35,6 +36,7 @@ class _Traits:
     vendor_class: str = ""
     parameters: tuple[int, ...] = ()
     identity: str = ""
+    software: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _traits(record: Record) -> _Traits:
         record.vendor_class,
         record.parameters,
         record.identity,
+        tuple(record.software),
     )
 
 
@@ -108,6 +111,7 @@ def _record(host: Host, traits: _Traits | None) -> Record:
     record.model, record.system = traits.model, traits.system
     record.vendor_class, record.parameters = traits.vendor_class, traits.parameters
     record.identity = traits.identity
+    record.software = dict.fromkeys(each for each in Software if each.value in traits.software)
     return record
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from omamori.firmware.lan.arp import Arp
 from omamori.firmware.lan.claims import ClaimLedger
+from omamori.firmware.lan.client import Client
 from omamori.firmware.lan.dhcp import Dhcp, MessageType
 from omamori.firmware.lan.hint import Hint
 from omamori.firmware.lan.internet import is_public
@@ -101,6 +102,8 @@ class Wire:
                 self._neighbour(trace, neighbour)
             case Opening() as opening:
                 self._translations.note(sighting, opening, holds=str(opening.source) in trace.claims)
+            case Client() as client:
+                self._translations.said(sighting, client, holds=str(client.source) in trace.claims)
             case Hint(services=services) if _ROUTER_SERVICES & set(services):
                 self._translations.called_router(sighting.source)
             case TimeSignal() as signal:

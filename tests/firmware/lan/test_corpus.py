@@ -1,6 +1,8 @@
 """Public captures that nobody of this project made: hosts get the names, kinds and makers that their own frames say."""
 
+import itertools
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +11,11 @@ import dpkt
 import pytest
 
 from omamori.firmware.lan import vendors
+from omamori.firmware.lan.capture import Captured
+from omamori.firmware.lan.client import Client, ClientReader
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.inventory import Inventory
+from omamori.firmware.lan.overhearing import read as read_words
 from omamori.firmware.lan.sighting import Port, dissect
 from omamori.protocol.messages import Host
 
@@ -98,3 +103,29 @@ def _read(data: bytes) -> bool:
     except BadFrame:
         return True
     return True
+
+
+@pytest.mark.skipif(not CORPUS, reason="OMAMORI_CORPUS is not set")
+def test_programs_of_public_captures_are_read_by_what_they_say_first():
+    """Every fingerprint has the form that its makers publish, and the captures are full of both kinds."""
+    hellos, named = set(), 0
+    for path in sorted(Path(CORPUS).glob("ndpi/pcap/*.pcap")):
+        with path.open("rb") as file:
+            try:
+                reader = dpkt.pcap.Reader(file)
+            except ValueError:
+                continue
+            if reader.datalink() != dpkt.pcap.DLT_EN10MB:
+                continue
+            clients = ClientReader()
+            for time, data in itertools.islice(reader, 400):
+                moment = datetime.fromtimestamp(float(time), UTC)
+                seen = read_words(Captured(bytes(data), None), clients, port=Port.LAN, time=moment)
+                if seen and isinstance(seen.said, Client):
+                    named += seen.said.software is not None
+                    hellos.add(seen.said.ja4)
+    assert all(
+        re.fullmatch(r"t(1[0-3]|s[23]|00)[di]\d{4}..(_[0-9a-f]{12}){2}", each) for each in hellos - {""}
+    )
+    assert len(hellos) > 20
+    assert named > 20
