@@ -55,7 +55,9 @@ class FlowFacts:
     """What the rule evaluator remembers of this flow (which rule fired for what); nobody else looks inside."""
 
 
-KeptRules: TypeAlias = dict[tuple[tuple[bytes, ...], ...], tuple[frozenset[int], frozenset[int]]]
+KeptRules: TypeAlias = dict[
+    tuple[tuple[str, ...], tuple[tuple[bytes, ...], ...]], tuple[frozenset[int], frozenset[int]]
+]
 
 
 class Kept(dict[str, Sequence[bytes]]):

@@ -100,6 +100,8 @@ class Reassembly:
 
     def push(self, sequence: int, data: bytes, limit: int) -> list[Piece]:
         """What can be delivered now that `data` came, keeping at most `limit` out-of-order bytes."""
+        if sequence == self._next and not self._pending:
+            return [self._deliver(data)]
         self.begin(sequence)
         at = self.position(sequence)
         if at == self.offset and not self._pending:
@@ -179,16 +181,16 @@ class Reassembly:
 
     def _deliver(self, data: bytes) -> Piece:
         piece = Piece(self.offset, 0, data)
-        recent = self._recent
-        self.kept += len(data)
-        begin, before = recent[-1] if recent else (0, b"")
-        if recent and len(before) + len(data) <= _JOINED and begin + len(before) == self.offset:
+        recent, size = self._recent, len(data)
+        self.kept += size
+        begin, before = recent[-1] if recent else (-1, b"")
+        if begin + len(before) == self.offset and len(before) + size <= _JOINED:
             recent[-1] = (begin, before + data)
         else:
             recent.append((self.offset, data))
         while (self.kept > _HISTORY and len(recent) > 1) or len(recent) > _MAX_RECENT:
             self.kept -= len(recent.popleft()[1])
-        self._advance(len(data))
+        self._advance(size)
         self._far = 0
         return piece
 

@@ -13,16 +13,18 @@ from omamori.firmware.engine.ips.encodings import transformed
 from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.ips.prefilter import Prefilter
 from omamori.firmware.engine.ips.recent import Recent
-from omamori.firmware.engine.ips.repeated import NAMES, Repeated
+from omamori.firmware.engine.ips.repeated import NAMES, Repeated, beside
 from omamori.firmware.engine.ips.unfiltered import BufferIndex, Unfiltered
 from omamori.firmware.engine.ips.views import Views
 
 _Groups: TypeAlias = Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]
 _Varied: TypeAlias = tuple[str, _Groups, BufferIndex | None]
-_Shape: TypeAlias = tuple[tuple[str, ...], frozenset[str] | None]
+_Shape: TypeAlias = tuple[tuple[str, ...], frozenset[str]]
+_Asked: TypeAlias = tuple[tuple[str, ...], Sequence[_Varied]]
 _MAX_SHAPES = 1024
 """Combinations of buffers that are remembered."""
 _NONE: frozenset[int] = frozenset()
+_NO_NAMES: frozenset[str] = frozenset()
 _WAYS = {True: "to_server", False: "to_client"}
 
 
@@ -72,7 +74,7 @@ class Candidates:
         """Rule numbers mean something to this rule set only; flows outlive it."""
         self._repeated = Repeated(buffers, unfiltered.buffers, possible)
         self._buffers = {name: groups for name, groups in buffers.items() if name not in NAMES}
-        self._shapes: dict[_Shape, Sequence[_Varied]] = {}
+        self._shapes: dict[_Shape, _Asked] = {}
         self._lone = {name: index for name, index in unfiltered.buffers.items() if name not in NAMES}
 
     def find(self, inspection: Inspection) -> tuple[set[int], frozenset[int]]:
@@ -96,13 +98,11 @@ class Candidates:
     def _of_message(self, inspection: Inspection, found: set[int]) -> frozenset[int]:
         if rules := self._unfiltered.applications.get(inspection.flow.application):
             found.update(rules)
-        told = self._repeated.candidates(inspection, found)
         buffers, kept = inspection.buffers, inspection.kept
-        shape = (tuple(buffers), None if kept is None else kept.names)
-        varied = self._shapes.get(shape)
-        if varied is None:
-            varied = self._shape(shape)
-        for name, groups, index in varied:
+        shape = (tuple(buffers), _NO_NAMES if kept is None else kept.names)
+        asked = self._shapes.get(shape) or self._shape(shape)
+        told = self._repeated.candidates(inspection, asked[0], found)
+        for name, groups, index in asked[1]:
             values = buffers[name]
             for transforms, group in groups:
                 for value in values:
@@ -111,17 +111,15 @@ class Candidates:
                 index.candidates(values, found)
         return told
 
-    def _shape(self, shape: _Shape) -> Sequence[_Varied]:
-        """What is to be searched in a message that has these buffers, and none of those that are known."""
+    def _shape(self, shape: _Shape) -> _Asked:
+        """Of a message that has these buffers, some of them known: which of them repeat themselves, and what to search."""
         names, known = shape
         varied = [
-            (name, self._buffers.get(name, ()), self._lone.get(name))
-            for name in names
-            if known is None or name not in known
+            (name, self._buffers.get(name, ()), self._lone.get(name)) for name in names if name not in known
         ]
         if len(self._shapes) >= _MAX_SHAPES:
             self._shapes.clear()
-        made = self._shapes[shape] = [each for each in varied if each[1] or each[2]]
+        made = self._shapes[shape] = (beside(names, known), [each for each in varied if each[1] or each[2]])
         return made
 
     def _of_stream(self, inspection: Inspection, way: _Way, found: set[int]) -> None:
@@ -138,7 +136,7 @@ class Candidates:
         for window in inspection.buffers["stream"]:
             fresh = window[begin:] if begin else window
             for group in way.stream_groups:
-                group.candidates(fresh, new)
+                group.search(fresh, new)
             if new:
                 way.recent.add(inspection.stream_at + len(window), new)
         found |= new
@@ -152,12 +150,12 @@ class Candidates:
             self._unfiltered.flows.candidates(*_ends(flow, to_server=inspection.to_server), found)
         for value in buffers.get("payload", ()):
             for group in way.packet_groups:
-                group.candidates(value, found)
+                group.search(value, found)
         if "stream" in buffers:
             found.update(way.streams)
             for value in buffers["stream"]:
                 for group in way.stream_groups:
-                    group.candidates(value, found)
+                    group.search(value, found)
         if way.late and flow.protocol == "tcp" and ("stream" in buffers or not buffers):
             found.update(way.late)
 

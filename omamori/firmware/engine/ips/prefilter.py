@@ -81,18 +81,18 @@ class Prefilter:
             self._scan(data, match_event_handler=_matched, context=found)
             for literal in found:
                 into.update(self._rules[literal])
-        if len(data) <= self._longest_exact:
-            into.update(self._exact.get(data.lower(), ()))
+        if len(data) <= self._longest_exact and (known := self._exact.get(data.lower())):
+            into.update(known)
         if self._beginning:
             first = data[: self._longest_key].lower()
             for size, table in self._beginning:
-                if known := table.get(first[:size]):
-                    into.update(known)
+                if rules := table.get(first[:size]):
+                    into.update(rules)
         if self._ending:
             last = data[-self._longest_key :].lower()
             for size, table in self._ending:
-                if known := table.get(last[-size:]):
-                    into.update(known)
+                if rules := table.get(last[-size:]):
+                    into.update(rules)
         if self._longest_suffix:
             self._suffixes(data[-self._longest_suffix :].lower(), into)
 
@@ -117,7 +117,8 @@ class Prefilter:
     def _suffixes(self, lower: bytes, into: set[int]) -> None:
         at = lower.find(b".")
         while at >= 0:
-            into.update(self._suffix.get(lower[at:], ()))
+            if rules := self._suffix.get(lower[at:]):
+                into.update(rules)
             at = lower.find(b".", at + 1)
 
 

@@ -5,8 +5,7 @@ rules found so (or that no literal stands for) those that these very values do n
 is not remembered.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from omamori.firmware.engine.inspection import Inspection, Kept
@@ -28,15 +27,16 @@ _FEW: Final = 16
 """Of those with the same fields, which differ by method and host."""
 _LONGEST: Final = 2048
 Groups: TypeAlias = Mapping[str, Sequence[tuple[tuple[tuple[str, str], ...], Prefilter]]]
-_Values: TypeAlias = tuple[tuple[bytes, ...], ...]
+_Values: TypeAlias = tuple[tuple[str, ...], tuple[tuple[bytes, ...], ...]]
+"""Which buffers there are, and what is in them."""
 _Found: TypeAlias = tuple[frozenset[int], frozenset[int]]
 """Rules that may match, and those of them of which nothing else has to be looked at."""
 _ORDER: Final = tuple(sorted(NAMES))
 
 
-@lru_cache(maxsize=16)
-def _beside(names: frozenset[str]) -> tuple[str, ...]:
-    return tuple(name for name in _ORDER if name not in names)
+def beside(there: Collection[str], kept: Collection[str]) -> tuple[str, ...]:
+    """Which of a message's buffers these are, where some are `kept` as one object: in an order of their own."""
+    return tuple(name for name in _ORDER if name in there and name not in kept)
 
 
 class Repeated:
@@ -55,19 +55,16 @@ class Repeated:
         self._possible = possible
         self._known: dict[_Values, _Found] = {}
 
-    def candidates(self, inspection: Inspection, into: set[int]) -> frozenset[int]:
-        """Adds to `into`; those of them whose buffers are known to match."""
+    def candidates(self, inspection: Inspection, names: tuple[str, ...], into: set[int]) -> frozenset[int]:
+        """Adds to `into`; those of them whose buffers are known to match. `names` is what `beside` said of this message."""
         # Also buffers that no literal is sought in: whether they are there may rule something out.
-        get, kept = inspection.buffers.get, inspection.kept
-        if kept is None:
-            table, key = self._known, tuple([tuple(get(name, ())) for name in _ORDER])
-        else:
-            table = self._kept(kept)
-            key = tuple([tuple(get(name, ())) for name in _beside(kept.names)])
+        kept = inspection.kept
+        table = self._known if kept is None else self._kept(kept)
+        key = (names, tuple(map(tuple, map(inspection.buffers.__getitem__, names))))
         known = table.get(key)
         if known is None:
             known = self._found(inspection)
-            if sum(len(value) for each in key for value in each) <= _LONGEST:
+            if sum(len(value) for each in key[1] for value in each) <= _LONGEST:
                 if len(table) >= (_REMEMBERED if kept is None else _FEW):
                     table.clear()
                 table[key] = known

@@ -86,6 +86,8 @@ class RuleSet:
         for number in sorted(candidates):
             if number in told or not self._ready(number).lacks(inspection, views):
                 said[number] = self._hits(number, inspection, views, told=number in told)
+        if not said:
+            return ()
         matched = [
             (self._compiled[number], word is Said.TELL)
             for number, word in said.items()
