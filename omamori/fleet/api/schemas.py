@@ -97,6 +97,8 @@ class UnitOut(Schema):
     neutralised: int
     bypassed: int
     events_lost: int
+    reasons: dict[str, dict[str, int]]
+    """Why packets were `dropped` or went `uninspected`, and flows `unfollowed`, since boot: counts by reason."""
     want: WantOut
 
 

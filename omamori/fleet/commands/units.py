@@ -16,6 +16,7 @@ from omamori.fleet.lan.queries import wiring
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.units import applying, operations, queries
 from omamori.fleet.units.models import Unit
+from omamori.fleet.units.reports import REASONS
 from omamori.protocol import ProtocolError, WindowError
 from omamori.protocol.ids import UnitId
 from omamori.protocol.label import label_code
@@ -75,6 +76,7 @@ def show_unit(unit: str, *, as_json: bool) -> None:
         "state_time": found.state_time,
         "uptime": found.uptime,
         **{name: getattr(found, name) for name in counters},
+        **{kind: found.reasons.get(kind, {}) for kind in REASONS},
         "wiring": [finding.code for finding in diagnosis.findings.all()] if diagnosis else [],
         "want": _want(found),
         "generation": found.generation,

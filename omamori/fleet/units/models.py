@@ -48,6 +48,8 @@ class Unit(models.Model):
     neutralised = models.BigIntegerField(default=0)
     bypassed = models.BigIntegerField(default=0)
     events_lost = models.BigIntegerField(default=0)
+    reasons = models.JSONField(default=dict, blank=True)
+    """`{"dropped": {reason: packets}, "uninspected": {reason: packets}, "unfollowed": {reason: flows}}`, since boot."""
     uptime = models.FloatField(default=0)
     booted_healthy = models.BooleanField(default=False)
     reboot_at = models.DateTimeField(null=True)

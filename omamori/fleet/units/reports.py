@@ -1,17 +1,19 @@
 """What units say of themselves: state and presence, applied in the order it was said; called by ingest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from omamori.fleet.ingest.fitting import INTEGER_CAP, clamp, counted, fitted, moment
 from omamori.fleet.units.models import Boot, Unit, Want
-from omamori.protocol.messages import State
+from omamori.protocol.messages import Reason, State
+from omamori.protocol.reasons import LONGEST, MOST
 
 _YEAR = 366 * 86400.0
 COUNTERS = ("workers", "packets", "blocked", "neutralised", "bypassed", "events_lost")
+REASONS = ("dropped", "uninspected", "unfollowed")
 REPORTED = (
     "state_boot", "state_sequence", "state_time", "firmware", "slot", "pack", "generation", "update_phase",
-    "update_error", "update_version", "update_changed", "reboot_at", "uptime", "booted_healthy", *COUNTERS,
+    "update_error", "update_version", "update_changed", "reboot_at", "uptime", "booted_healthy", "reasons", *COUNTERS,
 )  # fmt: skip
 """The columns a state report writes, and nothing else does."""
 
@@ -44,6 +46,7 @@ def take_state(unit: Unit, boot: str, sequence: int, state: State) -> bool:
     unit.uptime, unit.booted_healthy = clamp(state.uptime, 0.0, 100 * _YEAR), state.booted_healthy
     for counter in COUNTERS:
         setattr(unit, counter, counted(getattr(state.bridge, counter)))
+    unit.reasons = {kind: _by_reason(getattr(state.bridge, kind)) for kind in REASONS}
     unit.save(update_fields=REPORTED)
     Want.objects.filter(pk=unit.pk).update(taken=unit.generation)
     return True
@@ -55,6 +58,11 @@ def present(key: str, *, online: bool, at: datetime) -> None:
     found.exclude(online=online).update(online=online, presence_changed=at)
     if online:
         found.update(last_seen=at)
+
+
+def _by_reason(told: Sequence[Reason]) -> dict[str, int]:
+    """The first ones, in text that fits any database: a newer unit's words are kept, a hostile one's flood is not."""
+    return {fitted(each.reason, LONGEST): counted(each.count) for each in told[:MOST]}
 
 
 def _moment(value: datetime | None) -> datetime | None:

@@ -81,7 +81,9 @@ def test_the_label_shows_a_code_made_from_the_claim(fleet, tmp_path):
 def test_a_unit_is_registered_once_and_listed(fleet):
     (listed,) = [unit for unit in fleet.json("units", "list") if unit["unit"] == UNIT]
     assert not listed["online"]
-    assert fleet.json("units", "show", UNIT)["unit"] == UNIT
+    shown = fleet.json("units", "show", UNIT)
+    assert shown["unit"] == UNIT
+    assert [shown[kind] for kind in ("dropped", "uninspected", "unfollowed")] == [{}] * 3
     assert UNIT in fleet.text("units", "list", "--offline")
     assert UNIT not in fleet.text("units", "list", "--online")
     assert UNIT in fleet.refusal("units", "register", UNIT, "--site", "1")

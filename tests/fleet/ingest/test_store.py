@@ -15,8 +15,18 @@ from omamori.fleet.ingest.models import LogLine, Unknown
 from omamori.fleet.lan.models import Host, HostAddress, Wiring
 from omamori.fleet.units.models import Unit
 from omamori.protocol import WireError
-from omamori.protocol.messages import Finding, Log, Unrecognised, Upward, decode_up, encode_up
+from omamori.protocol.messages import (
+    BridgeState,
+    Finding,
+    Log,
+    Reason,
+    Unrecognised,
+    Upward,
+    decode_up,
+    encode_up,
+)
 from omamori.protocol.messages import Wiring as WiringReport
+from omamori.protocol.reasons import LONGEST, MOST
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import Direction, WiringCode
 
@@ -115,6 +125,22 @@ def test_state_fills_every_reported_field_and_says_what_was_taken_in(fleet):
     )
     assert unit.want.taken == 1
     assert operations.raised() == []
+
+
+def test_reasons_are_kept_by_name_and_bounded(fleet):
+    fleet.unit()
+    told = BridgeState(
+        dropped=(Reason("ips", 5), Reason("blocked flow, in the kernel", 2**63)),
+        unfollowed=tuple(Reason(f"a word of 2031 \x00 {number} {'x' * 400}", -1) for number in range(500)),
+    )
+    operations.store([fleet.state(1, bridge=told)])
+    reasons = Unit.objects.get().reasons
+    assert reasons["dropped"] == {"ips": 5, "blocked flow, in the kernel": 2**63 - 1}
+    assert reasons["uninspected"] == {}
+    assert len(reasons["unfollowed"]) == MOST
+    assert {len(name) for name in reasons["unfollowed"]} == {LONGEST}
+    operations.store([fleet.state(2)])
+    assert Unit.objects.get().reasons["dropped"] == {}
 
 
 def test_the_host_is_the_one_the_unit_names(fleet):

@@ -20,7 +20,7 @@ from omamori.fleet.detections.models import Detection
 from omamori.fleet.lan.models import Host as HostRow
 from omamori.fleet.rollouts.operations import add_release
 from omamori.fleet.units.models import Unit
-from omamori.protocol.messages import BridgeState, Host, HostAddress, Hosts
+from omamori.protocol.messages import BridgeState, Host, HostAddress, Hosts, Reason
 from omamori.protocol.vocabulary import Side
 from omamori.protocol.wire import to_wire
 
@@ -82,7 +82,7 @@ class UnitBox:
     def inspect(self, pack):
         state = {
             "time": to_wire(datetime.now(UTC)),
-            "state": to_wire(BridgeState(workers=2)),
+            "state": to_wire(BridgeState(workers=2, dropped=(Reason("ips", 5),))),
             "pack": pack,
             "workers": [],
         }
@@ -129,6 +129,7 @@ def test_from_the_button_to_the_database_and_back(everything, box):
     until(lambda: Unit.objects.get().pack == "2026.11.1", "its state arrived")
     unit = Unit.objects.select_related("want").get()
     assert (unit.firmware, unit.slot, unit.workers) == ("1.0.0", "a", 2)
+    assert unit.reasons == {"dropped": {"ips": 5}, "uninspected": {}, "unfollowed": {}}
 
     now = datetime.now(UTC)
     held = (HostAddress("192.168.1.20", now, now),)
