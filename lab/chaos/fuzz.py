@@ -20,6 +20,8 @@ from pathlib import Path
 from lab.chaos.mutation import Mutation
 
 _ROOM = 128 << 10
+_TO_BUILD = 4
+"""Building a target may take so many times as long as an input."""
 _MEMORY = 1 << 30
 """Bytes that a target may use beyond what it had at its start."""
 
@@ -99,7 +101,9 @@ def _wait(said: int, child: int, shared: mmap.mmap, effort: _Effort) -> tuple[by
         if shared[:6] != count:
             count, since = shared[:6], now
         tried = int.from_bytes(count, "big")
-        hangs = now - since > effort.hang or (now - began > patience and tried >= effort.least)
+        hangs = now - since > effort.hang * (1 if tried else _TO_BUILD) or (
+            now - began > patience and tried >= effort.least
+        )
         if hangs:
             os.kill(child, signal.SIGKILL)
         if select.select([said], [], [], 0.2)[0]:

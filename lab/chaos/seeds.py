@@ -37,6 +37,7 @@ alert tls any any -> any any (msg:"N"; ja3.hash; content:"a"; sid:24;)
 alert quic any any -> any any (msg:"O"; quic.sni; content:"example"; sid:25;)
 alert http2 any any -> any any (msg:"P"; http.uri; content:"/"; sid:26;)
 """
+DOWNLOAD = b"GET /abc HTTP/1.1\r\nHost: www.fish.example\r\nUser-Agent: aaaaaaaaaaaaaaaaaaaaaaaaab\r\n\r\nabcdefeHVpIQ=="
 MALICIOUS = b"hello"
 """What the antivirus of these engines looks for."""
 SPLIT = b"\0|\0"

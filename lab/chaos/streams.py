@@ -144,7 +144,8 @@ def seeds(name: str) -> Sequence[bytes]:
     return [there + SPLIT + back, there, SPLIT + back]
 
 
-def _hello() -> bytes:
+def hello() -> bytes:
+    """A TLS client's first record."""
     name = b"www.fish.example"
     listed = b"\0" + struct.pack("!H", len(name)) + name
     parts = (
@@ -203,7 +204,7 @@ _TO_SERVER: Mapping[str, Callable[[], bytes]] = {
     b"Cookie: a=b\r\n\r\n5\r\nhello\r\n0\r\n\r\nPOST /u HTTP/1.1\r\nHost: b\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     b"Content-Length: %d\r\n\r\n" % len(_FORM) + _FORM + b"GET / HTTP/1.1\r\nRange: bytes=2-\r\n\r\n",
     "http2": lambda: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frames((4, 0, 0, b""), (1, 5, 1, bytes.fromhex("8286844188aa69d29ac4b9ec9b")), (1, 4, 3, b"\x83\x86\x84\x41\1a"), (0, 1, 3, MALICIOUS)),
-    "tls": _hello,
+    "tls": hello,
     "dns": lambda: len(DNS).to_bytes(2, "big") + DNS,
     "smtp": lambda: b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n" + _MAIL + b"\r\n.\r\nMAIL FROM:<c@x>\r\nRCPT TO:<b@y>\r\nBDAT 7 LAST\r\na: b\r\n\r\nQUIT\r\n",
     "pop3": lambda: b"USER a\r\nPASS b\r\nRETR 1\r\nQUIT\r\n",

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.chaos import documents, feeds, files, neighbours, streams
+from lab.chaos import depths, documents, feeds, files, neighbours, streams
 from lab.chaos.fuzz import Target
 from lab.chaos.seeds import RULES, build_pack
 from lab.chaos.streams import DNS
@@ -23,6 +23,7 @@ def targets() -> list[Target]:
     """All of them."""
     return [
         *streams.targets(),
+        *depths.targets(),
         *files.targets(),
         *neighbours.targets(),
         *documents.targets(),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import hyperscan
 
@@ -33,6 +34,7 @@ from omamori.firmware.signatures.suricata import datasets
 from omamori.firmware.signatures.suricata.errors import RuleError
 from omamori.firmware.signatures.suricata.files import Parsed
 from omamori.firmware.signatures.texts import Lines, dump_lines
+from omamori.protocol.errors import VersionError
 from omamori.protocol.version import Version
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
@@ -99,28 +101,49 @@ def load(path: Path, variables: Variables | None = None, *, replayed: bool = Tru
     The captures it carries are left out with `replayed=False`: for a pack that proved itself here before.
     """
     manifest, stored = container.read(path)
-    members = {name: data for name, data in stored.items() if isinstance(data, bytes)}
     try:
-        version = Version.parse(str(manifest.get("version")))
-        listed = sites.load(stored)
-        known = replace(variables or Variables(), datasets=datasets.load(stored))
-        signatures = Signatures(
-            rules=_load_rules(manifest, members, rule_lines(stored), known),
-            domains=listed.domains,
-            passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
-            urls=listed.urls,
-            addresses=listed.addresses,
-            antivirus=antivirus_pack.load(stored, same_matcher=manifest.get("matcher") == prefilter.MATCHER),
-            version=str(version),
-        )
+        signatures = _signatures(manifest, stored, variables)
+        selftest.run(signatures, selftest.load(bytes(stored[selftest.MEMBER])))
+        if replayed:
+            carried.run(signatures, carried.load(stored))
     except KeyError as error:
         raise WrongFormat(f"{path.name}: {error.args[0]} is missing") from error
-    except (SignatureError, RuleError, ValueError, TypeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Altered(f"{path.name}: {error}") from error
-    selftest.run(signatures, selftest.load(members[selftest.MEMBER]))
-    if replayed:
-        carried.run(signatures, carried.load(stored))
     return signatures
+
+
+_UNREADABLE: Final = (
+    hyperscan.error,
+    SignatureError,
+    RuleError,
+    VersionError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What comes of members whose hashes hold and which no builder of ours wrote, or not together."""
+
+
+def _signatures(
+    manifest: Mapping[str, object], stored: Mapping[str, Data], variables: Variables | None
+) -> Signatures:
+    members = {name: data for name, data in stored.items() if isinstance(data, bytes)}
+    version = Version.parse(str(manifest.get("version")))
+    listed = sites.load(stored)
+    known = replace(variables or Variables(), datasets=datasets.load(stored))
+    return Signatures(
+        rules=_load_rules(manifest, members, rule_lines(stored), known),
+        domains=listed.domains,
+        passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
+        urls=listed.urls,
+        addresses=listed.addresses,
+        antivirus=antivirus_pack.load(stored, same_matcher=manifest.get("matcher") == prefilter.MATCHER),
+        version=str(version),
+    )
 
 
 # --- rules

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
-from omamori.firmware.signatures import container, pack
+from omamori.firmware.signatures import antivirus_pack, container, pack
 from omamori.firmware.signatures.antivirus_lists import eicar
 from omamori.firmware.signatures.lists import DomainList
 from omamori.firmware.signatures.suricata import parse_rules
@@ -169,6 +169,40 @@ def test_a_pack_that_does_not_detect_is_refused(built, tmp_path):
     ]
     container.write(tmp_path / "x.pack", kept, members | {"selftest.json": json.dumps(samples).encode()})
     with pytest.raises(container.SelfTestFailed, match=r"good\.example"):
+        pack.load(tmp_path / "x.pack")
+
+
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        ("antivirus.json", [["Eicar-Test-Signature", ":4142434445", 0, "*"]]),
+        ("antivirus.json", []),
+        ("reputation.json", [1]),
+        ("reputation.json", {"x": [[4, 1, 2]]}),
+        ("datasets.json", ["x"]),
+        ("captures.json", 7),
+        ("selftest.json", [{"kind": "domain", "value": 7, "matches": False, "guard": "wg"}]),
+        ("antivirus database", "databases/0.hs"),
+        ("manifest.json", {"version": "one"}),
+        ("manifest.json", {"databases": {"stream": 7}}),
+    ],
+)
+def test_members_that_do_not_fit_together_are_refused_though_their_hashes_hold(
+    built, tmp_path, member, content
+):
+    with zipfile.ZipFile(built) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members.pop("manifest.json"))
+    kept = {key: value for key, value in manifest.items() if key not in ("members", "kind", "format")}
+    if member == "manifest.json":
+        kept |= content
+    elif member == "antivirus database":
+        members[antivirus_pack.DATABASE] = members[content]
+    else:
+        named = {"antivirus.json": antivirus_pack.BODIES, "reputation.json": pack.REPUTATION}
+        members[named.get(member, member)] = json.dumps(content).encode()
+    container.write(tmp_path / "x.pack", kept, members)
+    with pytest.raises(pack.PackError):
         pack.load(tmp_path / "x.pack")
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.chaos import fuzz, memory, soak, streams
+from lab.chaos import depths, fuzz, memory, soak, streams
 from lab.chaos.mutation import Mutation
 from lab.chaos.targets import targets
 
 
 @pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
 def test_hostile_bytes_do_no_harm(target, tmp_path):
-    outcome = fuzz.run(target, seconds=0.5, chance=20, keep=tmp_path, least=12)
+    outcome = fuzz.run(target, seconds=0.3, chance=20, keep=tmp_path, least=12)
     assert outcome.problem == ""
     assert outcome.inputs >= 12
     assert outcome.grown < 64 << 20
@@ -43,6 +43,12 @@ def test_an_honest_conversation_is_taken_apart_to_its_depth(name, told):
     take = streams.stream(name, engine, emptied=False)
     take(streams.seeds(name)[0])
     assert {each.signature_id for each in engine.take_detections()} >= told
+
+
+def test_encrypted_openings_are_read():
+    engine = streams.engine()
+    depths.quic_datagrams(engine, emptied=False)(depths.hello_frames()[1])
+    assert {each.signature_id for each in engine.take_detections()} == {"1:25", "uf:fish.example"}
 
 
 def raising(data):
