@@ -55,6 +55,12 @@ OPTIONS = (
     Option("mail_user", str, "", "how we sign in there; empty: we do not"),
     Option("mail_password_file", str, "", "a file with the password for that and nothing else"),
     Option("mail_from", str, "omamori@localhost", "the sender of our letters"),
+    Option(
+        "daily_minutes",
+        int,
+        30,
+        "how often `serve` looks whether a site's daily work is due, in minutes; 0: never (`omamori fleet daily` does it)",
+    ),
     Option("workers", int, 2, "gunicorn processes of each surface"),
 )
 """Every setting; the environment variable is OMAMORI_FLEET_ and the key in capitals, and wins over fleet.toml."""

@@ -1,7 +1,8 @@
 """Keeps the embedded fleet's processes running, and ends every one of them when told to.
 
 Children run in sessions of their own, so Ctrl-C reaches only the supervisor, which then stops them in reverse order;
-a child that dies is started again with growing pauses. Should the supervisor itself be killed, the kernel ends them.
+a child that dies is started again with growing pauses. Errands are run now and then and end by themselves. Should the supervisor
+itself be killed, the kernel ends them all.
 """
 
 import contextlib
@@ -35,6 +36,25 @@ class Part:
     ready: Address | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One command of ours to run again and again, never twice at a time. Seconds."""
+
+    name: str
+    every: float
+    first: float = 120.0
+    """After the start: the parts come first."""
+    longest: float = 1800.0
+
+
+@dataclass(slots=True)
+class _Running:
+    errand: Errand
+    due: float
+    process: subprocess.Popen[bytes] | None = None
+    until: float = 0.0
+
+
 @dataclass(slots=True)
 class _Child:
     part: Part
@@ -47,9 +67,12 @@ class _Child:
 class Supervisor:
     """`with Supervisor(...) as s: s.watch(stop)`; leaving it stops everything."""
 
-    def __init__(self, parts: Sequence[Part], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, parts: Sequence[Part], environment: Mapping[str, str], *, errands: Sequence[Errand] = ()
+    ) -> None:
         self._parts, self._environment = parts, dict(environment)
         self._children: list[_Child] = []
+        self._errands = [_Running(errand, time.monotonic() + errand.first) for errand in errands]
 
     def __enter__(self) -> Self:
         try:
@@ -65,22 +88,19 @@ class Supervisor:
         self.stop()
 
     def watch(self, stop: Event) -> None:
-        """Until `stop` is set: start again what died."""
+        """Until `stop` is set: start again what died, and run the errands that are due."""
         while not stop.wait(0.25):
             for child in self._children:
                 self._mend(child, time.monotonic())
+            for running in self._errands:
+                self._run(running, time.monotonic())
 
     def stop(self) -> None:
         """End every child, the last started first; kills what does not end by itself. Twice is harmless."""
         children, self._children = self._children, []
-        for child in reversed(children):
-            child.process.terminate()
-            try:
-                child.process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.process.pid, signal.SIGKILL)
-                child.process.wait()
+        errands = [running.process for running in self._errands if running.process]
+        for process in (*errands, *(child.process for child in reversed(children))):
+            _end(process)
 
     def _mend(self, child: _Child, now: float) -> None:
         code = child.process.poll()
@@ -97,11 +117,26 @@ class Supervisor:
         elif now >= child.again_at:
             child.process, child.started, child.again_at = self._start(child.part), now, 0.0
 
-    def _start(self, part: Part) -> subprocess.Popen[bytes]:
+    def _run(self, running: _Running, now: float) -> None:
+        if running.process is None:
+            if now >= running.due:
+                running.process = self._start(running.errand, told=False)
+                running.until, running.due = now + running.errand.longest, now + running.errand.every
+            return
+        if running.process.poll() is None and now >= running.until:
+            _end(running.process)
+        if (code := running.process.poll()) is not None:
+            running.process = None
+            if code:
+                print(f"fleet: {running.errand.name} ended with code {code}", file=sys.stderr, flush=True)
+
+    def _start(self, part: Part | Errand, *, told: bool = True) -> subprocess.Popen[bytes]:
+        """`told`: what it prints is shown; complaints are in any case."""
         return subprocess.Popen(
             [sys.executable, "-m", "omamori.fleet", part.name],
             env=self._environment,
             stdin=subprocess.DEVNULL,
+            stdout=None if told else subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
         )
@@ -136,6 +171,17 @@ def answers(address: Address) -> bool:
             return True
     except OSError:
         return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to, and kill it where it does not."""
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _die_with(parent: int) -> None:

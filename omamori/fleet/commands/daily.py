@@ -17,7 +17,7 @@ _SITE = click.option("--site", type=click.IntRange(0, 2**63 - 1), help="Only of 
 @click.command()
 @json_option
 def daily(*, as_json: bool) -> None:
-    """Count every site's coverage, write and send messages about hosts, drop what is old; run it once an hour or more."""
+    """Count every site's coverage, write and send messages about hosts, drop what is old; `serve` runs it, too."""
     now = datetime.now(UTC)
     done = {"sites_counted": history.snapshot(now=now), "notices": operations.gather(now=now)}
     done |= {f"letters_{name}": count for name, count in post.deliver(now=now).items()}

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from threading import Event
 
@@ -14,7 +14,7 @@ from omamori.fleet.broker.authority import Authority, Pair, open_authority
 from omamori.fleet.broker.mosquitto import Broker, BrokerSettings
 from omamori.fleet.cli import set_up
 from omamori.fleet.state import OPTIONS, FleetState, write_settings
-from omamori.fleet.supervisor import Part, Supervisor, told_to_stop
+from omamori.fleet.supervisor import Errand, Part, Supervisor, told_to_stop
 from omamori.fleet.surfaces import addresses, server
 
 
@@ -43,7 +43,7 @@ def init(operator: str, user: str, password: str, given: tuple[str, ...]) -> Non
 @click.option("--portal-bind", default="", help="Address and port of the portal.")
 @click.option("--mqtt-bind", default="", help="Address and port of the broker.")
 def serve(units_bind: str, portal_bind: str, mqtt_bind: str) -> None:
-    """Run broker, unit surface, portal and link worker until SIGTERM or Ctrl-C; start again what dies."""
+    """Run broker, unit surface, portal and link worker, and the day's work, until SIGTERM or Ctrl-C; start again what dies."""
     given = {"units_bind": units_bind, "portal_bind": portal_bind, "mqtt_bind": mqtt_bind}
     os.environ.update({f"OMAMORI_FLEET_{key.upper()}": value for key, value in given.items() if value})
     state = _ready_state()
@@ -54,7 +54,7 @@ def serve(units_bind: str, portal_bind: str, mqtt_bind: str) -> None:
         Part("serve-portal", addresses.parse(str(settings["portal_bind"]))),
         Part("link"),
     ]
-    with told_to_stop() as stop, Supervisor(parts, os.environ) as supervisor:
+    with told_to_stop() as stop, Supervisor(parts, os.environ, errands=errands(settings)) as supervisor:
         print(
             f"fleet: units {addresses.units_url(settings)}, broker {addresses.broker(settings)}, "
             f"portal {addresses.portal_url(settings)}: ready",
@@ -62,6 +62,12 @@ def serve(units_bind: str, portal_bind: str, mqtt_bind: str) -> None:
         )
         supervisor.watch(stop)
     print("fleet: stopped", flush=True)
+
+
+def errands(settings: Mapping[str, str | int]) -> list[Errand]:
+    """What `serve` runs now and then: the day's work, which finds by itself which sites' morning has come."""
+    minutes = int(settings["daily_minutes"])
+    return [Errand("daily", every=minutes * 60.0)] if minutes > 0 else []
 
 
 @click.command()

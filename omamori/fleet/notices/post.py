@@ -1,6 +1,7 @@
 """Letters to the mail server: each sent once where the server takes it, tried again ever more seldom where it does not.
 
 A letter is marked in a transaction of its own right after the server took it: what is lost in between is sent twice, never dropped.
+Before that it is claimed for a while, so that several servers on one database send it once; a claim of one that was killed runs out.
 Without a mail server in the settings nothing is sent, and the letters wait.
 """
 
@@ -22,6 +23,8 @@ BATCH: Final = 200
 PATIENCE: Final = 5
 """Failures after which a run ends: each may take as long as the mail server keeps us waiting."""
 MOST_TRIES: Final = 10
+CLAIM: Final = timedelta(hours=1)
+"""Longer than any mail server keeps us waiting with one letter."""
 _FIRST_PAUSE: Final = timedelta(minutes=5)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 
@@ -36,6 +39,8 @@ def deliver(*, now: datetime) -> dict[str, int]:
         for letter in waiting:
             if failed >= PATIENCE:
                 break
+            if not _claimed(letter, now):
+                continue
             if _send(letter, connection, now):
                 sent += 1
             else:
@@ -52,6 +57,12 @@ def _password() -> str:
         return Path(file).read_text("utf-8").strip() if file else ""
     except (OSError, UnicodeError) as error:
         raise Invalid(f"mail_password_file cannot be read: {error}") from error
+
+
+def _claimed(letter: Letter, now: datetime) -> bool:
+    """Whether it is this run's: not where another took it, or where it was stopped, since it was listed."""
+    still = Letter.objects.filter(pk=letter.pk, sent__isnull=True, again=letter.again)
+    return still.update(again=now + CLAIM) == 1
 
 
 def _send(letter: Letter, connection: BaseEmailBackend, now: datetime) -> bool:
