@@ -84,7 +84,10 @@ def bench(
     help={
         "minutes": "of the soak",
         "fuzz_minutes": "for each target of hostile input",
+        "unit": "cut the power of an appliance in QEMU instead",
+        "cuts": "how often",
         "only": "scenarios, separated by commas: soak, fuzz",
+        "targets": "of hostile input, separated by commas: `stream-*,rules`",
         "json": "write the figures to this file",
         "check": "exit non-zero where anything was amiss",
     }
@@ -93,14 +96,17 @@ def chaos(
     c: Context,
     minutes: float = 30.0,
     fuzz_minutes: float = 10.0,
+    unit: bool = False,  # noqa: FBT001, FBT002
+    cuts: int = 200,
     only: str = "",
     json: str = "",
     check: bool = False,  # noqa: FBT001, FBT002
 ) -> None:
-    """Kill, freeze and swap under traffic, and feed hostile bytes to everything that reads any."""
+    """Kill, freeze and swap under traffic, feed hostile bytes to all that reads any, cut the power of a unit."""
     valued = {"--only": only, "--json": json}
     flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
     flags += ["--check"] if check else []
+    flags += [f"--unit --cuts {cuts}"] if unit else []
     c.run(f"{PYTHON} -m lab.chaos --minutes {minutes} --fuzz-minutes {fuzz_minutes} {' '.join(flags)}")
 
 

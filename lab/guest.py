@@ -10,6 +10,7 @@ The activation button is F12 on the guest's keyboard (`BUTTON`), pressed through
 import base64
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -92,6 +93,7 @@ class Guest:
         self._qmp: Qmp | None = None
         self._said_before = 0
         self._falls = 0
+        self._disk = scratch / "disk.qcow2"
         self.ssh_port = 0
         self.console = scratch / "console.log"
 
@@ -143,6 +145,20 @@ class Guest:
         """Pull the plug and put it in again: what a customer does."""
         self.stop()
         self.start()
+
+    def keep(self, folder: Path) -> None:
+        """What would be left if the power went at this moment: a scratch directory for another `Guest` of the image.
+
+        What the guest has not yet written is lost, as it would be; this guest goes on and does not notice.
+        """
+        folder.mkdir(parents=True)
+        left = self._disk
+        self._disk = self._scratch / f"disk-{folder.name}.qcow2"
+        self._control().execute(
+            "blockdev-snapshot-sync", device="disk", format="qcow2", **{"snapshot-file": str(self._disk)}
+        )
+        self._overlay(folder / "disk.qcow2", left, "qcow2")
+        shutil.copyfile(self._scratch / "variables.fd", folder / "variables.fd")
 
     def press(self, key: str = BUTTON, *, milliseconds: int = 200) -> None:
         """Press and let go a key: the activation button by default."""
@@ -270,30 +286,17 @@ class Guest:
 
     def _prepare(self) -> None:
         self._scratch.mkdir(parents=True, exist_ok=True)
-        if not self._disk().exists():
-            subprocess.run(
-                [
-                    *self._qemu.image_tool,
-                    "create",
-                    "-q",
-                    "-f",
-                    "qcow2",
-                    "-F",
-                    "raw",
-                    "-b",
-                    self._image.disk,
-                    self._disk(),
-                ],
-                check=True,
-                capture_output=True,
-            )
+        if not self._disk.exists():
+            self._overlay(self._disk, self._image.disk, "raw")
             variables = self._qemu.variables.read_bytes()
             if keys := self._machine.secure_boot:
                 variables = enrolled(variables, keys)
             (self._scratch / "variables.fd").write_bytes(variables)
 
-    def _disk(self) -> Path:
-        return self._scratch / "disk.qcow2"
+    def _overlay(self, made: Path, over: Path, form: str) -> None:
+        """A disk that begins as another one; what is written to it stays in it."""
+        words = ("create", "-q", "-f", "qcow2", "-F", form, "-b", over, made)
+        subprocess.run([*self._qemu.image_tool, *words], check=True, capture_output=True)
 
     def _command(self, taps: Mapping[str, int], control: Path) -> list[str]:
         machine = self._machine
@@ -305,7 +308,7 @@ class Guest:
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
             *("-qmp", f"unix:{control},server=on,wait=off"),
             *("-device", "virtio-rng-pci,addr=0x8"),
-            *("-drive", f"if=none,id=disk,format=qcow2,file={self._disk()},cache=unsafe"),
+            *("-drive", f"if=none,id=disk,format=qcow2,file={self._disk},cache=unsafe"),
             *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
             *self._start(),
             *self._smbios(),
