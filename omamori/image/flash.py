@@ -108,6 +108,16 @@ def write(image: Layout, target: Target, device: int, progress: Progress, *, era
     return written
 
 
+def order_self_test(image: Layout, target: Target, words: str) -> None:
+    """Leave the factory's order on the boot partition; `/usr/lib/omamori/factory-test` reads it at the first start. Raises ToolFailed."""
+    boot = next((each for each in image.partitions if each.name == "esp"), None)
+    if boot is None:
+        raise FlashFailed(f"{image.path.name} has no boot partition")
+    place = ["-i", f"{target.path}@@{boot.start}"]
+    run(["mmd", "-D", "s", *place, "::/omamori"])
+    run(["mcopy", "-D", "o", *place, "-", "::/omamori/self-test"], give=f"{words}\n".encode())
+
+
 def check(image: Layout, target: Target, device: int, progress: Progress) -> str:
     """Compare a disk that nothing started from yet, and return the SHA-256. Raises FlashFailed naming what differs."""
     if _table(target) != image.partitions:

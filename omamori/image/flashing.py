@@ -38,6 +38,15 @@ _NEXT: Final = """next: put it into the unit (or start the unit from the stick);
 @click.option(
     "--erase", is_flag=True, help="Also overwrite the rest of the disk with zeros: a used one's data."
 )
+@click.option(
+    "--self-test",
+    "order",
+    is_flag=True,
+    help="The unit runs the factory's test at its starts until it passed.",
+)
+@click.option(
+    "--without", "left_out", multiple=True, metavar="CHECK", help="With --self-test: leave this out."
+)
 @click.option("--check", is_flag=True, help="Write nothing: compare a disk that nothing started from yet.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written where, and whether it may be.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
@@ -49,6 +58,8 @@ def flash_image(
     folder: Path | None,
     yes: bool,
     erase: bool,
+    order: bool,
+    left_out: tuple[str, ...],
     check: bool,
     dry_run: bool,
     as_json: bool,
@@ -57,6 +68,9 @@ def flash_image(
 
     Everything on DEVICE is lost. One that is mounted, in use, write-protected or too small is refused, whatever is asked.
     """
+    if left_out and not (order and all(name.isalpha() for name in left_out)):
+        raise click.UsageError("--without names one check of --self-test")
+    words = " ".join(f"--without {name}" for name in left_out) if order else None
     try:
         image = opened(State.of(os.environ), variant, version_text, folder)
         plan = _plan(image, device)
@@ -65,7 +79,7 @@ def flash_image(
             return
         if not (yes or check):
             _confirm(plan.target)
-        report = _compare(plan) if check else _write(plan, erase=erase)
+        report = _compare(plan) if check else _write(plan, erase=erase, order=words)
     except (ImageError, VersionError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps({**_facts(plan), **report}) if as_json else _told(plan, report))
@@ -116,7 +130,7 @@ def _confirm(target: Target) -> None:
         raise TargetRefused("not confirmed: nothing was written (--yes where nobody can be asked)")
 
 
-def _write(plan: _Plan, *, erase: bool) -> dict[str, Any]:
+def _write(plan: _Plan, *, erase: bool, order: str | None) -> dict[str, Any]:
     layout, target = plan.layout, plan.target
     rest = target.size - layout.end if erase else 0
     began = time.monotonic()
@@ -125,6 +139,9 @@ def _write(plan: _Plan, *, erase: bool) -> dict[str, Any]:
         _bar(2 * layout.length + rest, "writing and comparing") as bar,
     ):
         found = flash.write(layout, target, disk, bar.update, erase=erase)
+        if order is not None:
+            flash.order_self_test(layout, target, order)
+            os.fsync(disk)
     return {
         "done": "written",
         "erased": erase,

@@ -123,6 +123,30 @@ def test_a_used_disks_data_is_overwritten_where_asked(image, tmp_path):
 
 
 @pytest.mark.root
+def test_the_factorys_order_lies_on_the_boot_partition(image, tmp_path):
+    boot = tmp_path / "boot"
+    boot.touch()
+    os.truncate(boot, 4 * MIB)
+    subprocess.run(["mkfs.vfat", boot], check=True, capture_output=True)
+    with (image / "disk.raw").open("r+b") as opened:
+        opened.seek(MIB)
+        opened.write(boot.read_bytes())
+    backing = filled(tmp_path / "disk", 24 * MIB)
+    with loop(backing) as disk:
+        done = run(image, disk, "--yes", "--self-test", "--without", "lamp")
+    assert done.returncode == 0, done.stderr
+    words = ["mtype", "-i", f"{backing}@@{MIB}", "::/omamori/self-test"]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "--without lamp\n"
+
+
+@pytest.mark.parametrize("words", [["--without", "lamp"], ["--self-test", "--without", "$(reboot)"]])
+def test_only_a_check_of_the_test_is_left_out(image, tmp_path, words):
+    done = run(image, tmp_path / "nothing", *words)
+    assert done.returncode == 2
+    assert "--without names one check" in done.stderr
+
+
+@pytest.mark.root
 def test_the_name_is_asked_for_and_what_follows_is_said(image, tmp_path):
     backing = filled(tmp_path / "disk", 24 * MIB)
     with loop(backing) as disk:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ LEAST: Final = 2**30
 """Bytes; the smallest disk that an image fits on leaves twice as much."""
 SCRATCH: Final = 16 * 2**20
 _PIECE: Final = 2**20
+_DISK: Final = re.compile(r"[1-9][0-9]{0,5}:[0-9]{1,8}")
+"""Major number 0 is memory."""
 _WORN: Final = 8
 """Tenths of its life that an eMMC has used (JEDEC JESD84-B51, DEVICE_LIFE_TIME_EST); 11 is beyond all."""
 
@@ -38,8 +41,8 @@ def _mounted(paths: Paths) -> str:
         text = files.read_capped(paths.root / "proc/self/mountinfo").decode("utf-8", "replace")
         for line in text.splitlines():
             fields = line.split()
-            if len(fields) > 4 and fields[4] == "/var/lib/omamori":
-                return fields[2] if fields[2].replace(":", "").isdecimal() else ""
+            if len(fields) > 4 and fields[4] == "/var/lib/omamori" and _DISK.fullmatch(fields[2]):
+                return fields[2]
     return ""
 
 

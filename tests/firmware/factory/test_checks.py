@@ -29,8 +29,12 @@ def led(unit):
 # --- storage ---
 
 
-def test_a_data_partition_that_is_not_mounted_fails(unit):
-    put(unit.root / "proc/self/mountinfo", "30 25 0:22 / /var rw - tmpfs tmpfs rw\n")
+@pytest.mark.parametrize(
+    "mounts",
+    ["30 25 0:22 / /var rw - tmpfs tmpfs rw\n", "30 25 0:22 / /var/lib/omamori rw - tmpfs tmpfs rw\n", ""],
+)
+def test_a_data_partition_that_is_not_mounted_fails(unit, mounts):
+    put(unit.root / "proc/self/mountinfo", mounts)
     assert outcomes(storage.check(unit)) == {
         "storage": ("FAIL", f"no data partition is mounted at {unit.state}: what is written there is lost")
     }
