@@ -2,8 +2,10 @@
 
 import os
 import struct
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lab.chaos import depths, documents, feeds, files, neighbours, streams
@@ -43,6 +45,15 @@ def targets() -> list[Target]:
         Target("lists", lambda: [b"bad.example\n0.0.0.0 x.example\n||y.example^\n"], _lists, (ListError,)),
         Target("packs", _pack_seeds, _packs, (PackError, OSError)),
     ]
+
+
+def named(names: str) -> list[Target]:
+    """Those named, with commas between and `*` for any part of a name; all of them where nothing is. Exits for a name that is none."""
+    wanted, known = names.split(",") if names else ["*"], targets()
+    for each in wanted:
+        if not any(fnmatchcase(target.name, each) for target in known):
+            sys.exit(f"no target is called {each}: {', '.join(target.name for target in known)}")
+    return [target for target in known if any(fnmatchcase(target.name, each) for each in wanted)]
 
 
 def _netlink_seeds() -> Sequence[bytes]:

@@ -13,7 +13,7 @@ import pytest
 
 from lab.chaos import depths, fuzz, memory, soak, streams
 from lab.chaos.mutation import Mutation
-from lab.chaos.targets import targets
+from lab.chaos.targets import named, targets
 
 
 @pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
@@ -49,6 +49,19 @@ def test_encrypted_openings_are_read():
     engine = streams.engine()
     depths.quic_datagrams(engine, emptied=False)(depths.hello_frames()[1])
     assert {each.signature_id for each in engine.take_detections()} == {"1:25", "uf:fish.example"}
+
+
+def test_targets_are_chosen_by_name():
+    assert [target.name for target in named("rules,lan-arp")] == ["lan-arp", "rules"]
+    assert {target.name for target in named("stream-*")} >= {"stream-http", "stream-imap"}
+    assert len(named("")) == len(targets())
+    with pytest.raises(SystemExit, match="no target is called streams"):
+        named("streams,rules")
+
+
+def test_no_two_targets_have_one_name():
+    names = [target.name for target in targets()]
+    assert len(names) == len(set(names))
 
 
 def raising(data):
