@@ -99,11 +99,12 @@ def chaos(
     unit: bool = False,  # noqa: FBT001, FBT002
     cuts: int = 200,
     only: str = "",
+    targets: str = "",
     json: str = "",
     check: bool = False,  # noqa: FBT001, FBT002
 ) -> None:
     """Kill, freeze and swap under traffic, feed hostile bytes to all that reads any, cut the power of a unit."""
-    valued = {"--only": only, "--json": json}
+    valued = {"--only": only, "--targets": targets, "--json": json}
     flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
     flags += ["--check"] if check else []
     flags += [f"--unit --cuts {cuts}"] if unit else []

@@ -1,8 +1,9 @@
-"""Chaos on purpose: `python -m lab.chaos [--minutes 30] [--fuzz-minutes 10] [--only NAMES] [--json FILE] [--check]`, as root.
+"""Chaos on purpose: `python -m lab.chaos [--minutes 30] [--fuzz-minutes 10] [--only NAMES] [--targets NAMES] [--json FILE] [--check]`, as root.
 
-Two scenarios. `soak`: mixed traffic through the real data path while its processes are killed, frozen and given new packs; no
+Scenarios. `soak`: mixed traffic through the real data path while its processes are killed, frozen and given new packs; no
 allowed exchange may be lost and memory may not grow. `fuzz`: hostile bytes for packets, every parser, rules, signatures and
-packs, for so many minutes each. Exit code 1 with --check where anything was amiss.
+packs, for so many minutes each. `unit`, with --unit instead of the others: the whole appliance in QEMU, its power cut at random
+moments of its life. Exit code 1 with --check where anything was amiss.
 """
 
 import argparse
@@ -10,11 +11,11 @@ import json
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.chaos import fuzz, soak
-from lab.chaos.targets import targets
+from lab.chaos import fuzz, soak, unit
+from lab.chaos.targets import named
 
 Result = tuple[dict[str, object], list[str]]
 """What was seen, and what was amiss."""
@@ -26,7 +27,7 @@ def main() -> None:
     options.chance = secrets.randbelow(10**6) if options.chance is None else options.chance
     figures: dict[str, object] = {"chance": options.chance}
     problems: list[str] = []
-    for name in options.only.split(",") if options.only else SCENARIOS:
+    for name in _chosen(options):
         figures[name], found = SCENARIOS[name](options)
         problems += found
     figures["problems"] = problems
@@ -34,6 +35,12 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print("\n".join(problems) if problems else f"nothing amiss (--chance {options.chance})")
     sys.exit(1 if options.check and problems else 0)
+
+
+def _chosen(options: argparse.Namespace) -> Sequence[str]:
+    if options.unit:
+        return ("unit",)
+    return tuple(options.only.split(",")) if options.only else _USUAL
 
 
 def _soak(options: argparse.Namespace) -> Result:
@@ -50,7 +57,7 @@ def _fuzz(options: argparse.Namespace) -> Result:
     keep = options.keep or Path(tempfile.gettempdir()) / "omamori-fuzz"
     seen: dict[str, object] = {}
     problems = []
-    for target in targets():
+    for target in named(options.targets):
         outcome = fuzz.run(target, seconds=options.fuzz_minutes * 60, chance=options.chance, keep=keep)
         seen[target.name] = {"inputs": outcome.inputs, "seconds": outcome.seconds, "grown": outcome.grown}
         told = "failed" if outcome.problem else "well"
@@ -63,14 +70,28 @@ def _fuzz(options: argparse.Namespace) -> Result:
     return seen, problems
 
 
-SCENARIOS: dict[str, Callable[[argparse.Namespace], Result]] = {"soak": _soak, "fuzz": _fuzz}
+def _unit(options: argparse.Namespace) -> Result:
+    with tempfile.TemporaryDirectory(prefix="omamori-cuts-") as place:
+        seen = unit.run(Path(place), cuts=options.cuts, chance=options.chance)
+    lost = sum(bool(revival.problems) for revival in seen.revivals)
+    print(f"unit: {len(seen.revivals)} power cuts, {lost} units that did not come through")
+    return seen.as_json(), [f"unit: {problem}" for problem in seen.problems]
+
+
+SCENARIOS: dict[str, Callable[[argparse.Namespace], Result]] = {"soak": _soak, "fuzz": _fuzz, "unit": _unit}
+_USUAL = ("soak", "fuzz")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30, help="of the soak")
     parser.add_argument("--fuzz-minutes", type=float, default=10, help="for each target")
+    parser.add_argument("--unit", action="store_true", help="cut the power of an appliance in QEMU instead")
+    parser.add_argument("--cuts", type=int, default=200, help="of the power; about a minute and a half each")
     parser.add_argument("--only", help=f"scenarios, separated by commas: {','.join(SCENARIOS)}")
+    parser.add_argument(
+        "--targets", default="", help="of hostile input, separated by commas: `stream-*,rules`"
+    )
     parser.add_argument("--chance", type=int, help="seed of all chance, to see the same again")
     parser.add_argument("--keep", type=Path, help="folder for inputs that did harm")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
