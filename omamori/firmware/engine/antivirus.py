@@ -114,13 +114,14 @@ class Antivirus:
         self.late = tuple(number for number, each in enumerate(self.logical) if not each.early)
         """Logical signatures that are told at the end of a file only."""
         self.hashes = hashes if isinstance(hashes, HashSet) else HashSet(hashes)
+        self._looks = bool(self.entries) or len(self.hashes) > 0
         self._database = database
         if database is None and self.entries:
             entries = list(self.entries)
             self._database = compiled([each.pattern for each in entries], [each.once for each in entries])
 
     def __bool__(self) -> bool:
-        return bool(self.entries) or len(self.hashes) > 0
+        return self._looks
 
     def scan(
         self,

@@ -63,6 +63,11 @@ def _name(domain: str) -> str:
 
 def normalised(name: str | bytes) -> str | None:
     """Lower case, no trailing dot, no port, internationalised labels in their ASCII form; None if it is no name."""
+    # Clients ask for the same names again and again; only what can be one is remembered.
+    return _known(name) if isinstance(name, bytes) and len(name) <= _MAX_NAME else _normalised(name)
+
+
+def _normalised(name: str | bytes) -> str | None:
     text = name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
     text = text.strip().lower().rstrip(".")
     if text.startswith("["):
@@ -72,6 +77,9 @@ def normalised(name: str | bytes) -> str | None:
     if not text.isascii():
         text = _ascii(text)
     return text if 0 < len(text) <= _MAX_NAME and " " not in text and "/" not in text else None
+
+
+_known = lru_cache(maxsize=_REMEMBERED)(_normalised)
 
 
 def _ascii(text: str) -> str:

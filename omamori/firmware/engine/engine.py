@@ -13,12 +13,12 @@ from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
     ConnectionExpected,
+    Content,
     Event,
     GivesWay,
     LoginRefused,
     Message,
     SiteAsked,
-    Unscanned,
 )
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
@@ -321,8 +321,10 @@ class Engine:
     def _events(self, turn: Round, events: Sequence[Event]) -> None:
         for number, event in enumerate(events, 1):
             if isinstance(event, Message):
-                if not _told_again(event, events[number:]):
+                if number == len(events) or not _told_again(event, events[number:]):
                     self._inspect_message(turn, event)
+            elif isinstance(event, Content):
+                self._malware.content(turn, self._signatures, event)
             elif isinstance(event, SiteAsked):
                 self._sites.asked(turn, self._signatures, event)
                 self._passwords.asked(turn, self._signatures, event)
@@ -330,10 +332,8 @@ class Engine:
                 self._passwords.refused(turn)
             elif isinstance(event, ConnectionExpected):
                 self._expected.add(event, turn.flow.facts, turn.now)
-            elif isinstance(event, Unscanned):
-                self._malware.unscanned(turn, event)
             else:
-                self._malware.content(turn, self._signatures, event)
+                self._malware.unscanned(turn, event)
 
     def _inspect_message(self, turn: Round, event: Message) -> None:
         buffers = dict(event.buffers)

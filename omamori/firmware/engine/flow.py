@@ -165,7 +165,7 @@ class FlowTable:
             opens = packet.flags & (ACK | RST) == 0
             known = not own.begun or own.position(packet.sequence + 1) == 0
             return not opens or (known and flow.table is not self._closing)
-        if own.is_near(packet.sequence) or not packet.flags & ACK:
+        if packet.sequence == own.expected or own.is_near(packet.sequence) or not packet.flags & ACK:
             return True
         other = flow.halves[not to_server].stream
         return other.is_near(packet.acknowledgement) if other.begun else flow.rival is None

@@ -38,9 +38,9 @@ class Reassembly:
     __slots__ = (
         "_begins",
         "_far",
-        "_next",
         "_pending",
         "_recent",
+        "expected",
         "finished_at",
         "held",
         "kept",
@@ -60,19 +60,15 @@ class Reassembly:
         self.urgent: int | None = None
         """Offset of the newest urgent byte, until it is delivered."""
         self._recent: deque[tuple[int, bytes]] = deque()
-        self._next: int | None = None
+        self.expected: int | None = None
+        """The sequence number of the next byte to be delivered; None before anything is known."""
         self._begins: list[int] = []
         self._pending: list[bytes] = []
         self._far = 0
 
     @property
     def begun(self) -> bool:
-        return self._next is not None
-
-    @property
-    def expected(self) -> int | None:
-        """The sequence number of the next byte to be delivered; None before anything is known."""
-        return self._next
+        return self.expected is not None
 
     @property
     def finished(self) -> bool:
@@ -80,27 +76,27 @@ class Reassembly:
 
     def begin(self, sequence: int) -> None:
         """The sequence number of the first byte; does nothing once that is known."""
-        if self._next is None:
-            self._next = sequence % _WRAP
+        if self.expected is None:
+            self.expected = sequence % _WRAP
 
     def position(self, sequence: int) -> int:
         """The offset of a sequence number near the present one; negative before the beginning."""
-        if self._next is None:
+        if self.expected is None:
             return 0
-        return self.offset + (sequence - self._next + _HALF) % _WRAP - _HALF
+        return self.offset + (sequence - self.expected + _HALF) % _WRAP - _HALF
 
     def is_near(self, sequence: int) -> bool:
         """It can be of this connection's window."""
-        return self._next is None or -_FAR < (sequence - self._next + _HALF) % _WRAP - _HALF <= _FAR
+        return self.expected is None or -_FAR < (sequence - self.expected + _HALF) % _WRAP - _HALF <= _FAR
 
     def finish(self, sequence: int) -> None:
         """The sender has no byte at or after `sequence`; what was delivered already cannot be taken back so."""
-        if self.finished_at is None and self._next is not None and self.position(sequence) >= self.offset:
+        if self.finished_at is None and self.expected is not None and self.position(sequence) >= self.offset:
             self.finished_at = self.position(sequence)
 
     def push(self, sequence: int, data: bytes, limit: int) -> list[Piece]:
         """What can be delivered now that `data` came, keeping at most `limit` out-of-order bytes."""
-        if sequence == self._next and not self._pending:
+        if sequence == self.expected and not self._pending:
             return [self._deliver(data)]
         self.begin(sequence)
         at = self.position(sequence)
@@ -121,12 +117,10 @@ class Reassembly:
 
     def acknowledged(self, sequence: int) -> list[Piece]:
         """The receiver has everything before `sequence`: a hole before it, with data kept behind, will not be filled."""
-        recent = self._recent
-        if recent:
-            at = self.position(sequence)
-            while recent and recent[0][0] + len(recent[0][1]) <= at:
-                self.kept -= len(recent.popleft()[1])
-        if not self._pending or self.position(sequence) <= self.offset:
+        recent, at = self._recent, self.position(sequence)
+        while recent and recent[0][0] + len(recent[0][1]) <= at:
+            self.kept -= len(recent.popleft()[1])
+        if not self._pending or at <= self.offset:
             return []
         return self.skip()
 
@@ -195,9 +189,9 @@ class Reassembly:
         return piece
 
     def _advance(self, count: int) -> None:
-        assert self._next is not None  # noqa: S101 - begun before anything is delivered
+        assert self.expected is not None  # noqa: S101 - begun before anything is delivered
         self.offset += count
-        self._next = (self._next + count) % _WRAP
+        self.expected = (self.expected + count) % _WRAP
 
     def _drain(self) -> list[Piece]:
         pieces = []

@@ -62,11 +62,12 @@ class Streams:
             # The acknowledgement that completes the handshake is not yet of the established connection, as in Suricata.
             flow.facts.established = flow.opening == 3 or bool(packet.payload)
             flow.opening = 3
-        first = _first(packet)
-        own.begin(first)
-        if packet.flags & ACK:
+        first, data = _first(packet), packet.payload
+        if own.expected is None:
+            own.begin(first)
+        if other.expected is None and packet.flags & ACK:
             other.begin(packet.acknowledgement)
-        at, data = own.position(first), packet.payload
+        at = own.offset if first == own.expected else own.position(first)
         _measure(flow, at + len(data) + 1 + bool(packet.flags & FIN), to_server=to_server)
         if data and at == own.offset and not own.held and not packet.flags & (RST | FIN):
             return _IN_ORDER

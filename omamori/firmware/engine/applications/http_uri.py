@@ -9,13 +9,13 @@ _ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[
 
 def host_of(target: bytes) -> bytes | None:
     """The host of an absolute target, as written."""
-    match = _ABSOLUTE.match(target)
+    match = _absolute(target)
     return match[1] if match else None
 
 
 def normalised(target: bytes) -> bytes:
     """Path and query: escapes decoded, back slashes and repeated slashes folded, dot segments removed (RFC 3986, 5.2.4)."""
-    match = _ABSOLUTE.match(target)
+    match = _absolute(target)
     path, question, query = (target[match.end() :] if match else target).partition(b"?")
     if b"%" in path:
         path = _unescaped(path)
@@ -28,6 +28,11 @@ def normalised(target: bytes) -> bytes:
     if b"%" in query:
         query = _unescaped(query)
     return (path or b"/") + question + query
+
+
+def _absolute(target: bytes) -> re.Match[bytes] | None:
+    """Hardly any target is: most begin with a slash, and need no expression to be told."""
+    return None if target.startswith(b"/") else _ABSOLUTE.match(target)
 
 
 def _unescaped(text: bytes) -> bytes:

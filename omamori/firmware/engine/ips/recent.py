@@ -5,6 +5,7 @@ has left the block behind, for the rest of such a rule may come with later bytes
 two become one.
 """
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -29,8 +30,10 @@ class Recent:
             self._blocks[:2] = [(until, oldest | second)]
         self._blocks.append((end, frozenset(found)))
 
-    def since(self, begin: int) -> list[frozenset[int]]:
+    def since(self, begin: int) -> Sequence[frozenset[int]]:
         """What was found in blocks that end beyond `begin`; the others are forgotten."""
-        if self._blocks and self._blocks[0][0] <= begin:
+        if not self._blocks:
+            return ()
+        if self._blocks[0][0] <= begin:
             self._blocks = [block for block in self._blocks if block[0] > begin]
         return [found for _, found in self._blocks]
