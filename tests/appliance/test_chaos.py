@@ -11,8 +11,8 @@ pytestmark = pytest.mark.timeout(1500)
 
 def test_twenty_power_cuts_leave_twenty_units_that_forward_and_run_what_was_ordered(tmp_path):
     chance = secrets.randbelow(10**6)
-    seen = unit.run(tmp_path, cuts=20, chance=chance, follow=7)
+    seen = unit.run(tmp_path, cuts=20, chance=chance, follow=10)
     assert seen.problems == [], f"chance {chance}"
     assert len(seen.revivals) == 20
     assert {revival.doing for revival in seen.revivals} >= {"first boot", "staging", "trial"}
-    assert sum(revival.arrives is not None for revival in seen.revivals) == 3
+    assert sum(revival.arrives is not None for revival in seen.revivals) == 2
