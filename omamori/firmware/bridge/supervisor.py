@@ -379,6 +379,7 @@ class Supervisor:
             total = self._totals.with_present(self._alive())
             extra = {
                 "self_test": self._self_test.result,
+                "latency": self._self_test.latency,
                 "link": list(self._link),
                 "refused": self._choice.refused(),
             }

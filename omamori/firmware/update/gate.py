@@ -2,6 +2,7 @@
 
 Healthy means: the bridge's workers are alive with a pack loaded, both ports belong to the kernel bridge and those with
 a cable forward, and the fleet is reached unless the unit is not activated or could not reach it before the trial either.
+What is compared with numbers of before the restart is in health.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,6 +33,9 @@ class BridgeSeen:
     pack: Version | None
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why each pack that it does not use is no use, by version."""
+    self_test: str = ""
+    latency: float | None = None
+    """Seconds that the self-test's packet took; see `bridge/selftest.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,20 @@ def judge(seen: Seen, *, fleet_required: bool) -> str:
 
 
 def wait(
-    look: Callable[[], Seen], sleep: Callable[[float], None], *, fleet_required: bool, patience: float
+    look: Callable[[], Seen],
+    sleep: Callable[[float], None],
+    *,
+    fleet_required: bool,
+    patience: float,
+    worse: Callable[[], str] = lambda: "",
 ) -> str:
-    """Look once a second until healthy, `patience` seconds at most; the last finding, empty when healthy."""
+    """Look once a second until healthy, `patience` seconds at most; the last finding, empty when healthy.
+
+    `worse` compares with an earlier boot; it is asked once nothing else is wrong.
+    """
     wrong = ""
     for _ in range(max(1, int(patience))):
-        wrong = judge(look(), fleet_required=fleet_required)
+        wrong = judge(look(), fleet_required=fleet_required) or worse()
         if not wrong:
             return ""
         sleep(1.0)
@@ -90,6 +102,8 @@ class _BridgeStatus:
     state: BridgeState
     pack: Version | None = None
     refused: dict[str, str] = field(default_factory=dict)
+    self_test: str = ""
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,15 @@ def read_bridge(paths: Paths, now: datetime) -> BridgeSeen | None:
     except (OSError, ProtocolError):
         return None
     age = abs((now - status.time).total_seconds())
-    return BridgeSeen(age, status.state.workers, status.pack, status.refused)
+    return BridgeSeen(
+        age, status.state.workers, status.pack, status.refused, status.self_test, status.latency
+    )
+
+
+def reached(paths: Paths) -> bool:
+    """Whether the agent has the fleet now."""
+    agent = read_agent(paths)
+    return agent is not None and agent.connected
 
 
 def read_agent(paths: Paths) -> AgentSeen | None:

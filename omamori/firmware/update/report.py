@@ -19,6 +19,7 @@ from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.firmware.update.errors import Busy, DiskFull, SlotProblem
+from omamori.firmware.update.health import Before
 from omamori.firmware.update.machine import Journal
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
@@ -46,6 +47,7 @@ class Memory:
         self._paths, self._now = paths, now
         self._journal = paths.update / "journal.json"
         self._verdict = paths.update / "verdict.json"
+        self._before = paths.update / "before.json"
 
     def journal(self) -> Journal:
         """The journal, or a new one."""
@@ -62,6 +64,15 @@ class Memory:
     def keep_verdict(self, verdict: Verdict) -> None:
         """Make it survive a power cut. Raises DiskFull, SlotProblem."""
         _write(self._verdict, verdict)
+
+    def before(self, tried: Version) -> Before | None:
+        """What was measured last before a restart into that version."""
+        found = _read(Before, self._before)
+        return found if found and found.version == tried else None
+
+    def keep_before(self, before: Before) -> None:
+        """Make it survive the restart. Raises DiskFull, SlotProblem."""
+        _write(self._before, before)
 
     def show(
         self, update: UpdateState, *, pack: Version | None, slot: str, healthy: bool, fetched: int

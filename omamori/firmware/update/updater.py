@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from omamori.firmware.host import files, system
-from omamori.firmware.update import gate, orders, packs, staging, uki
+from omamori.firmware.update import gate, health, orders, packs, staging, uki
 from omamori.firmware.update.errors import (
     GiveWay,
     PackRefused,
@@ -83,6 +83,7 @@ class Updater:
                     break
                 done = want if self._fetch(want) else None
             journal = self._settle()
+            self._attempt(lambda: self._measure(ordered=False))
         return not (journal.error or journal.pack_error)
 
     def _order(self, what: Version | Newest) -> bool:
@@ -127,6 +128,7 @@ class Updater:
                 self._memory.say("info", "nothing is staged: no restart")
                 return True
             self._memory.say("info", f"restarting into {journal.version}")
+            self._attempt(lambda: self._measure(ordered=True))
             self._change(phase=UpdatePhase.TRIAL, boot=self._boot_id, error="")
             return self._order_reboot()
 
@@ -138,6 +140,7 @@ class Updater:
             self._world.patience.gate,
             fleet_required=trial and journal.fleet_reached,
             keep=trial or journal.phase not in OPEN,
+            trial=trial,
         )
         if wrong and trial:
             self._give_up()
@@ -283,9 +286,7 @@ class Updater:
             staging.stage(opened, step.slot, self._world.disk)
             if step.version < self._version:
                 staging.put_behind(self._slot, self._world.disk)
-        agent = gate.read_agent(self._paths)
-        reached = agent is not None and agent.connected
-        self._change(phase=UpdatePhase.STAGED, error="", boot=None, fleet_reached=reached)
+        self._change(phase=UpdatePhase.STAGED, error="", boot=None, fleet_reached=gate.reached(self._paths))
         size, fetched = path.stat().st_size, self._memory.journal().fetched
         self._memory.say(
             "info", f"{step.version} is staged in slot {step.slot}: {fetched:,} bytes fetched for {size:,}"
@@ -364,14 +365,17 @@ class Updater:
 
     # --- the rest -----------------------------------------------------------------------------------------------
 
-    def _judge(self, patience: float, *, fleet_required: bool, keep: bool = True) -> str:
+    def _measure(self, *, ordered: bool) -> None:
+        """What a staged version will be compared with. Raises DiskFull, SlotProblem."""
+        journal = self._memory.journal()
+        if journal.phase is UpdatePhase.STAGED and journal.version:
+            self._memory.keep_before(health.before(self._world, journal.version, ordered=ordered))
+            self._change(fleet_reached=gate.reached(self._paths))
+
+    def _judge(self, patience: float, *, fleet_required: bool, keep: bool = True, trial: bool = False) -> str:
         """`keep` is false while what the last gate said is still to be told."""
-        wrong = gate.wait(
-            lambda: gate.look(self._paths, self._world.now()),
-            self._world.sleep,
-            fleet_required=fleet_required,
-            patience=patience,
-        )
+        before = self._memory.before(self._version) if trial else None
+        wrong = health.wait(self._world, patience, fleet_required=fleet_required, before=before)
         if keep:
             self._memory.keep_verdict(Verdict(self._boot_id, self._version, wrong, self._world.now()))
         self._memory.say("error" if wrong else "info", f"{self._version}: {wrong or 'healthy'}")

@@ -106,6 +106,7 @@ def test_the_self_test_passes_through_every_worker(line, tmp_path):
     with unit.in_force():
         wait_until(lambda: unit.status().get("self_test") == "passed", seconds=9, what="the self-test")
         assert unit.status()["state"]["neutralised"] == 0
+        assert 0 < unit.status()["latency"] < 3.1
 
 
 @pytest.mark.root
@@ -117,4 +118,5 @@ def test_a_self_test_that_fails_says_why(line, tmp_path):
     with unit.in_force():
         unit.wait_told("the self-test failed")
         told = unit.status()["self_test"]
+        assert unit.status()["latency"] is None
         assert told == "failed: worker 1 did not take its packet, worker 2 did not take its packet"
