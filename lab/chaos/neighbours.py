@@ -11,6 +11,7 @@ from omamori.firmware.lan import probe
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.inventory import Inventory
 from omamori.firmware.lan.observations import Link
+from omamori.firmware.lan.outreach import redirected
 from omamori.firmware.lan.picture import Picture
 from omamori.firmware.lan.sighting import Port, dissect
 from omamori.firmware.lan.vendors import Vendors
@@ -23,6 +24,8 @@ _HERE, _GATEWAY, _ALL = (
 )
 _BEGAN = datetime(2026, 4, 6, tzinfo=UTC)
 _STEP = timedelta(milliseconds=50)
+_PORTAL = b"HTTP/1.1 302 Found\r\nLocation: http://[2001:db8::1]:80/login?to=fleet.example\r\nConnection: close\r\n\r\n"
+"""How a network with a sign-in page answers in the fleet's place."""
 _LOOK_EVERY = 200
 """Frames between two diagnoses."""
 
@@ -34,7 +37,12 @@ def targets() -> list[Target]:
     loops = Target(
         "lan-loop", lambda: [probe.frame(_text(_UNIT), bytes(8))[14:]], lambda: probe.parse, (BadFrame,)
     )
-    return [*named, Target("lan-all", everything, _listener, (BadFrame,)), loops]
+    portals = Target(
+        "lan-portal",
+        lambda: [_PORTAL],
+        lambda: lambda data: redirected(data.decode("latin-1"), "fleet.example"),
+    )
+    return [*named, portals, Target("lan-all", everything, _listener, (BadFrame,)), loops]
 
 
 def _listener() -> Callable[[bytes], object]:
