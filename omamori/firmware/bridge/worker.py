@@ -22,7 +22,7 @@ from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.packet import parse
 from omamori.firmware.engine.verdict import DECIDED, Block, Decided, Drop, Pass, Rewrite, Suspect, Verdict
 from omamori.firmware.host.nfqueue import Answer, QueuedPacket
-from omamori.firmware.host.rules import PROBE, Mark
+from omamori.firmware.host.rules import PROBE, TAG_SHIFT, Mark
 from omamori.protocol.reasons import Dropped
 
 BEAT: Final = 0.2
@@ -36,6 +36,8 @@ _FUTURE: Final = 3600.0
 _COMPLAIN: Final = 10.0
 """Seconds between two sentences about the same trouble."""
 _SHED = Pass()
+_OURS: Final = (1 << TAG_SHIFT) - 1
+"""Bits of a packet mark; above them is its VLAN tag."""
 
 
 class Inspector(Protocol):
@@ -127,7 +129,7 @@ class Worker:
             if packet is None:
                 break
             now = time.time()
-            if packet.mark >= PROBE:
+            if packet.mark & _OURS >= PROBE:
                 self._probe(lane, packet, now)
             else:
                 self._count(lane, packet)

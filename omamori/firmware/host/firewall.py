@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from omamori.firmware.host.rules import CHAIN, PROBE_CHAIN, Plan, Queues, iptables_rules, nft_rules
+from omamori.firmware.host.rules import CHAIN, PROBE_CHAIN, TAG_CHAIN, Plan, Queues, iptables_rules, nft_rules
 
 _NFT_COUNT: Final = re.compile(r"counter packets (\d+) bytes \d+ queue ")
 _NFT_STOPPED: Final = re.compile(r"counter packets (\d+) bytes \d+ drop")
@@ -104,7 +104,8 @@ class Iptables:
     def remove(self) -> None:
         for family in ("iptables", "ip6tables"):
             with contextlib.suppress(FirewallError):
-                empty = f"*mangle\n:{CHAIN} - [0:0]\n:{PROBE_CHAIN} - [0:0]\nCOMMIT\n"
+                chains = "".join(f":{chain} - [0:0]\n" for chain in (CHAIN, PROBE_CHAIN, TAG_CHAIN))
+                empty = f"*mangle\n{chains}COMMIT\n"
                 self._run([f"{family}-restore", "--noflush"], empty)
 
     def offered(self) -> int:

@@ -7,6 +7,10 @@ A new connection on the ports of an old one starts unknown: its SYN wipes the lo
 Among the workers of a generation the kernel chooses by the pair of addresses (net/netfilter/nf_queue.h: nfqueue_hash), the
 same for both directions, whatever the ports: what rules count for two hosts is counted in one place.
 
+A packet with a VLAN tag carries it into its queue in the upper half of the packet mark (`TAG_SHIFT`): the queue of an IP family tells
+none, and an answer without it would reach nobody. The kernel's tools only shift constants, so it is copied bit by bit, in
+a chain that no other packet enters.
+
 Each worker has four queues, so that a flood of one kind of packet never stands before another kind (decision 0014): TCP, flows
 to be rewritten, datagrams that name sites (`NAMING`), and everything else.
 """
@@ -20,6 +24,10 @@ PROBE_CHAIN: Final = "OMAMORI-PROBE"
 _KNOWN: Final = 0xFF
 _OWNER: Final = 0xF00
 _ALL: Final = 0xFFFFFFFF
+TAG_CHAIN: Final = "OMAMORI-TAG"
+TAG_SHIFT: Final = 16
+"""In the mark of a queued packet, the 802.1Q tag control (priority and VLAN number) lies here; 0 where there is no tag."""
+_TAG_BITS: Final = range(16)
 
 
 class Mark(IntEnum):
@@ -116,6 +124,9 @@ def nft_rules(plan: Plan) -> str:
             "  chain inspect {",
             *(f"    {line}" for line in _nft_chain(plan)),
             "  }",
+            "  chain tag {",
+            *(f"    {line}" for line in _nft_tag()),
+            "  }",
             "  chain probe {",
             "    type filter hook output priority mangle; policy accept;",
             *(f"    meta mark {mark:#x} {_nft_queue(queue, 1)}" for mark, queue in _probes(plan)),
@@ -142,8 +153,16 @@ def _nft_chain(plan: Plan) -> list[str]:
         f"ct mark & {_KNOWN:#x} {Mark.BLOCKED:d} counter drop",
         f"meta nfproto ipv4 meta l4proto tcp ip hdrlength . tcp doff . ip length {{ {ipv4} }} accept",
         f"meta nfproto ipv6 ip6 nexthdr tcp tcp doff . ip6 length {{ {ipv6} }} accept",
+        "@ll,96,16 0x8100 jump tag",
         *(_nft_draining(plan.draining) if plan.draining else []),
         *(_nft_current(plan.current) if plan.current else []),
+    ]
+
+
+def _nft_tag() -> list[str]:
+    """The kernel shows the tag as if it were in the frame still, after the addresses (net/netfilter/nft_payload.c)."""
+    return [
+        f"@ll,{127 - bit},1 1 meta mark set meta mark | {1 << (TAG_SHIFT + bit):#010x}" for bit in _TAG_BITS
     ]
 
 
@@ -161,7 +180,7 @@ def _nft_current(queues: Queues) -> list[str]:
     return [
         f"ct mark set ct mark & {_ALL ^ _OWNER:#x} | {queues.owner << 8:#x}",
         f"ct mark & {_KNOWN:#x} {Mark.SUSPECT:d} {suspect}",
-        f"meta mark {Mark.SUSPECT:d} {suspect}",
+        f"meta mark & {_KNOWN:#x} {Mark.SUSPECT:d} {suspect}",
         *_nft_kinds(queues),
     ]
 
@@ -196,12 +215,13 @@ def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
         f"-m mark --mark {Mark.BLOCKED:d} -j DROP",
         f"-m connmark --mark {Mark.DECIDED:#x}/{_KNOWN:#x} -j ACCEPT",
         f"-m connmark --mark {Mark.BLOCKED:#x}/{_KNOWN:#x} -j DROP",
-        f"-p tcp -m bpf --bytecode {_bare_segment(_IPV6_BARE if ipv6 else _IPV4_BARE)} -j ACCEPT",
+        f"-p tcp -m bpf --bytecode {_bytecode(_IPV6_BARE if ipv6 else _IPV4_BARE)} -j ACCEPT",
+        f"-m bpf --bytecode {_bytecode(_TAGGED)} -j {TAG_CHAIN}",
         *(_iptables_draining(plan.draining) if plan.draining else []),
         *(_iptables_current(plan.current) if plan.current else []),
     ]
     probes = [f"-m mark --mark {mark:#x} {_to(queue, 1)}" for mark, queue in _probes(plan) if not ipv6]
-    chains = ((CHAIN, rules), (PROBE_CHAIN, probes))
+    chains = ((TAG_CHAIN, _iptables_tag()), (CHAIN, rules), (PROBE_CHAIN, probes))
     return "\n".join(
         [
             "*mangle",
@@ -211,6 +231,13 @@ def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
             "",
         ]
     )
+
+
+def _iptables_tag() -> list[str]:
+    return [
+        f"-m bpf --bytecode {_bytecode(_tag_bit(bit))} -j MARK --set-xmark {mark:#x}/{mark:#x}"
+        for bit, mark in ((bit, 1 << (TAG_SHIFT + bit)) for bit in _TAG_BITS)
+    ]
 
 
 def _iptables_draining(queues: Queues) -> list[str]:
@@ -226,7 +253,7 @@ def _iptables_current(queues: Queues) -> list[str]:
     return [
         f"-j CONNMARK --set-xmark {queues.owner << 8:#x}/{_OWNER:#x}",
         f"-m connmark --mark {Mark.SUSPECT:#x}/{_KNOWN:#x} {suspect}",
-        f"-m mark --mark {Mark.SUSPECT:d} {suspect}",
+        f"-m mark --mark {Mark.SUSPECT:#x}/{_KNOWN:#x} {suspect}",
         *_iptables_kinds(queues),
     ]
 
@@ -272,7 +299,15 @@ _IPV6_BARE: Final = (
     (0x06, 0, 0, 1),
     (0x06, 0, 0, 0),
 )
+# Loads beyond the packet: what the kernel keeps beside it (linux/filter.h: SKF_AD_OFF, SKF_AD_VLAN_TAG, ..._PRESENT).
+_TAG, _TAG_PRESENT = 0x1_0000_0000 - 0x1000 + 44, 0x1_0000_0000 - 0x1000 + 48
+_TAGGED: Final = ((0x20, 0, 0, _TAG_PRESENT), (0x15, 1, 0, 0), (0x06, 0, 0, 1), (0x06, 0, 0, 0))
 
 
-def _bare_segment(program: tuple[tuple[int, int, int, int], ...]) -> str:
+def _tag_bit(bit: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Accepts where the bit is set."""
+    return ((0x20, 0, 0, _TAG), (0x45, 0, 1, 1 << bit), (0x06, 0, 0, 1), (0x06, 0, 0, 0))
+
+
+def _bytecode(program: tuple[tuple[int, int, int, int], ...]) -> str:
     return f'"{len(program)},' + ",".join(f"{code} {jt} {jf} {k}" for code, jt, jf, k in program) + '"'
