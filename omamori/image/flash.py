@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from omamori.image.errors import EvidenceError, FlashFailed, TargetRefused
+from omamori.image.errors import EvidenceError, FlashFailed, ImageError, TargetRefused
 from omamori.image.parts import Partition, partitions, prove_both_tables
 from omamori.image.programs import run
 from omamori.image.target import Target
@@ -224,32 +224,30 @@ def _blank(device: int, begin: int, end: int, progress: Progress = lambda _: Non
 
 
 def _make_startable(image: Layout, target: Target, device: int) -> None:
-    """The table, its second copy moved to the end of this disk, and the kernel told."""
+    """The table, and the kernel told. Raises ImageError, and then there is none again."""
+    try:
+        _write_table(image, target, device)
+    except ImageError:
+        with contextlib.suppress(OSError):
+            _blank(device, 0, image.begin)
+        raise
+    with contextlib.suppress(OSError):  # this kernel may read no partitions; the unit's does
+        fcntl.ioctl(device, _BLKRRPART)
+
+
+def _write_table(image: Layout, target: Target, device: int) -> None:
+    """With its second copy at the end of this disk."""
+    relocate = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--relocate", "gpt-bak-std"]
     try:
         with image.path.open("rb") as source:
             _copy_piece(source.fileno(), device, 0, image.begin, lambda _: None, lambda _: None)
         os.fsync(device)
-        run(
-            [
-                "sfdisk",
-                "--quiet",
-                "--no-reread",
-                "--no-tell-kernel",
-                "--relocate",
-                "gpt-bak-std",
-                target.path,
-            ],
-            timeout=60,
-        )
+        run([*relocate, target.path], timeout=60)
         os.fsync(device)
     except OSError as error:
         raise FlashFailed(f"the partition table could not be written: {error.strerror}") from error
     if _table(target) != image.partitions:
         raise FlashFailed(f"{target.path} does not give back its partition table: do not use it")
-    with contextlib.suppress(
-        OSError
-    ):  # a disk without partitions for this kernel; another machine reads them
-        fcntl.ioctl(device, _BLKRRPART)
 
 
 def _table(target: Target) -> tuple[Partition, ...]:

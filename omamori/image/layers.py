@@ -10,7 +10,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ def system_stage(base: Path, release: Release) -> Stage:
         "values": {key: value for key, value in values.items() if key != "ssh_host_key"},
         "units": [recipe.enable, recipe.mask, recipe.links, recipe.directories],
         "broken": release.damage and [release.damage.files, release.damage.command_line],
+        "time": [asdict(server) for server in recipe.time],
         "shipped": [path and hash_of(path) for path in (release.trust, release.pack)],
         "base": base.name,
         "format": 1,
@@ -173,12 +174,20 @@ def _values(release: Release) -> dict[str, Any]:
     return values
 
 
+def write_time_servers(folder: Path, recipe: Recipe) -> None:
+    """`time.json` as the unit reads it (firmware/update/clock.py); none where the recipe names nobody."""
+    if recipe.time:
+        listed = {"servers": [asdict(server) for server in recipe.time]}
+        (folder / "time.json").write_text(json.dumps(listed, indent=1) + "\n")
+
+
 def _place(layer: Path, release: Release) -> None:
     ours = layer / "usr/lib/omamori"
     ours.mkdir(parents=True, exist_ok=True)
     for source, name in ((release.trust, "root.json"), (release.pack, "factory.pack")):
         if source:
             shutil.copyfile(source, ours / name)
+    write_time_servers(ours, release.recipe)
     for name in release.recipe.directories:
         (layer / name).mkdir(parents=True, exist_ok=True)
     for name, target in release.recipe.links.items():

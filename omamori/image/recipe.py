@@ -8,9 +8,12 @@ import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from omamori.image.errors import RecipeError
 
+MOST_TIME_SERVERS = 6
+"""Beside the fleet; a unit asks no more than seven."""
 RECIPES = Path(__file__).parent / "recipes"
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -22,6 +25,14 @@ class Broken:
     why: str
     files: dict[str, str]
     command_line: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeServer:
+    """Who is asked for the time over TLS (decision 0018). `ca` is a file in the image; empty are the public authorities."""
+
+    url: str
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Recipe:
     initrd: dict[str, list[str]]
     boot: dict[str, Any]
     ports: dict[str, list[str]]
+    time: list[TimeServer]
     disk: dict[str, str]
     broken: dict[str, Broken]
 
@@ -61,7 +73,8 @@ class Recipe:
             verb = "unknown" if wrong & set(table) else "missing"
             raise RecipeError(f"recipe {variant}: {verb} {', '.join(sorted(wrong))}")
         broken = {name: Broken(**entry) for name, entry in table["broken"].items()}
-        return cls(variant=variant, **{**table, "broken": broken})
+        time = _time_servers(variant, table["time"])
+        return cls(variant=variant, **{**table, "broken": broken, "time": time})
 
     @property
     def command_line(self) -> list[str]:
@@ -103,6 +116,26 @@ def _read(name: str, folder: Path) -> dict[str, Any]:
         raise RecipeError(f"recipe {name}: {error}") from error
     parent = table.pop("extends", None)
     return table if parent is None else merged(_read(parent, folder), table)
+
+
+def _time_servers(variant: str, table: dict[str, Any]) -> list[TimeServer]:
+    """Raises RecipeError for what no unit could ask."""
+    try:
+        found = [TimeServer(**entry) for entry in table["servers"]]
+        if set(table) - {"servers"} or len(found) > MOST_TIME_SERVERS:
+            raise RecipeError(
+                f"recipe {variant}: [time] has `servers`, at most {MOST_TIME_SERVERS}, and no more"
+            )
+        for server in found:
+            place = urlsplit(server.url)
+            named = place.scheme == "https" and place.hostname and not (place.username or place.query)
+            if not named or place.path not in {"", "/"} or not isinstance(server.ca, str):
+                raise RecipeError(
+                    f"recipe {variant}: not an https:// address of a time server: {server.url!r}"
+                )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecipeError(f"recipe {variant}: not a list of time servers: {error}") from error
+    return found
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

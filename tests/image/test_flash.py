@@ -258,9 +258,9 @@ def test_what_is_no_disk_is_refused(image, tmp_path, what):
 
 @pytest.mark.root
 def test_a_disk_that_stops_taking_anything_has_no_table(image, tmp_path):
-    """It lies on a file system of 6 MiB, gone with the command; the image does not fit."""
+    """It lies on a file system of 3 MiB, gone with the command; the image does not fit."""
     script = """set -e
-mount -t tmpfs -o size=6m none "$1"; truncate -s 24M "$1/disk"
+mount -t tmpfs -o size=3m none "$1"; truncate -s 24M "$1/disk"
 dd if="$2/disk.raw" of="$1/disk" bs=1M count=1 conv=notrunc 2>&1
 disk=$(losetup --find --show "$1/disk")
 trap 'losetup --detach "$disk"' EXIT
@@ -300,6 +300,20 @@ def test_a_disk_that_does_not_give_back_what_was_written_has_no_table(image, tmp
     written = backing.read_bytes()
     assert not any(written[:MIB])
     assert b"EFI PART" not in written[-MIB:]
+
+
+@pytest.mark.root
+def test_a_table_that_cannot_be_finished_is_taken_away_again(image, tmp_path):
+    tool = tmp_path / "bin/sfdisk"
+    tool.parent.mkdir()
+    tool.write_text('#!/bin/sh\n[ "$1" = --version ] || { echo no luck >&2; exit 1; }\n')
+    tool.chmod(0o755)
+    backing = filled(tmp_path / "disk", 24 * MIB)
+    with loop(backing) as disk:
+        done = run(image, disk, "--yes", prefix=["env", f"PATH={tool.parent}:{os.environ['PATH']}"])
+    assert done.returncode == 1
+    assert "no luck" in done.stderr
+    assert not any(backing.read_bytes()[:MIB])
 
 
 @pytest.mark.root

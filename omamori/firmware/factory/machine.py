@@ -26,7 +26,7 @@ database.scan(b"hay needle42 hay", match_event_handler=lambda number, *_: found.
 assert {0, 1} == set(found)
 """
 _PATIENCE: Final = 60.0
-_TICK: Final = 4.0
+_TICK: Final = 10.0
 """Seconds in which a clock has to go on by at least one."""
 
 

@@ -30,7 +30,7 @@ _MOST_LOST: Final = 4
 _ERRORS: Final = ("rx_errors", "tx_errors", "rx_crc_errors")
 
 
-def check(root: Path, *, patience: float = 10, wait: float = 2) -> Iterator[Line]:
+def check(root: Path, *, patience: float = 10, wait: float = 3) -> Iterator[Line]:
     """In seconds: `patience` is what a link may take to come up, `wait` what one frame may take over one cable."""
     deadline = time.monotonic() + patience
     for port in PORTS:
