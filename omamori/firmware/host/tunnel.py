@@ -8,6 +8,14 @@ from omamori.firmware.host.settings import Proxy
 _ANSWER_CAP: Final = 8192
 
 
+class ProxyRefused(ConnectionError):  # noqa: N818 - it says what the proxy did
+    """The proxy answers, but does not lead there; `status` is its word."""
+
+    def __init__(self, text: str, status: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 def connect(host: str, port: int, *, proxy: Proxy | None, timeout: float) -> socket.socket:
     """Raises OSError; also where the proxy refuses."""
     if proxy is None:
@@ -37,4 +45,5 @@ def _agreed(connection: socket.socket, proxy: Proxy) -> None:
     line = head.split(b"\r\n", 1)[0].decode("latin-1")
     parts = line.split(" ", 2)
     if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or parts[1] != "200":
-        raise ConnectionError(f"the proxy {proxy} answers {line[:60]!r}")
+        status = parts[1] if len(parts) > 1 else ""
+        raise ProxyRefused(f"the proxy {proxy} answers {line[:60]!r}", status)

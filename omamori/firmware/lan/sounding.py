@@ -48,7 +48,7 @@ class Sounding:
         with ExitStack() as stack:
             self._asker = stack.enter_context(Asker(self._bridge))
             self.probes = {port: stack.enter_context(ProbePort(name)) for port, name in self._names.items()}
-            self._outreach = stack.enter_context(Outreach(self._paths.fleet))
+            self._outreach = stack.enter_context(Outreach(self._paths.fleet, self._paths.settings))
             self._stack = stack.pop_all()
         self._open()
         return self

@@ -69,7 +69,7 @@ class Site:
         with self.unit.running(*command, log=self.state / "log") as process:
             wait_until(
                 (self.state / "run/omamori/lan/wiring.json").exists,
-                seconds=15,
+                seconds=60,
                 what="the lan process",
             )
             yield process.pid

@@ -7,6 +7,7 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
+from ipaddress import IPv4Address
 
 import pytest
 from cryptography import x509
@@ -38,7 +39,8 @@ def certificate(path, *, began=NOW - timedelta(days=1), ends=NOW + timedelta(day
     made = x509.CertificateBuilder(
         subject, subject, key.public_key(), x509.random_serial_number(), began, ends
     )
-    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    known = x509.DNSName(name) if name.strip("0123456789.") else x509.IPAddress(IPv4Address(name))
+    names = x509.SubjectAlternativeName([known])
     signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
     words = (
         serialization.Encoding.PEM,
@@ -164,7 +166,7 @@ def test_a_session_is_proof_enough_and_failures_count_from_the_first():
 
 def test_the_thread_does_as_its_mode_says(tmp_path):
     pem = certificate(tmp_path / "fleet.pem")
-    with server(pem) as port, Outreach(tmp_path / "fleet.json") as outreach:
+    with server(pem) as port, Outreach(tmp_path / "fleet.json", tmp_path / "settings.json") as outreach:
         place = {"url": f"https://localhost:{port}", "ca": str(pem)}
         (tmp_path / "fleet.json").write_text(json.dumps(place))
         assert outreach.results() == []
