@@ -1,5 +1,7 @@
 """Tries to reach the fleet and notes how each ends: name, connection, certificate, time, and who is on the way.
 
+Where a proxy is set on the unit's page the tries go by it, as the agent does: it looks the name up, and what it says counts.
+
 Runs in a thread of its own, because name servers and connections keep one waiting. Tries stop while the agent has its session:
 a handshake is the fleet's scarce resource. Failures are tried again soon at first, then ever more seldom. Nothing here decides
 what a failure means.
@@ -19,11 +21,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from omamori.firmware.host import files
+from omamori.firmware.host.way import proxy_set
 from omamori.firmware.lan.observations import FleetAnswer
+
+if TYPE_CHECKING:
+    from omamori.firmware.host.settings import Proxy
 
 PAUSES: Final = (4.0, 8.0, 15.0, 30.0, 60.0, 300.0)
 """Seconds after each failure in a row; the last one ever after. Drawn from half of it to all of it."""
@@ -89,6 +95,30 @@ def attempt(fleet: Fleet) -> Tried:
     if tried.answer in {FleetAnswer.SILENT, FleetAnswer.REFUSED} and (told := _portal(fleet.host, address)):
         return Tried(FleetAnswer.INTERCEPTED, told, hops)
     return tried
+
+
+def attempt_by(proxy: "Proxy", fleet: Fleet) -> Tried:
+    """One try by way of a proxy; takes up to about ten seconds."""
+    from omamori.firmware.host import tunnel
+
+    hops, where = trace(_NOWHERE), f"{fleet.host} port {fleet.port} by way of the proxy {proxy}"
+    try:
+        context = _context(fleet.ca)
+    except OSError as error:
+        return Tried(FleetAnswer.UNKNOWN, f"the fleet's certificate cannot be read: {error}", hops)
+    try:
+        connection = tunnel.connect(fleet.host, fleet.port, proxy=proxy, timeout=_TIMEOUT)
+    except tunnel.ProxyRefused as error:
+        # 5xx: the proxy itself gets no further (RFC 9110 15.6); everything else is about us.
+        beyond = error.status.startswith("5")
+        return Tried(FleetAnswer.SILENT if beyond else FleetAnswer.INTERCEPTED, str(error), hops)
+    except (ConnectionRefusedError, socket.gaierror) as error:
+        text = f"the proxy {proxy} of the unit's settings is not there ({error.strerror})"
+        return Tried(FleetAnswer.INTERCEPTED, text, hops)
+    except OSError as error:
+        return Tried(FleetAnswer.SILENT, f"the proxy {proxy} does not answer ({error})", hops)
+    with connection:
+        return _handshake(fleet, context, connection, where, hops)
 
 
 def _converse(fleet: Fleet, address: str, hops: tuple[str, ...]) -> Tried:
@@ -244,8 +274,8 @@ class Mode(Enum):
 class Outreach:
     """Does as its mode says. Close it, or use it in a `with`; an unfinished try ends with the process."""
 
-    def __init__(self, fleet_file: Path) -> None:
-        self._fleet_file = fleet_file
+    def __init__(self, fleet_file: Path, settings_file: Path) -> None:
+        self._fleet_file, self._settings_file = fleet_file, settings_file
         self._results: queue.SimpleQueue[Tried] = queue.SimpleQueue()
         self._again, self._stopping = threading.Event(), threading.Event()
         self._mode = Mode.REST
@@ -296,8 +326,13 @@ class Outreach:
             case Mode.TRACE:
                 return Tried(FleetAnswer.REACHED, "the agent has its session", trace(_NOWHERE))
             case Mode.TRY:
-                fleet = read_fleet(self._fleet_file)
-                return attempt(fleet) if fleet else None
+                return self._try()
+
+    def _try(self) -> Tried | None:
+        fleet, proxy = read_fleet(self._fleet_file), proxy_set(self._settings_file)
+        if fleet is None:
+            return None
+        return attempt_by(proxy, fleet) if proxy else attempt(fleet)
 
     def _wait(self, seconds: float) -> bool:
         """Whether it was cut short."""
