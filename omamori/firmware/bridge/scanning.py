@@ -1,4 +1,4 @@
-"""Scans and password guessing, from copies of handshakes: a log group in, detections out.
+"""Scans and password guessing, from copies of handshakes and first datagrams: a log group in, detections out.
 
 It runs beside the workers, in the supervisor's process, and only ever tells. Where the kernel has no log group, that is said
 once and everything else goes on. No bytes of a copy make it raise.
@@ -12,11 +12,12 @@ from ipaddress import ip_address
 from typing import Final
 
 from omamori.firmware.bridge.wiring import Wiring
+from omamori.firmware.engine import datagram_scans
 from omamori.firmware.engine.scans import Kind, Knock, Suspicion, Watch
 from omamori.firmware.engine.severity import Kind as Severe
 from omamori.firmware.engine.severity import Way, grade
 from omamori.firmware.host import handshakes
-from omamori.firmware.host.nflog import NflogError, PacketLog
+from omamori.firmware.host.nflog import Copy, NflogError, PacketLog
 from omamori.protocol.ids import DetectionId
 from omamori.protocol.messages import Detection, Endpoint, Log, encode_body
 from omamori.protocol.vocabulary import Action, Direction, Guard
@@ -30,6 +31,7 @@ _TITLES: Final = {
     Kind.PORTS: "Port scan",
     Kind.HOSTS: "Host scan",
     Kind.GUESSING: "Password guessing",
+    Kind.DATAGRAMS: "UDP port scan",
 }
 
 
@@ -40,7 +42,7 @@ class ScanWatch:
         """Raises OSError where the kernel or its rules cannot do that."""
         self._failed = False
         self._inside = wiring.inside_port
-        self._watch = Watch()
+        self._watch, self._datagrams = Watch(), datagram_scans.watch()
         self._next = _NUMBERS
         self._next_tick = 0.0
         self._log = PacketLog(group, longest=handshakes.LENGTH)
@@ -73,15 +75,18 @@ class ScanWatch:
             if not copies:
                 break
             for copy in copies:
-                found = self._copy(copy.data, now, from_inside=copy.in_port == self._inside)
+                found = self._copy(copy, now, from_inside=copy.in_port == self._inside)
                 if found is not None:
                     yield found
         if not self._next_tick - 2 < now < self._next_tick:
             self._next_tick = now + 1
             yield from self._watch.tick(now)
+            yield from self._datagrams.tick(now)
 
-    def _copy(self, data: bytes, now: float, *, from_inside: bool) -> Suspicion | None:
-        read = knock(data, from_inside=from_inside)
+    def _copy(self, copy: Copy, now: float, *, from_inside: bool) -> Suspicion | None:
+        if copy.prefix:
+            return self._datagram(copy, now, from_inside=from_inside)
+        read = knock(copy.data, from_inside=from_inside)
         if read is None:
             return None
         who, answers = read
@@ -89,6 +94,17 @@ class ScanWatch:
             return self._watch.answered(who, now)
         self._watch.asked(who, now)
         return None
+
+    def _datagram(self, copy: Copy, now: float, *, from_inside: bool) -> None:
+        answers = copy.prefix == handshakes.ANSWER
+        read = datagram(copy.data, from_inside=from_inside, answers=answers)
+        if read is None:
+            return
+        who, client_port = read
+        if answers:
+            self._datagrams.answered(who, now)
+        elif datagram_scans.counts(who, client_port):
+            self._datagrams.asked(who, now)
 
     def _detection(self, found: Suspicion, now: float) -> Detection:
         self._next += 1
@@ -103,7 +119,7 @@ class ScanWatch:
             signature=_TITLES[found.kind],
             action=Action.LOGGED,
             reason=_reason(found, target),
-            protocol="tcp",
+            protocol="udp" if found.kind is Kind.DATAGRAMS else "tcp",
             source=Endpoint(str(ip_address(found.client))),
             destination=Endpoint(target, found.port),
             category="scan" if found.kind is not Kind.GUESSING else "password-guessing",
@@ -136,26 +152,47 @@ def _said(text: str) -> bytes:
 
 def knock(data: bytes, *, from_inside: bool) -> tuple[Knock, bool] | None:
     """Who asks whom, and whether this is the answer; None for what is no TCP segment. `from_inside`: this packet."""
-    version = data[0] >> 4 if data else 0
-    if version == 4 and len(data) >= 20 and data[9] == socket.IPPROTO_TCP:
-        at, source, destination = 4 * (data[0] & 0xF), data[12:16], data[16:20]
-    elif version == 6 and len(data) >= 40 and data[6] == socket.IPPROTO_TCP:
-        at, source, destination = 40, data[8:24], data[24:40]
-    else:
+    found = _carried(data, socket.IPPROTO_TCP, 14)
+    if found is None:
         return None
-    segment = data[at : at + 14]
-    if at < 20 or len(segment) < 14:
-        return None
+    source, destination, segment = found
     ports = int.from_bytes(segment[:2], "big"), int.from_bytes(segment[2:4], "big")
     if segment[13] & (_SYN | _ACK) == _SYN | _ACK:
         return Knock(destination, source, ports[0], not from_inside), True
     return Knock(source, destination, ports[1], from_inside), False
 
 
+def datagram(data: bytes, *, from_inside: bool, answers: bool) -> tuple[Knock, int] | None:
+    """Who asks whom by UDP, and from which port; `answers`: this one comes back. None for what is no datagram."""
+    found = _carried(data, socket.IPPROTO_UDP, 4)
+    if found is None:
+        return None
+    source, destination, ports = found
+    from_port, to_port = int.from_bytes(ports[:2], "big"), int.from_bytes(ports[2:4], "big")
+    if answers:
+        return Knock(destination, source, from_port, not from_inside), to_port
+    return Knock(source, destination, to_port, from_inside), from_port
+
+
+def _carried(data: bytes, protocol: int, size: int) -> tuple[bytes, bytes, bytes] | None:
+    """Source, destination, and so many bytes of what an IP packet of this protocol carries; None where they are not there."""
+    version = data[0] >> 4 if data else 0
+    if version == 4 and len(data) >= 20 and data[9] == protocol:
+        at, source, destination = 4 * (data[0] & 0xF), data[12:16], data[16:20]
+    elif version == 6 and len(data) >= 40 and data[6] == protocol:
+        at, source, destination = 40, data[8:24], data[24:40]
+    else:
+        return None
+    found = data[at : at + size]
+    return None if at < 20 or len(found) < size else (source, destination, found)
+
+
 def _reason(found: Suspicion, target: str) -> str:
     match found.kind:
         case Kind.PORTS:
             return f"{found.count} ports of {target} were tried within a minute and did not answer"
+        case Kind.DATAGRAMS:
+            return f"{found.count} UDP ports of {target} were tried within a minute and did not answer"
         case Kind.HOSTS:
             return f"port {found.port} of {found.count} hosts was tried within a minute and did not answer"
         case Kind.GUESSING:

@@ -9,6 +9,7 @@ Everything is bounded: when too much is remembered, the longest unheard source i
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address, ip_network
@@ -44,6 +45,7 @@ class Kind(Enum):
     PORTS = "ips:port-scan"
     HOSTS = "ips:host-scan"
     GUESSING = "ips:password-guessing"
+    DATAGRAMS = "ips:udp-port-scan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ class _Source:
 class Watch:
     """Feed it every handshake in the order of time; `tick` about once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: "Judge | None" = None, *, logins: bool = True) -> None:
+        """`judge`: what silent targets amount to, other than of handshakes; `logins`: whether answers may be guessing."""
+        self._amounts, self._counts_logins = judge or of_handshakes, logins
         self._sources: OrderedDict[bytes, _Source] = OrderedDict()
         self._targets = 0
         self._changed: set[bytes] = set()
@@ -128,7 +132,7 @@ class Watch:
         self._answered.move_to_end(_key(knock))
         if len(self._answered) > ANSWERED:
             self._answered.popitem(last=False)
-        return self._login(knock, now) if knock.port in _LOGIN else None
+        return self._login(knock, now) if self._counts_logins and knock.port in _LOGIN else None
 
     def tick(self, now: float) -> list[Suspicion]:
         """What the silent targets amount to by now."""
@@ -169,21 +173,8 @@ class Watch:
         return bool(source.silent)
 
     def _judge(self, client: bytes, source: _Source, now: float) -> list[Suspicion]:
-        inside = source.from_inside
-        limits = FROM_INSIDE if inside else FROM_OUTSIDE
         silent = [target for target, since in source.silent.items() if now - since >= PATIENCE]
-        hosts = Counter(server for server, _ in silent)
-        ports = Counter(port for _, port in silent if not (inside and port in _EVERYDAY))
-        found = [
-            Suspicion(Kind.PORTS, client, server, None, inside, count)
-            for server, count in hosts.most_common(1)
-            if count >= limits.ports
-        ]
-        found += [
-            Suspicion(Kind.HOSTS, client, _last(silent, port), port, inside, count)
-            for port, count in ports.most_common(1)
-            if count >= limits.hosts
-        ]
+        found = self._amounts(client, silent, source.from_inside)
         return [each for each in found if self._is_news((each.kind, client), now)]
 
     def _login(self, knock: Knock, now: float) -> Suspicion | None:
@@ -214,7 +205,28 @@ class Watch:
         return True
 
 
-def _last(targets: list[tuple[bytes, int]], port: int) -> bytes:
+Judge = Callable[[bytes, Sequence[tuple[bytes, int]], bool], list[Suspicion]]
+"""From a client, the (server, port) pairs that did not answer it, and whether it is inside."""
+
+
+def of_handshakes(client: bytes, silent: Sequence[tuple[bytes, int]], inside: bool) -> list[Suspicion]:  # noqa: FBT001 - a direction, as everywhere
+    limits = FROM_INSIDE if inside else FROM_OUTSIDE
+    hosts = Counter(server for server, _ in silent)
+    ports = Counter(port for _, port in silent if not (inside and port in _EVERYDAY))
+    found = [
+        Suspicion(Kind.PORTS, client, server, None, inside, count)
+        for server, count in hosts.most_common(1)
+        if count >= limits.ports
+    ]
+    found += [
+        Suspicion(Kind.HOSTS, client, _last(silent, port), port, inside, count)
+        for port, count in ports.most_common(1)
+        if count >= limits.hosts
+    ]
+    return found
+
+
+def _last(targets: Sequence[tuple[bytes, int]], port: int) -> bytes:
     return next(server for server, each in reversed(targets) if each == port)
 
 

@@ -2,7 +2,8 @@
 
 Bare SYNs never reach the inspection, and must not: copies are enough to see scans by, and a copy delays and stops nothing. Of a
 flood only so many a second are copied. Copied are packets that open a connection, the answers to them, and probes that are
-no part of any (neither SYN, RST nor ACK). The table accepts everything.
+no part of any (neither SYN, RST nor ACK). Of a flow of datagrams the first one each way is copied: two bits of the connection's
+mark, which no other table uses, remember that. The table accepts everything.
 """
 
 import subprocess
@@ -10,6 +11,11 @@ from typing import Final
 
 RATE: Final = 1000
 """Copies of questions a second at most; of answers twice as many, lest what answers look silent."""
+DATAGRAMS: Final = 500
+"""The same of flows of datagrams, which have a bound of their own: a flood of one kind hides no scan of the other."""
+QUESTION, ANSWER = b"question", b"answer"
+"""Prefixes of copied datagrams: the first of a flow, and the first that came back. Handshakes have none."""
+_ASKED, _ANSWERED = 0x1000, 0x2000
 LENGTH: Final = 96
 """Bytes of each: IPv6, TCP and its options' beginning."""
 _TABLE: Final = "omamori_scans"
@@ -29,6 +35,11 @@ table inet {_TABLE} {{
     iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn jump questions
     iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn | ack jump answers
     iifname "{bridge}" oifname "{bridge}" tcp flags & (syn | rst | ack) == 0x0 jump questions
+    iifname "{bridge}" oifname "{bridge}" meta l4proto udp jump datagrams
+  }}
+  chain datagrams {{
+{_once("original", _ASKED, DATAGRAMS, QUESTION.decode(), group)}
+{_once("reply", _ANSWERED, 2 * DATAGRAMS, ANSWER.decode(), group)}
   }}
   chain questions {{
     limit rate {RATE}/second burst {2 * RATE} packets log group {group} snaplen {LENGTH}
@@ -38,6 +49,14 @@ table inet {_TABLE} {{
   }}
 }}
 """
+
+
+def _once(direction: str, bit: int, rate: int, prefix: str, group: int) -> str:
+    return (
+        f"    ct direction {direction} ct mark & {bit:#x} 0x0 ct mark set ct mark | {bit:#x}"
+        f" limit rate {rate}/second burst {2 * rate} packets"
+        f' log prefix "{prefix}" group {group} snaplen {LENGTH}'
+    )
 
 
 def apply(bridge: str, group: int) -> None:

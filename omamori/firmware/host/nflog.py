@@ -18,7 +18,7 @@ _BIND: Final = 1
 _COPY_PACKET: Final = 2
 _CFG_CMD, _CFG_MODE, _CFG_NLBUFSIZ, _CFG_TIMEOUT, _CFG_QTHRESH, _CFG_FLAGS = range(1, 7)
 _SEQUENCE_FLAG: Final = 1
-_PHYSIN, _IN, _PAYLOAD, _SEQUENCE = 6, 4, 9, 13
+_PHYSIN, _IN, _PAYLOAD, _PREFIX, _SEQUENCE = 6, 4, 9, 10, 13
 _BATCH: Final = 64
 """Copies in one datagram at most; fewer after a tenth of a second."""
 
@@ -35,6 +35,8 @@ class Copy(NamedTuple):
     """Interface index of the bridge port it came in by; of the interface where it was not bridged."""
     sequence: int | None
     """Counts the group's copies, so that a gap tells how many were lost."""
+    prefix: bytes = b""
+    """What the rule that copied it says beside it."""
 
 
 class PacketLog:
@@ -118,4 +120,5 @@ def parse(data: memoryview) -> Iterator[Copy]:
         if payload is not None and len(payload):
             port = nf.number(found.get(_PHYSIN)) or nf.number(found.get(_IN))
             sequence = found.get(_SEQUENCE)
-            yield Copy(bytes(payload), port, nf.number(sequence) if sequence is not None else None)
+            counted = nf.number(sequence) if sequence is not None else None
+            yield Copy(bytes(payload), port, counted, bytes(found.get(_PREFIX, b"")).rstrip(b"\0"))

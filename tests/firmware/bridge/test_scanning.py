@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from lab.bridge import BridgeProcess
 from lab.namespaces import PYTHON, guarded_line, namespace, wait_until
-from omamori.firmware.bridge.scanning import Unseen, knock
+from omamori.firmware.bridge.scanning import Unseen, datagram, knock
 from omamori.protocol.messages import decode_body
 from omamori.protocol.vocabulary import Action, Direction, Severity
 from tests.firmware.engine.conversation import PC, SITE, Tcp
@@ -86,6 +87,66 @@ def test_ordinary_clients_are_told_nothing_and_version_6_is_seen(unit):
     assert not {line.lan_address, line.lan_address6} & {each.source.address for each in unit.detections()}
 
 
+PROBE = """
+import socket, sys
+address = sys.argv[1]
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as one:
+    one.bind(("", int(sys.argv[2])))
+    for port in map(int, sys.argv[3:]):
+        one.sendto(b"x", (address, port))
+"""
+ECHO = """
+import selectors, socket, sys
+chosen = selectors.DefaultSelector()
+for port in map(int, sys.argv[1:]):
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("", port))
+    chosen.register(one, selectors.EVENT_READ)
+print("ready", flush=True)
+while True:
+    for key, _ in chosen.select(): key.fileobj.sendto(*key.fileobj.recvfrom(99))
+"""
+
+
+@pytest.mark.root
+def test_a_sweep_of_udp_ports_from_outside_is_told_and_a_poller_is_not(unit):
+    """The kernel of the host answers closed ports with ICMP errors, the first few; then with nothing."""
+    line = unit.line
+    poll = [str(port) for port in (161, 427, 3289, 8611) for _ in range(20)]
+    line.wan.run(PYTHON, "-c", PROBE, line.lan_address, "41000", *poll)
+    late = map(str, range(30_000, 30_060))
+    line.wan.run(PYTHON, "-c", PROBE, line.lan_address, "53", *late)
+    line.lan.run(PYTHON, "-c", PROBE, line.wan_address, "42000", *map(str, range(1, 200)))
+    line.wan.run(PYTHON, "-c", PROBE, line.lan_address6, "43000", *map(str, range(1, 60)))
+    scan = told(unit, "ips:udp-port-scan", line.wan_address6)
+    assert (scan.protocol, scan.direction, scan.severity, scan.action) == (
+        "udp",
+        Direction.INBOUND,
+        Severity.ONE,
+        Action.LOGGED,
+    )
+    assert scan.destination.address == line.lan_address6
+    others = [each.source.address for each in unit.detections() if each.signature_id == "ips:udp-port-scan"]
+    assert others == [line.wan_address6]
+    scan = told_beside_answers(unit)
+    assert int(scan.reason.split()[0]) < 60 + 4, "poller's ports count, those that answered do not"
+
+
+def told_beside_answers(unit):
+    """Thirty ports answer and twice as many do not; the same kernel rules see all of them."""
+    line, ports = unit.line, range(2000, 2030)
+    command = line.lan.command(PYTHON, "-c", ECHO, *map(str, ports))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout.readline() == "ready\n"
+            line.wan.run(PYTHON, "-c", PROBE, line.lan_address, "44000", *map(str, ports))
+            line.wan.run(PYTHON, "-c", PROBE, line.lan_address, "45000", *map(str, range(1, 60)))
+            return told(unit, "ips:udp-port-scan", line.wan_address)
+        finally:
+            server.kill()
+
+
 @pytest.mark.root
 def test_a_fault_is_said_once_and_stops_nothing():
     program = """
@@ -129,6 +190,7 @@ def test_both_ways_of_a_handshake_name_the_same_client():
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=100), st.booleans(), st.sampled_from([b"", b"\x45", b"\x60"]))
 def test_any_bytes_are_survived(raw, inside, begin):
-    found = knock(begin + raw, from_inside=inside)
-    if found is not None:
-        assert len(found[0].client) == len(found[0].server)
+    read = (knock(begin + raw, from_inside=inside), datagram(begin + raw, from_inside=inside, answers=inside))
+    for found in read:
+        if found is not None:
+            assert len(found[0].client) == len(found[0].server)
