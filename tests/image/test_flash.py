@@ -127,7 +127,7 @@ def test_the_factorys_order_lies_on_the_boot_partition(image, tmp_path):
     boot = tmp_path / "boot"
     boot.touch()
     os.truncate(boot, 4 * MIB)
-    subprocess.run(["mkfs.vfat", boot], check=True, capture_output=True)
+    subprocess.run(["mformat", "-i", boot, "::"], check=True, capture_output=True)
     with (image / "disk.raw").open("r+b") as opened:
         opened.seek(MIB)
         opened.write(boot.read_bytes())
