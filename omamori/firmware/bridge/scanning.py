@@ -85,7 +85,8 @@ class ScanWatch:
 
     def _copy(self, copy: Copy, now: float, *, from_inside: bool) -> Suspicion | None:
         if copy.prefix:
-            return self._datagram(copy, now, from_inside=from_inside)
+            self._datagram(copy, now, from_inside=from_inside)
+            return None
         read = knock(copy.data, from_inside=from_inside)
         if read is None:
             return None

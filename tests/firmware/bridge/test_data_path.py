@@ -10,7 +10,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -278,8 +277,9 @@ def test_a_pack_that_cannot_be_loaded_leaves_the_one_before_in_force(unit):
 
 def test_swaps_in_quick_succession_end_with_the_last(unit):
     for minor in range(1, 6):
+        before = unit.status().get("time")
         unit.install_toy(PACK, version=f"1.{minor}.0")
-        time.sleep(0.3)
+        wait_until(lambda before=before: unit.status().get("time") != before, seconds=10, what="a round")
     unit.wait_for_pack("1.5.0")
     assert fetch(unit.line, "page") == b"an ordinary page"
 
@@ -298,9 +298,12 @@ def test_a_pack_whose_worker_keeps_crashing_gives_way_to_the_factory_pack(unit):
     unit.paths.factory_pack.write_text(json.dumps({**PACK, "version": "0.9.0"}))
     for deaths in range(1, 4):
         wait_until(lambda: unit.status()["pack"], seconds=5, what="a worker")
-        os.kill(unit.workers().get("serving"), signal.SIGKILL)
+        killed = unit.workers().get("serving")
+        os.kill(killed, signal.SIGKILL)
         unit.wait_told("signal 9", times=deaths)
-        time.sleep(0.3)  # the next status
+        wait_until(
+            lambda killed=killed: unit.workers().get("serving") != killed, seconds=10, what="the next status"
+        )
     unit.wait_for_pack("0.9.0")
 
 

@@ -47,26 +47,36 @@ while True:
                 chosen.unregister(key.fileobj)
 """
 DATAGRAMS = """
-import socket, sys, time
+import socket, sys
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 client.connect((sys.argv[1], 443))
 for data in sys.argv[2:]:
     client.send(bytes.fromhex(data))
-    time.sleep(0.3)
 """
-URGENT = """
-import socket, sys, time
+RECEIVED = """
+import fcntl, socket, struct, sys, time
+def received(client):
+    # the other side's kernel has acknowledged all (SIOCOUTQ); twenty seconds at most, as what is blocked never arrives
+    until = time.monotonic() + 20
+    while struct.unpack("i", fcntl.ioctl(client, 0x5411, bytes(4)))[0] and time.monotonic() < until: time.sleep(0.01)
+"""
+URGENT = (
+    RECEIVED
+    + """
 client = socket.create_connection((sys.argv[1], 8080), timeout=5)
 client.send(sys.argv[2].encode())
-time.sleep(0.2)
+received(client)
 client.send(b"!", socket.MSG_OOB)
-time.sleep(0.2)
+received(client)
 client.send(sys.argv[3].encode() + b" HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
-time.sleep(0.5)
+try: received(client)
+except OSError: pass
 """
+)
 
-SECOND_COPY = """
-import socket, sys, time
+SECOND_COPY = (
+    RECEIVED
+    + """
 from omamori.firmware.engine.checksum import with_payload
 from omamori.firmware.engine.packet import parse
 sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
@@ -80,10 +90,10 @@ while True:
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 for _ in range(3):
     raw.sendto(with_payload(packet, b"other-copy-other-copy"), (sys.argv[1], 0))
-    time.sleep(0.2)
 client.send(b"-and-the-end")
-time.sleep(0.5)
+received(client)
 """
+)
 WITNESS = """
 import socket
 from omamori.firmware.engine.packet import TCP, parse

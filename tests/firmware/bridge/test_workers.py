@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,10 @@ def fetch_from(unit, address, path="page", *, seconds=9):
 
 
 def packets(unit):
-    """By worker; told at most half a second late."""
-    time.sleep(0.5)
+    """By worker, once three more statuses were written: workers tell their counts five times a second."""
+    for _ in range(3):
+        before = unit.status().get("time")
+        wait_until(lambda before=before: unit.status().get("time") != before, seconds=10, what="a status")
     return [worker["packets"] for worker in sorted(unit.status()["workers"], key=lambda one: one["index"])]
 
 
