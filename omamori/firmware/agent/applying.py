@@ -24,6 +24,9 @@ class Keys(Protocol):
     def presses(self) -> int:
         """How often since the last call."""
 
+    def held(self) -> bool:
+        """Whether it is down now."""
+
     def rescan(self) -> None:
         """Look for a button that was plugged in."""
 
@@ -51,6 +54,10 @@ class Pressing:
         done = count > 1 or near
         self._last = None if done else now
         return done
+
+    def held(self) -> bool:
+        """Whether the button is down now."""
+        return self._keys.held()
 
     def close(self) -> None:
         """Let go of the button."""

@@ -25,14 +25,23 @@ class KeyReader:
 
     def __init__(self) -> None:
         self._rest = b""
+        self.down: set[int] = set()
+        """Keys that are down now."""
 
     def feed(self, data: bytes) -> list[int]:
         """An event may come in pieces; what follows the last whole one is kept."""
         data = self._rest + data
         whole = len(data) - len(data) % _EVENT.size
         self._rest = data[whole:]
-        events = _EVENT.iter_unpack(data[:whole])
-        return [code for _, _, kind, code, value in events if (kind, value) == (_EV_KEY, _PRESSED)]
+        keys = [
+            (code, value) for _, _, kind, code, value in _EVENT.iter_unpack(data[:whole]) if kind == _EV_KEY
+        ]
+        for code, value in keys:
+            if value:
+                self.down.add(code)
+            else:
+                self.down.discard(code)
+        return [code for code, value in keys if value == _PRESSED]
 
 
 def devices_with(listing: str, codes: Collection[int]) -> list[str]:
@@ -60,6 +69,10 @@ class Button:
     def presses(self) -> int:
         """How often one of our keys went down since the last call."""
         return sum(self._read(name) for name in list(self._open))
+
+    def held(self) -> bool:
+        """Whether one of our keys is down, by what was read last."""
+        return any(self._codes & reader.down for _, reader in self._open.values())
 
     def rescan(self) -> None:
         """Open devices that have come; call it now and then."""

@@ -20,6 +20,7 @@ from omamori.firmware.agent.applying import Pressing
 from omamori.firmware.agent.button import Button
 from omamori.firmware.agent.collecting import Collector
 from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError
+from omamori.firmware.agent.holding import Holding
 from omamori.firmware.agent.identity import Identity, read_claim
 from omamori.firmware.agent.online import Online
 from omamori.firmware.agent.outbox import Outbox
@@ -60,6 +61,7 @@ class Agent:
         self._paths, self._claim_path, self._stopping = paths, claim_path, stopping
         self._identity = Identity(paths.agent_state)
         self._boot: BootId = system.running_boot(paths)
+        self._holding = Holding(paths)
         self._shown: Status | None = None
         self._shown_at = 0.0
 
@@ -127,6 +129,7 @@ class Agent:
                     button.rescan()
                     scanned = time.monotonic()
                 phase = self._step(phase, claim, pressed=button.pressed())
+                self._holding.look(time.monotonic(), held=button.held())
                 name, problem = activation.describe(phase)
                 self._show(Status(claim.unit, name, problem, outbox=len(outbox), dropped=outbox.dropped))
                 collector.collect()
@@ -178,6 +181,7 @@ class Agent:
                 online.work(TURN)
                 if pressing.twice(time.monotonic()):
                     applying.at_once(self._paths)
+                self._holding.look(time.monotonic(), held=pressing.held())
                 self._show(
                     Status(
                         claim.unit,

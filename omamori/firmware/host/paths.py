@@ -159,6 +159,16 @@ class Paths:
         return self.run / "settings/outcome.json"
 
     @property
+    def held(self) -> Path:
+        """`yes` while the button is held so long that the lamp is to show it."""
+        return self.run / "agent/held"
+
+    @property
+    def reset(self) -> Path:
+        """Left by the agent once the button was held long enough: what was set is to be forgotten."""
+        return self.run / "agent/reset"
+
+    @property
     def reboot(self) -> Path:
         """Created by the agent when a staged firmware may be tried now."""
         return self.run / "agent/reboot"

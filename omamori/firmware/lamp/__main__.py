@@ -7,9 +7,12 @@ from pathlib import Path
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths, from_environment
-from omamori.firmware.lamp.leds import lamps, show
+from omamori.firmware.lamp.leds import hurry, lamps, show
 from omamori.protocol.codes import CODES
 from omamori.protocol.vocabulary import WiringCode
+
+HELD = "held"
+"""Stands in the place of a code while the button is held."""
 
 
 def main() -> int:
@@ -22,7 +25,7 @@ def main() -> int:
     )
     root = parser.parse_args().root
     paths = Paths(root) if root else from_environment()
-    code = root_cause(paths)
+    code = HELD if is_held(paths) else root_cause(paths)
     if code is None:
         return 0
     refused = [str(error) for led in lamps(paths.root) if (error := _shown(led, code))]
@@ -33,12 +36,20 @@ def main() -> int:
     return 1 if refused else 0
 
 
-def _shown(led: Path, code: WiringCode) -> OSError | None:
+def _shown(led: Path, code: WiringCode | str) -> OSError | None:
     try:
-        show(led, CODES[code].lamp)
+        show(led, CODES[code].lamp) if isinstance(code, WiringCode) else hurry(led)
     except OSError as error:
         return error
     return None
+
+
+def is_held(paths: Paths) -> bool:
+    """Whether the button is held; False where that cannot be read."""
+    try:
+        return files.read_capped(paths.held, cap=64).strip() == b"yes"
+    except (OSError, ValueError):
+        return False
 
 
 def root_cause(paths: Paths) -> WiringCode | None:

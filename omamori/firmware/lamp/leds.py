@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from omamori.firmware.host import files
-from omamori.firmware.lamp.pattern import BLINK, pattern
+from omamori.firmware.lamp.pattern import BLINK, HURRY, pattern
 from omamori.protocol.codes import Lamp
 
 CLASS: Final = "sys/class/leds"
@@ -43,6 +43,13 @@ def show(led: Path, lamp: Lamp) -> None:
     else:
         _set(led / "trigger", "none")
         _set(led / "brightness", str(most))
+
+
+def hurry(led: Path) -> None:
+    """Blink fast: the button is held. Raises OSError."""
+    _set(led / "trigger", "timer")
+    _set(led / "delay_on", str(HURRY))
+    _set(led / "delay_off", str(HURRY))
 
 
 def _number(path: Path, otherwise: int) -> int:

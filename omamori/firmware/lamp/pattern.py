@@ -9,6 +9,9 @@ LONG, SHORT, BETWEEN, PAUSE = 1200, 300, 300, 2000
 BLINK: Final = 500
 """On and off where the kernel can blink evenly only."""
 
+HURRY: Final = 100
+"""On and off while the button is held."""
+
 
 def pattern(lamp: Lamp, brightness: int) -> str:
     """Pairs of brightness and milliseconds; the kernel fades between two, so each step is followed by one of no length."""

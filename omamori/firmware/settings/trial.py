@@ -57,6 +57,8 @@ class Trial:
 
     def work(self) -> None:
         """Take the order and see it through. Raises OSError where the disk or networkd refuses."""
+        if self._paths.reset.exists():
+            self._forget()
         try:
             order = take(self._paths.order)
         except BadOrder as error:
@@ -69,6 +71,15 @@ class Trial:
             outcome = self._tried(order, outcome)
         tell(self._paths.outcome, outcome)
         log.info("%s %s", outcome.state, outcome.detail)
+
+    def _forget(self) -> None:
+        """The button was held: the usual settings are in force from now on. Raises OSError."""
+        self._paths.reset.unlink(missing_ok=True)
+        self._paths.settings.unlink(missing_ok=True)
+        self._network.put(USUAL)
+        if self._paths.settings.parent.is_dir():
+            files.sync_directory(self._paths.settings.parent)
+        log.warning("the button was held: what was set on this unit is forgotten")
 
     # --- may they ---------------------------------------------------------------------------------------------
 
