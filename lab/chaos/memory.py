@@ -1,7 +1,12 @@
-"""What the data path's processes hold: each page counted once, however many of them share it (PSS)."""
+"""What the data path's processes hold: each page of theirs counted once, however many of them share it (PSS).
+
+Pages of files are left out: how they are shared out depends on what else runs on the machine and has the same libraries open.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
+
+_OWN = ("Pss_Anon:", "Pss_Shmem:")
 
 
 def family(root: int) -> list[int]:
@@ -28,4 +33,4 @@ def _proportional(pid: int) -> int:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    return int(text.split("\nPss:")[1].split()[0]) * 1024 if "\nPss:" in text else 0
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(_OWN)) * 1024

@@ -132,6 +132,21 @@ def test_memory_of_a_process_and_its_children_is_counted():
                 os.kill(pid, 9)
 
 
+def test_pages_of_files_are_nobodys_memory(tmp_path):
+    (tmp_path / "file").write_bytes(bytes(30_000_000))
+    program = (
+        "import mmap,sys,time; m=mmap.mmap(open(sys.argv[1],'rb').fileno(),0,access=mmap.ACCESS_READ);"
+        "print(len(m[::4096]),flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, tmp_path / "file"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline()
+            assert 0 < memory.held([process.pid]) < 25_000_000
+        finally:
+            process.kill()
+
+
 @pytest.mark.root
 def test_a_short_soak_loses_nothing_and_says_what_it_saw():
     seen = soak.run(minutes=0.12, chance=20)
