@@ -135,7 +135,7 @@ def test_memory_of_a_process_and_its_children_is_counted():
 def test_pages_of_files_are_nobodys_memory(tmp_path):
     (tmp_path / "file").write_bytes(bytes(30_000_000))
     program = (
-        "import mmap,sys,time; m=mmap.mmap(open(sys.argv[1],'rb').fileno(),0,access=mmap.ACCESS_READ);"
+        "import mmap,sys,time; f=open(sys.argv[1],'rb'); m=mmap.mmap(f.fileno(),0,access=mmap.ACCESS_READ);"
         "print(len(m[::4096]),flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", program, tmp_path / "file"]
