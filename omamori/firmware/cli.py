@@ -21,6 +21,7 @@ from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Want, decode
 from omamori.protocol.policy import NOTHING_CHANGED, Policy
+from omamori.protocol.reasons import EXPLAINED
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
 
@@ -106,6 +107,25 @@ def _policy_lines(policy: Policy, now: datetime) -> Iterator[str]:
         yield f"rules younger than {policy.trial_days} days are told only"
     if policy == NOTHING_CHANGED:
         yield "every guard does as by default"
+
+
+@unit.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_obj
+def reasons(paths: Paths, *, as_json: bool) -> None:
+    """Tell why packets were dropped or passed uninspected since boot, and flows left alone."""
+    state = _document(paths.bridge_status).get("state")
+    found = state if isinstance(state, dict) else {}
+    counts = {kind: found.get(kind) or [] for kind in ("dropped", "uninspected", "unfollowed")}
+    if as_json:
+        click.echo(json.dumps(counts, indent=2))
+        return
+    for kind, listed in counts.items():
+        for each in listed:
+            meaning = EXPLAINED.get(each["reason"], "")
+            click.echo(f"{kind:12} {each['count']:>12,}  {each['reason']}{meaning and f': {meaning}'}")
+    if not any(counts.values()):
+        click.echo("nothing was dropped, nothing passed uninspected")
 
 
 @unit.command("self-test")

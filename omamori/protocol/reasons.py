@@ -31,7 +31,6 @@ class Uninspected(StrEnum):
     QUEUE_FULL = "queue full"
     WAITED = "waited too long"
     NO_WORKER = "no worker"
-    WORKER_ENDED = "worker ended"
     ENGINE_FAILED = "engine failed"
     EXEMPT = "flow that ended a worker"
     INVALID = "not a valid packet"
@@ -58,8 +57,8 @@ EXPLAINED: Final[Mapping[str, str]] = {
     Dropped.UNMENDABLE: "had to be overwritten, but came in fragments",
     Uninspected.QUEUE_FULL: "more came than the queue had room for",
     Uninspected.WAITED: "waited for inspection for longer than a packet may",
-    Uninspected.NO_WORKER: "nobody inspected: before the first pack, or until a worker was replaced",
-    Uninspected.WORKER_ENDED: "waited at a worker that crashed or hung; was let go by its successor's parent",
+    Uninspected.NO_WORKER: "nobody inspected: before the first pack, or until a worker that ended was replaced; "
+    "the few that waited at that worker are among them, and were lost",
     Uninspected.ENGINE_FAILED: "the engine raised on it",
     Uninspected.EXEMPT: "of a flow whose packet had ended a worker before",
     Uninspected.INVALID: "no IP packet, or one whose lengths cannot be",

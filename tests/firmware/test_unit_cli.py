@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omamori.firmware.host.paths import Paths
-from omamori.protocol.messages import Want, encode
+from omamori.protocol.messages import BridgeState, Reason, Want, encode
 from omamori.protocol.policy import Change, Exemption, Policy
+from omamori.protocol.wire import to_wire
 
 
 @pytest.fixture
@@ -134,3 +135,21 @@ def test_what_the_operator_changed_is_shown(paths):
     write(paths.want, "{")
     done = run(paths, "policy")
     assert (done.returncode, "cannot be read" in done.stderr) == (1, True)
+
+
+def test_why_packets_were_dropped_or_passed_is_shown_and_explained(paths):
+    assert run(paths, "reasons").stdout == "nothing was dropped, nothing passed uninspected\n"
+    state = BridgeState(
+        dropped=(Reason("ips", 1234),),
+        uninspected=(Reason("wrong checksum", 3), Reason("a word of 2031", 2)),
+    )
+    write(paths.bridge_status, {"state": to_wire(state)})
+    dropped, unsound, unknown = run(paths, "reasons").stdout.splitlines()
+    assert dropped.split() == ["dropped", "1,234", "ips"]
+    assert "wrong checksum: receivers refuse it" in unsound
+    assert unknown.split(maxsplit=2) == ["uninspected", "2", "a word of 2031"]
+    shown = json.loads(run(paths, "reasons", "--json").stdout)
+    assert shown["dropped"] == [{"reason": "ips", "count": 1234}]
+    told = json.loads(run(paths, "status", "--json").stdout)["bridge"]["state"]
+    assert {kind: told[kind] for kind in shown} == shown
+    assert "ips=1234" in run(paths, "status").stdout
