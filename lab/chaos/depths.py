@@ -63,7 +63,10 @@ def targets() -> list[Target]:
 def hello_frames() -> Sequence[bytes]:
     """A client's hello as QUIC's frames carry it: whole, and in two pieces with the second first."""
     record = streams.hello()[5:]
-    crypto = lambda at, data: b"\6" + struct.pack("!HH", 0x4000 | at, 0x4000 | len(data)) + data  # noqa: E731 - short
+
+    def crypto(at: int, data: bytes) -> bytes:
+        return b"\6" + struct.pack("!HH", 0x4000 | at, 0x4000 | len(data)) + data
+
     return [crypto(0, record), crypto(60, record[60:]) + b"\1\2\0\0\0\0" + crypto(0, record[:60])]
 
 

@@ -93,9 +93,15 @@ def _arrived(data: bytes) -> None:
 
 def _document(data: bytes) -> None:
     """Whatever shape it was meant for, none may fall over it."""
-    for shape in (Want, Claim, Activation, Activated):
+    reads: tuple[Callable[[bytes], object], ...] = (
+        lambda raw: decode(Want, raw),
+        lambda raw: decode(Claim, raw),
+        lambda raw: decode(Activation, raw),
+        lambda raw: decode(Activated, raw),
+    )
+    for read in reads:
         with contextlib.suppress(ProtocolError):
-            decode(shape, data)
+            read(data)
 
 
 def _record_seeds() -> Sequence[bytes]:
