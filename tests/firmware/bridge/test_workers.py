@@ -152,7 +152,9 @@ def test_what_waits_too_long_for_inspection_passes(unit):
     wait_until(
         lambda: sum(one["shed"] for one in unit.status()["workers"]) > 900, seconds=9, what="the count"
     )
-    assert unit.status()["state"]["bypassed"] > 900
+    state = unit.status()["state"]
+    assert state["bypassed"] > 900
+    assert {each["reason"]: each["count"] for each in state["uninspected"]}["waited too long"] > 900
     assert fetch_from(unit, ADDRESSES[0], "TOY-ATTACK", seconds=1) is None
 
 
