@@ -40,7 +40,7 @@ _NAMES = {
 _ZIP_FORMS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, OSError, RuntimeError,
-    NotImplementedError, ValueError,
+    NotImplementedError, ValueError, IndexError,
 )  # fmt: skip
 
 

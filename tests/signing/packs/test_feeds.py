@@ -233,6 +233,17 @@ def test_any_bytes_unpack_or_are_refused(tmp_path_factory, noise, place, value):
             assert sum(path.stat().st_size for path in unpacked) <= 1 << 20
 
 
+def test_a_member_without_a_name_is_refused(tmp_path):
+    whole = zipped({"a": RULES})
+    entry, end = whole.rindex(b"PK\x01\x02"), whole.rindex(b"PK\x05\x06")
+    nameless = bytearray(whole[: entry + 46] + whole[entry + 47 :])
+    nameless[entry + 28 : entry + 30] = bytes(2)
+    nameless[end + 11 : end + 15] = (end - 1 - entry).to_bytes(4, "little")
+    (tmp_path / "x.zip").write_bytes(nameless)
+    with pytest.raises(FeedError):
+        unpack(tmp_path / "x.zip", Feed("any", Kind.RULES, (), unpacked=1 << 20), tmp_path / "out")
+
+
 BOMB = bytes(20 << 20)
 
 
