@@ -132,11 +132,12 @@ def test_one_wrong_field_is_refused_or_means_something_else(body: m.UpBody, data
 
 def test_ten_megabytes_are_refused_before_they_are_parsed() -> None:
     payload = b'{"kind":"log","body":{"text":"' + b"x" * 10_000_000 + b'"}}'
-    begun = time.perf_counter()
-    for _ in range(100):
+    for refused in (
+        payload,
+        b"\xff" * len(payload),
+    ):  # what a parser would call malformed is called too large
         with pytest.raises(TooLarge, match="10,000,033 bytes where at most 65,536 are allowed"):
-            m.decode_up(payload)
-    assert time.perf_counter() - begun < 0.1
+            m.decode_up(refused)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def cut_off(unit, count: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(480)
 def test_a_cut_at_any_step_of_staging_leaves_a_unit_that_starts_and_converges(unit, fleet):
     """The unit has been through one update, so that both slots hold something that starts."""
     fleet.release("1.1.0")
