@@ -133,16 +133,14 @@ class Site:
 
 @contextlib.contextmanager
 def powered(
-    image: Image, scratch: Path, boot: Boot = Boot.FIRMWARE, keys: Path | None = None, *, processors: int = 2
+    image: Image, scratch: Path, boot: Boot = Boot.FIRMWARE, keys: Path | None = None
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's."""
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
         credentials = {"omamori.claim": '{"note": "a claim that is none"}'}
-        machine = Machine(
-            boot=boot, ports=ports, credentials=credentials, secure_boot=keys, processors=processors
-        )
+        machine = Machine(boot=boot, ports=ports, credentials=credentials, secure_boot=keys)
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")
             lan.run("ip", "address", "add", f"{HOST}/24", "dev", "eth0")

@@ -67,7 +67,6 @@ class Machine:
     ports: Mapping[str, Plug] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
     memory_mib: int = 1024
-    processors: int = 2
     accelerator: str = TCG
     secure_boot: Path | None = None
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
@@ -304,7 +303,7 @@ class Guest:
         return [
             *self._qemu.system,
             *("-machine", "q35,smm=on" if machine.secure_boot else "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
-            *("-smp", str(machine.processors), "-m", str(machine.memory_mib), "-uuid", machine.uuid),
+            *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
             *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
             *("-qmp", f"unix:{control},server=on,wait=off"),

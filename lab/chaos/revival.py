@@ -48,8 +48,7 @@ def revive(supplies: Supplies, cut: Cut, *, follow: bool) -> Revival:
 
 def _look(supplies: Supplies, folder: Path, seen: Revival, *, follow: bool) -> None:
     began = time.monotonic()
-    # One processor each: two units side by side, with two each, starve one another's timers on a machine with two.
-    with powered(supplies.image, folder, processors=1) as site:
+    with powered(supplies.image, folder) as site:
         guest = site.guest
         guest.wait(lambda: reaches(site.lan, ROUTER), seconds=300, what="a packet to get through", pause=0)
         seen.forwards = round(time.monotonic() - began, 1)
