@@ -53,11 +53,11 @@ class Supplies:
 class Cutter:
     """Keeps the guest's disk every few seconds, by chance, from another thread."""
 
-    def __init__(self, folder: Path, wanted: int, chance: random.Random) -> None:
+    def __init__(self, folder: Path, wanted: int, chance: random.Random, first: int = 0) -> None:
         self.doing = "first boot"
         self.made: list[Cut] = []
         self.amiss: Exception | None = None
-        self._folder, self._wanted, self._chance = folder, wanted, chance
+        self._folder, self._wanted, self._chance, self._first = folder, wanted, chance, first
         self._over = threading.Event()
 
     def note(self, doing: str) -> None:
@@ -90,7 +90,8 @@ class Cutter:
                 return
             if due <= 0:
                 continue
-            cut = Cut(len(self.made), self.doing, self._folder / f"cut-{len(self.made)}")
+            number = self._first + len(self.made)
+            cut = Cut(number, self.doing, self._folder / f"cut-{number}")
             try:
                 guest.keep(cut.folder)
             except Exception as error:  # noqa: BLE001 - told by `cutting`, in the thread that waits
@@ -99,9 +100,9 @@ class Cutter:
             self.made.append(cut)
 
 
-def live(supplies: Supplies, place: Path, wanted: int, chance: random.Random) -> list[Cut]:
-    """`wanted` moments of one life, in their order. `place` must stay as long as they are used."""
-    cutter = Cutter(place, wanted, chance)
+def live(supplies: Supplies, place: Path, wanted: int, chance: random.Random, *, first: int = 0) -> list[Cut]:
+    """`wanted` moments of one life, in their order, numbered from `first`. `place` must stay as long as they are used."""
+    cutter = Cutter(place, wanted, chance, first)
     with powered(supplies.image, place / "life") as site, cutter.cutting(site.guest):
         site.guest.wait_for_ssh(seconds=300)
         with site.serving(supplies.served):

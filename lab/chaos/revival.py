@@ -8,6 +8,7 @@ from lab.appliance import ROUTER, powered
 from lab.chaos.cuts import NEW, OLD, Cut, Supplies, arrive
 from lab.guest import GuestError
 from lab.namespaces import reaches
+from lab.qmp import QmpError
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ def revive(supplies: Supplies, cut: Cut, *, follow: bool) -> Revival:
     seen = Revival(cut.number, cut.doing)
     try:
         _look(supplies, cut.folder, seen, follow=follow)
-    except GuestError as error:
+    except (GuestError, QmpError, OSError) as error:
         seen.problems.append(f"after a cut while {cut.doing}: {error}")
     return seen
 

@@ -30,7 +30,7 @@ class Fates:
 
 
 def run(place: Path, *, cuts: int, chance: int, follow: int = 1) -> Fates:
-    """Cut the power `cuts` times. Every `follow`-th unit is followed until it has what was wanted; all must forward and run.
+    """Cut the power `cuts` times. Every `follow`-th unit (0: none) is followed until it has what was wanted; all must forward and run.
 
     `place` is an empty folder for what the run makes. Progress is printed, a line for each unit.
     """
@@ -41,8 +41,9 @@ def run(place: Path, *, cuts: int, chance: int, follow: int = 1) -> Fates:
     while len(fates.revivals) < cuts:
         folder = place / f"life-{len(fates.revivals)}"
         folder.mkdir()
-        made = live(supplies, folder, min(_LIFETIME, cuts - len(fates.revivals)), dice)
+        lived = len(fates.revivals)
+        made = live(supplies, folder, min(_LIFETIME, cuts - lived), dice, first=lived)
         for cut in made:  # one after the other: side by side, on two cores, each takes twice as long
-            fates.revivals.append(revive(supplies, cut, follow=cut.number % follow == 0))
+            fates.revivals.append(revive(supplies, cut, follow=follow > 0 and cut.number % follow == 0))
             print(fates.revivals[-1].line(), flush=True)
     return fates
