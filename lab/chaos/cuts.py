@@ -16,7 +16,7 @@ from lab.appliance import Factory, Site, powered
 from lab.guest import Guest, GuestError
 from omamori.image.build import Image
 
-OLD, NEW = "7.0.0", "7.0.1"
+OLD, NEW = "8.0.0", "8.0.1"
 OLD_PACK, NEW_PACK = "1.0.0", "1.0.1"
 _PHASES = {
     "first boot": (0.2, 25.0),
