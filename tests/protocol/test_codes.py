@@ -5,6 +5,7 @@ import re
 import pytest
 
 from lab.wiring.pages import PAGES, page
+from omamori.firmware.lan.diagnosis import SURE
 from omamori.protocol.codes import CODES
 from omamori.protocol.vocabulary import WiringCode
 
@@ -34,6 +35,11 @@ def test_every_lamp_pattern_can_be_counted_and_told_apart():
     patterns = [(entry.lamp.long, entry.lamp.short) for entry in CODES.values()]
     assert len(set(patterns)) == len(patterns)
     assert max(max(pattern) for pattern in patterns) <= 5
+
+
+def test_the_help_desk_is_told_from_when_on_ports_are_exchanged():
+    told = CODES[WiringCode.PORTS_SWAPPED].desk
+    assert (f"{SURE:.0%}" in told.ja, f"{SURE * 100:.0f} %" in told.en) == (True, True)
 
 
 def test_a_language_we_do_not_have_is_english():

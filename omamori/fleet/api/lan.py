@@ -12,9 +12,10 @@ from omamori.fleet.api import schemas
 from omamori.fleet.api.auth import actor
 from omamori.fleet.api.paging import Pages
 from omamori.fleet.lan import customer, queries
-from omamori.fleet.lan.attention import Reason, attention
+from omamori.fleet.lan.attention import attention
 from omamori.fleet.lan.attention import plain as plain_row
 from omamori.fleet.lan.declarations import LINES_CAP, judge
+from omamori.fleet.lan.evidence import Reason
 from omamori.fleet.lan.models import Declared
 
 router = Router()
@@ -84,6 +85,9 @@ class AttentionOut(Schema):
     reason: Reason
     since: datetime | None
     evidence: str
+    evidence_ja: str
+    figures: dict[str, int | float]
+    """What the evidence counts, by name."""
     wiring: str
     """The root cause of its present diagnosis, where there is one."""
     next_step: str

@@ -7,7 +7,6 @@ unit. Asking costs a few queries for the fleet, two for each site that declared 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
@@ -16,6 +15,7 @@ from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.accounts.queries import sites, within
 from omamori.fleet.detections.models import Detection
 from omamori.fleet.lan.coverage import State, report
+from omamori.fleet.lan.evidence import Evidence, Reason
 from omamori.fleet.lan.models import Declared, Finding
 from omamori.fleet.lan.similar import compare
 from omamori.fleet.units.models import Unit
@@ -32,16 +32,6 @@ LOGS: Final = timedelta(days=3)
 """Any used network is heard of within that."""
 DECLARED_LEAST: Final = 3
 """Fewer declared hosts make no share worth telling."""
-
-
-class Reason(StrEnum):
-    """Why a unit is listed, in the order of the list."""
-
-    NEVER_CAME = "never-came"
-    WENT_SILENT = "went-silent"
-    LOGS_NOTHING = "logs-nothing"
-    FEW_HOSTS = "few-hosts"
-    FEWER_THAN_SIMILAR = "fewer-than-similar"
 
 
 STEPS: Final[dict[Reason, Text]] = {
@@ -73,12 +63,15 @@ class Row:
     """A unit that needs attention."""
 
     unit: Unit
-    reason: Reason
     since: datetime | None
-    evidence: str
-    """Facts in English with numbers."""
+    evidence: Evidence
     wiring: str
     """The root cause of its present diagnosis; empty where it has none or all is well."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is listed."""
+        return self.evidence.reason
 
     @property
     def step(self) -> Text:
@@ -94,12 +87,12 @@ class Row:
 
 def attention(actor: Actor, *, now: datetime) -> list[Row]:
     """Every such unit the actor may see, by reason, the longest first."""
-    told: dict[str, tuple[Reason, Unit, datetime | None, str]] = {}
+    told: dict[str, tuple[Unit, datetime | None, Evidence]] = {}
     for found in (_never_came, _went_silent, _logs_nothing, _few_hosts, _fewer_than_similar):
-        for reason, unit, since, evidence in found(actor, now):
-            told.setdefault(unit.pk, (reason, unit, since, evidence))
+        for unit, since, evidence in found(actor, now):
+            told.setdefault(unit.pk, (unit, since, evidence))
     causes = _causes(actor)
-    rows = [Row(u, reason, since, said, causes.get(u.pk, "")) for reason, u, since, said in told.values()]
+    rows = [Row(*listed, causes.get(key, "")) for key, listed in told.items()]
     order = list(Reason)
     return sorted(rows, key=lambda row: (order.index(row.reason), row.since or now, row.unit.pk))
 
@@ -114,27 +107,29 @@ def plain(row: Row) -> dict[str, object]:
         "site_name": row.unit.site.name,
         "reason": row.reason.value,
         "since": row.since,
-        "evidence": row.evidence,
+        "evidence": row.evidence.said.en,
+        "evidence_ja": row.evidence.said.ja,
+        "figures": dict(row.evidence.figures),
         "wiring": row.wiring,
         "next_step": row.step.en,
         "next_step_ja": row.step.ja,
     }
 
 
-_Found = Iterator[tuple[Reason, Unit, datetime | None, str]]
+_Found = Iterator[tuple[Unit, datetime | None, Evidence]]
 
 
 def _never_came(actor: Actor, now: datetime) -> _Found:
     for unit in units(actor).filter(activated=None, registered__lt=now - ARRIVES):
         days = (now - unit.registered).days
-        yield Reason.NEVER_CAME, unit, unit.registered, f"registered {days} days ago, never activated"
+        yield unit, unit.registered, Evidence(Reason.NEVER_CAME, {"days": days})
 
 
 def _went_silent(actor: Actor, now: datetime) -> _Found:
     for unit in units(actor).filter(activated__lt=now - SILENT, online=False):
         since = unit.last_seen or unit.activated
         if since is not None and since < now - SILENT:
-            yield Reason.WENT_SILENT, unit, since, f"nothing was heard for {(now - since).days} days"
+            yield unit, since, Evidence(Reason.WENT_SILENT, {"days": (now - since).days})
 
 
 def _logs_nothing(actor: Actor, now: datetime) -> _Found:
@@ -143,10 +138,7 @@ def _logs_nothing(actor: Actor, now: datetime) -> _Found:
     used = Exists(Usage.objects.filter(unit=OuterRef("pk"), day__gte=start.date(), flows__gt=0))
     mute: QuerySet[Unit] = units(actor).filter(~seen, ~used, activated__lt=start, online=True)
     for unit in mute:
-        facts = (
-            f"no detection and no usage in {LOGS.days} days, {unit.packets} packets inspected since its start"
-        )
-        yield Reason.LOGS_NOTHING, unit, start, facts
+        yield unit, start, Evidence(Reason.LOGS_NOTHING, {"days": LOGS.days, "packets": unit.packets})
 
 
 def _few_hosts(actor: Actor, now: datetime) -> _Found:
@@ -159,8 +151,8 @@ def _few_hosts(actor: Actor, now: datetime) -> _Found:
         states = [row.state for row in report(actor, site, now=now).rows if row.declared]
         wanted, covered = len(states) - states.count(State.PRIVATE), states.count(State.COVERED)
         if wanted >= DECLARED_LEAST and covered * 2 < wanted:
-            facts = f"{covered} of {wanted} declared hosts are covered, {states.count(State.WRONG_SIDE)} are on the wrong side"
-            yield Reason.FEW_HOSTS, unit, None, facts
+            figures = {"covered": covered, "wanted": wanted, "wrong_side": states.count(State.WRONG_SIDE)}
+            yield unit, None, Evidence(Reason.FEW_HOSTS, figures)
 
 
 def _fewer_than_similar(actor: Actor, now: datetime) -> _Found:
@@ -171,8 +163,8 @@ def _fewer_than_similar(actor: Actor, now: datetime) -> _Found:
             continue
         unit = units(actor).filter(site=site, activated__lt=now - SILENT).first()
         if unit is not None:
-            facts = f"{found.covered} hosts are covered; the middle one of {found.others} similar sites covers {found.middle:g}"
-            yield Reason.FEWER_THAN_SIMILAR, unit, None, facts
+            figures = {"covered": found.covered, "others": found.others, "middle": found.middle}
+            yield unit, None, Evidence(Reason.FEWER_THAN_SIMILAR, figures)
 
 
 def _causes(actor: Actor) -> dict[str, str]:

@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from omamori.fleet.accounts.actor import Level, Member
-from omamori.fleet.lan.attention import Reason, Row, attention
+from omamori.fleet.lan.attention import Row, attention
+from omamori.fleet.lan.evidence import Reason
 from omamori.fleet.portal.access import page
-from omamori.fleet.portal.words import Text
+from omamori.fleet.portal.words import Text, wiring
+from omamori.protocol import codes
 
 REASONS: Final[dict[str, Text]] = {
     Reason.NEVER_CAME: gettext_lazy("shipped, never came"),
@@ -36,8 +38,16 @@ class AttentionRow:
         return REASONS[self.row.reason]
 
     @property
+    def evidence(self) -> str:
+        return _told(self.row.evidence.said)
+
+    @property
+    def wiring(self) -> Text:
+        return wiring(self.row.wiring).name
+
+    @property
     def step(self) -> str:
-        return self.row.step.of(translation.get_language() or "en")
+        return _told(self.row.step)
 
 
 @require_GET
@@ -49,6 +59,10 @@ def attention_list(request: HttpRequest, actor: Member) -> HttpResponse:
     rows = attention(actor, now=timezone.now())
     context = {"rows": [AttentionRow(row) for row in rows], "counts": _counts(rows), "actor": actor}
     return render(request, "portal/attention.html", context)
+
+
+def _told(text: codes.Text) -> str:
+    return text.of(translation.get_language() or "en")
 
 
 def _counts(rows: Iterable[Row]) -> list[tuple[Text, int]]:

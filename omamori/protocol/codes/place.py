@@ -50,9 +50,9 @@ ENTRIES: Final = (
                 "本体が自動的に向きを入れ替えて保護していますが、都合のよいときに差し直してください。",
             ),
             Text(
-                "The gateway answers on the port LAN. Directions are exchanged in software once the verdict is sure (80 %); no hurry, but a later change "
+                "The gateway answers on the port LAN. Directions are exchanged in software once the verdict is sure (60 %); no hurry, but a later change "
                 "of the wiring is easier to judge when the cables are right.",
-                "ゲートウェイがLANポート側で応答しています。確からしさが80%を超えると向きをソフトウェアで入れ替えます。"
+                "ゲートウェイがLANポート側で応答しています。確からしさが60%を超えると向きをソフトウェアで入れ替えます。"
                 "急ぎませんが、差し直しておくと今後の診断が確実です。",
             ),
             Text(

@@ -55,6 +55,8 @@ def test_units_that_need_attention_are_listed_to_their_own(programs, fleet):  # 
     (late,) = [row for row in mine.get("/attention")["items"] if row["unit"] == "om-late"]
     assert (late["reason"], late["since"]) == ("never-came", "2025-10-16T03:00:00Z")
     assert late["next_step"]
+    assert late["figures"]["days"] >= 400
+    assert f"{late['figures']['days']}日" in late["evidence_ja"]
     assert "om-late" in {row["unit"] for row in operator.get("/attention")["items"]}
     assert "om-late" not in {row["unit"] for row in theirs.get("/attention")["items"]}
     assert operator.get("/attention", limit=1)["count"] == operator.get("/attention")["count"]

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import timedelta
+from string import Formatter
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +15,9 @@ from omamori.fleet.commands import coverage as commands
 from omamori.fleet.errors import NotAllowed
 from omamori.fleet.ingest import operations
 from omamori.fleet.lan import customer
-from omamori.fleet.lan.attention import ARRIVES, STEPS, Reason, attention, plain
+from omamori.fleet.lan.attention import ARRIVES, STEPS, attention, plain
 from omamori.fleet.lan.declarations import Declaration
+from omamori.fleet.lan.evidence import SENTENCES, Evidence, Reason
 from omamori.fleet.lan.models import CoverageDay
 from omamori.fleet.units.models import Unit
 from omamori.protocol import messages as m
@@ -59,7 +61,7 @@ def test_a_unit_that_was_shipped_and_never_came_is_told_after_its_time(fleet):
         Unit.objects.filter(pk=unit).update(registered=fleet.now - ago)
     (row,) = attention(System(), now=fleet.now)
     assert (row.unit.pk, row.reason, row.since) == ("om-late", "never-came", fleet.now - ARRIVES - DAY)
-    assert row.evidence == "registered 15 days ago, never activated"
+    assert row.evidence.said.en == "registered 15 days ago, never activated"
 
 
 def test_a_unit_that_went_silent_is_told_but_not_one_of_the_weekend(fleet):
@@ -102,7 +104,7 @@ def test_a_site_that_covers_far_fewer_hosts_than_declared_is_told(fleet):
     operations.store([fleet.hosts(*_pcs(fleet, 2), sequence=2, unit="om-well")])
     (row,) = attention(System(), now=fleet.now)
     assert (row.unit.pk, row.reason.value) == ("om-well", "few-hosts")
-    assert row.evidence == "2 of 5 declared hosts are covered, 0 are on the wrong side"
+    assert row.evidence.said.en == "2 of 5 declared hosts are covered, 0 are on the wrong side"
     operations.store([fleet.hosts(*_pcs(fleet, 3), sequence=3, unit="om-well")])
     assert told(fleet) == {}
 
@@ -122,7 +124,23 @@ def test_the_next_step_is_what_the_wiring_says_where_it_explains_the_silence(fle
     (row,) = attention(System(), now=fleet.now)
     assert row.step == STEPS[Reason.WENT_SILENT], "what was wrong with its cables then is no news now"
     assert all(asdict(step)["ja"] for step in STEPS.values())
-    assert set(STEPS) == set(Reason)
+    assert set(STEPS) == set(SENTENCES) == set(Reason)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_the_evidence_says_the_same_figures_in_both_languages(reason):
+    names = [{name for _, name, *_ in Formatter().parse(text) if name} for text in sentences(reason)]
+    assert names[0] == names[1]
+    figures = {name: 70 + place for place, name in enumerate(sorted(names[0]))}
+    for text in sentences(Evidence(reason, figures)):
+        assert all(str(figure) in text for figure in figures.values())
+    japanese = sentences(Evidence(reason, figures))[1]
+    assert not any(letter.isascii() and letter.isalpha() for letter in japanese)
+
+
+def sentences(of):
+    told = of.said if isinstance(of, Evidence) else SENTENCES[of]
+    return told.en, told.ja
 
 
 def test_a_wiring_that_is_well_explains_nothing(fleet):
@@ -150,6 +168,9 @@ def test_the_command_lists_the_next_step(fleet):
     rows = json.loads(CliRunner().invoke(commands.attention, ["--json"]).stdout)
     late = next(row for row in rows if row["unit"] == "om-late")
     assert (late["reason"], late["next_step"]) == ("never-came", STEPS[Reason.NEVER_CAME].en)
+    days = late["figures"]["days"]
+    assert late["evidence"] == f"registered {days} days ago, never activated"
+    assert late["evidence_ja"] == f"登録から{days}日たちましたが、一度も開通していません"
     assert "never-came" in CliRunner().invoke(commands.attention, []).stdout
 
 
@@ -185,7 +206,7 @@ def test_a_site_that_covers_far_fewer_than_its_like_is_told(fleet, others, busin
     assert told(fleet) == ({"om-well": "fewer-than-similar"} if listed else {})
     if listed:
         (row,) = attention(System(), now=fleet.now)
-        assert row.evidence == "3 hosts are covered; the middle one of 5 similar sites covers 11"
+        assert row.evidence.said.en == "3 hosts are covered; the middle one of 5 similar sites covers 11"
         assert told(fleet, fleet.member("customer")) == {}, "another customer is told nothing"
 
 

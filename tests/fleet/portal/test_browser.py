@@ -9,6 +9,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from omamori.fleet.accounts.actor import System
+from omamori.fleet.lan import customer
+from omamori.fleet.lan.declarations import Declaration
 from omamori.fleet.lan.models import Host
 from omamori.fleet.units.models import Unit
 from tests.fleet.portal.conftest import PASSWORD
@@ -123,9 +126,8 @@ def test_every_page_fits(signed_in, server, language, width, request):
 
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_the_help_desks_pages_fit(browser, server, company, language, width, request):
-    """One in need of each kind, and the host that an operator may part."""
-    company.unit("om-0999", activated=False)
-    Unit.objects.filter(pk="om-0999").update(registered=timezone.now() - timedelta(days=30))
+    """Units in need of four kinds, and the host that an operator may part."""
+    _in_need(company)
     browser.get(f"{server}/")
     browser.find_element(By.NAME, "username").send_keys("operator")
     browser.find_element(By.NAME, "password").send_keys(PASSWORD)
@@ -135,8 +137,20 @@ def test_the_help_desks_pages_fit(browser, server, company, language, width, req
     for name, path in {"attention": "/attention/", "host-operator": f"/hosts/{parted.pk}/"}.items():
         browser.get(server + path)
         assert browser.find_elements(By.CSS_SELECTOR, "main .title h1"), name
+        assert len(browser.find_elements(By.CSS_SELECTOR, ".tag.warning")) >= 4 * (name == "attention"), name
         check_width(browser, f"{name} at {width}")
         shoot(browser, request, f"{name}-{language}-{width}")
+
+
+def _in_need(company):
+    """One never came, one went silent, one sees no traffic for its ports are swapped, one covers few of those declared."""
+    now = timezone.now()
+    company.unit("om-0999", activated=False)
+    Unit.objects.filter(pk="om-0999").update(registered=now - timedelta(days=30))
+    Unit.objects.exclude(pk="om-0999").update(activated=now - timedelta(days=40))
+    Unit.objects.filter(pk="om-0003").update(last_seen=now - timedelta(days=5))
+    declared = [Declaration(f"reception-{number}") for number in range(9)]
+    customer.declare(System(), company.sites[0].pk, declared)
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
