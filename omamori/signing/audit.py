@@ -23,7 +23,7 @@ from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 from omamori.signing.draft import MetadataFile, Signed
 from omamori.signing.errors import RepositoryError
-from omamori.signing.policy import DELEGATIONS, ROLES
+from omamori.signing.policy import DELEGATED, EVERY
 
 NAME = "audit.jsonl"
 LINE_CAP = 64 * 1024
@@ -129,7 +129,7 @@ class _Reader:
 
     def read(self, entry: Entry) -> None:
         """Delegators first: what they name is verified by what this state makes of them."""
-        for role in ROLES:
+        for role in EVERY:
             for name, digest in entry.files.items():
                 if name.endswith(f".{role}.json"):
                     self._file(entry, name, digest)
@@ -172,7 +172,7 @@ class _Reader:
     def _verified(self, role: str, metadata: Signed) -> tuple[str, ...] | None:
         """Key ids; None where they are too few. A root follows the one before, signed by its keys, too."""
         if role != "root":
-            delegator = self.roles.get("targets" if role in DELEGATIONS else "root")
+            delegator = self.roles.get("targets" if role in DELEGATED else "root")
             return _signers(delegator, metadata, role) if delegator else None
         before = self.roles.get("root")
         version = before.signed.version + 1 if before else 1

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import click
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import to_wire
-from omamori.signing import audit, ceremony, downgrade, notes, operations, rotation, token_cli
+from omamori.signing import audit, ceremony, downgrade, notes, operations, rotation, support_cli, token_cli
+from omamori.signing.answers import changes, tell
 from omamori.signing.errors import SigningError, TargetError
 from omamori.signing.packs.cli import group as pack_group
-from omamori.signing.policy import POLICIES, ROLES, TOP
+from omamori.signing.policy import EVERY, POLICIES, TOP
 from omamori.signing.repository import Repository
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -50,16 +50,9 @@ def group(ctx: click.Context, place: Path | None) -> None:
     ctx.obj = Repository(place or default_place())
 
 
-def _changes(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that writes."""
-    command = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(
-        command
-    )
-    return click.option("--dry-run", "dry", is_flag=True, help="Check and explain; write nothing.")(command)
-
-
 group.add_command(pack_group)
 group.add_command(token_cli.token)
+group.add_command(support_cli.support)
 
 _replace = click.option(
     "--replace", is_flag=True, help="Development: sign other content under a published version."
@@ -75,12 +68,12 @@ _replace = click.option(
     help="How many keys each role needs.",
 )
 @token_cli.option
-@_changes
+@changes
 @click.pass_obj
 def init(repository: Repository, policy: str, given: token_cli.Given, *, dry: bool, as_json: bool) -> None:
     """Make keys, the root of trust and an empty repository."""
     done = operations.init(repository, POLICIES[policy], _now(), dry=dry, given=given)
-    _tell(done, as_json=as_json)
+    tell(done, as_json=as_json)
     if not as_json:
         print(
             f"root of trust: {repository.metadata / 'root.json'}\nkeys: {repository.keys} (mode 0600; back them up)"
@@ -96,7 +89,7 @@ def init(repository: Repository, policy: str, given: token_cli.Given, *, dry: bo
     help="JSON: what changed (ja, en), severity, cves, restart; signed with it.",
 )
 @_replace
-@_changes
+@changes
 @click.pass_obj
 def add_firmware(
     repository: Repository, file: Path, notes_file: Path | None, *, replace: bool, dry: bool, as_json: bool
@@ -104,7 +97,7 @@ def add_firmware(
     """Check a .bundle to the last byte and sign it into `firmware`."""
     said = notes.read(notes_file) if notes_file else None
     done = operations.add_firmware(repository, file, _now(), replace=replace, dry=dry, notes=said)
-    _tell(done, as_json=as_json)
+    tell(done, as_json=as_json)
 
 
 @group.command("notes")
@@ -128,7 +121,7 @@ def notes_command(repository: Repository, version: str, language: str) -> None:
 @click.option(
     "--from", "newer", multiple=True, help="A newer version it may replace; again for more. None: no leave."
 )
-@_changes
+@changes
 @click.pass_obj
 def allow_downgrade(
     repository: Repository, version: str, variant: str, newer: tuple[str, ...], *, dry: bool, as_json: bool
@@ -136,52 +129,52 @@ def allow_downgrade(
     """Sign the order that units may go back to VERSION; without one each refuses whatever is older."""
     listed = [_version(text) for text in newer]
     done = downgrade.allow(repository, variant, _version(version), listed, _now(), dry=dry)
-    _tell(done, as_json=as_json)
+    tell(done, as_json=as_json)
 
 
 @group.command("add-pack")
 @click.argument("file", type=FILE)
 @click.option("--version", "version", help="The pack's version.  [default: from its manifest.json]")
 @_replace
-@_changes
+@changes
 @click.pass_obj
 def add_pack(
     repository: Repository, file: Path, version: str | None, *, replace: bool, dry: bool, as_json: bool
 ) -> None:
     """Sign a signature .pack into `signatures`."""
     parsed = _version(version) if version else None
-    _tell(operations.add_pack(repository, file, parsed, _now(), replace=replace, dry=dry), as_json=as_json)
+    tell(operations.add_pack(repository, file, parsed, _now(), replace=replace, dry=dry), as_json=as_json)
 
 
 @group.command()
-@_changes
+@changes
 @click.pass_obj
 def refresh(repository: Repository, *, dry: bool, as_json: bool) -> None:
     """Renew snapshot and timestamp before they expire; run it on a timer."""
-    _tell(operations.refresh(repository, _now(), dry=dry), as_json=as_json)
+    tell(operations.refresh(repository, _now(), dry=dry), as_json=as_json)
 
 
 @group.command()
 @click.option(
     "--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The served directory."
 )
-@_changes
+@changes
 @click.pass_obj
 def publish(repository: Repository, to: Path, *, dry: bool, as_json: bool) -> None:
     """Copy the repository to a directory of static files; the timestamp appears last."""
-    _tell(operations.publish(repository, to, _now(), dry=dry), as_json=as_json)
+    tell(operations.publish(repository, to, _now(), dry=dry), as_json=as_json)
 
 
-_roles = click.argument("roles", type=click.Choice(ROLES), nargs=-1, required=True)
+_roles = click.argument("roles", type=click.Choice(EVERY), nargs=-1, required=True)
 
 
 @group.command()
 @_roles
-@_changes
+@changes
 @click.pass_obj
 def renew(repository: Repository, roles: tuple[str, ...], *, dry: bool, as_json: bool) -> None:
     """Sign roles anew with the keys they have, for a later expiry."""
-    _tell(operations.renew(repository, roles, _now(), dry=dry), as_json=as_json)
+    tell(operations.renew(repository, roles, _now(), dry=dry), as_json=as_json)
 
 
 @group.command()
@@ -193,7 +186,7 @@ def renew(repository: Repository, roles: tuple[str, ...], *, dry: bool, as_json:
     help="Exchange only the key whose id begins so; repeatable.  [default: all]",
 )
 @token_cli.option
-@_changes
+@changes
 @click.pass_obj
 def rotate(
     repository: Repository,
@@ -246,7 +239,7 @@ def ceremony_group() -> None:
     help="The proposal, to be carried.",
 )
 @token_cli.option
-@_changes
+@changes
 @click.pass_obj
 def propose(
     repository: Repository,
@@ -267,7 +260,7 @@ def propose(
 @click.argument("file", type=FILE)
 @click.option("--key", required=True, type=FILE, help="The holder's root key.")
 @click.option("--root", required=True, type=FILE, help="The root the holder trusts, the one before.")
-@_changes
+@changes
 def endorse(file: Path, key: Path, root: Path, *, dry: bool, as_json: bool) -> None:
     """Show what a proposal changes and sign it with one key; needs no repository. Begin with --dry-run."""
     _tell_proposal(ceremony.endorse(file, key, root, dry=dry), as_json=as_json)
@@ -275,7 +268,7 @@ def endorse(file: Path, key: Path, root: Path, *, dry: bool, as_json: bool) -> N
 
 @ceremony_group.command()
 @click.argument("file", type=FILE)
-@_changes
+@changes
 @click.pass_obj
 def accept(repository: Repository, file: Path, *, dry: bool, as_json: bool) -> None:
     """Make a proposal that enough holders signed the current root."""
@@ -371,17 +364,6 @@ def _remind(ctx: click.Context, soon: list[operations.RoleStatus], *, as_json: b
 
 def _left(role: operations.RoleStatus) -> str:
     return f"{role.days:.1f} d" if role.days > 0 else "EXPIRED"
-
-
-def _tell(done: operations.Done, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(to_wire(done)))
-        return
-    signed = ", ".join(f"{role} {version}" for role, version in done.roles.items())
-    print(
-        f"{'would be: ' if done.dry else ''}{done.what} {done.target}".rstrip()
-        + (f" ({signed})" if signed else "")
-    )
 
 
 def _version(text: str) -> Version:

@@ -10,8 +10,7 @@ from datetime import datetime
 from omamori.protocol import bundle
 from omamori.protocol.version import Version
 from omamori.signing.errors import TargetError
-from omamori.signing.operations import Done
-from omamori.signing.policy import ROLES
+from omamori.signing.operations import Done, versions
 from omamori.signing.repository import Repository
 
 FIELD = "downgrade_from"
@@ -50,9 +49,4 @@ def allow(
         if not dry:
             repository.write(files)
     what = f"{version} may replace {', '.join(custom[FIELD])}" if newer else f"nothing goes back to {version}"
-    return Done(
-        what,
-        {role: draft.roles[role].signed.version for role in ROLES if role in draft.changed},
-        path,
-        dry=dry,
-    )
+    return Done(what, versions(draft), path, dry=dry)

@@ -26,9 +26,9 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from omamori.signing.errors import KeyFileError, RepositoryError
+from omamori.signing.errors import KeyFileError, PolicyError, RepositoryError
 from omamori.signing.keys import Keyring
-from omamori.signing.policy import DELEGATIONS, TOP, Policy, RolePolicy
+from omamori.signing.policy import DELEGATED, DELEGATIONS, TOP, Policy, RolePolicy
 
 Signed = Metadata[Any]
 """Metadata of any role."""
@@ -59,7 +59,8 @@ class Draft:
         self.before = dict(self.roles)
 
     def renew(self, role: str) -> Signed:
-        """The role's metadata with the next version number and a new expiry, once a draft."""
+        """The role's metadata with the next version number and a new expiry, once a draft. Raises PolicyError where there is no such role."""
+        self.require(role)
         if role not in self.changed:
             fresh: Signed = Metadata.from_bytes(self.roles[role].to_bytes())
             fresh.signed.version += 1
@@ -69,13 +70,30 @@ class Draft:
             self.changed.add(role)
         return self.roles[role]
 
+    def require(self, role: str) -> None:
+        """Raises PolicyError where this repository lacks the role."""
+        if role not in self.roles:
+            raise PolicyError(f"this repository has no role {role}: `omamori sign {role} enable` makes it")
+
+    def add_delegation(self, role: str, keys: list[Key]) -> None:
+        """A role of its own for the paths it is to name, with nothing in it yet; `targets` says so."""
+        delegations = self.renew("targets").signed.delegations
+        delegations.keys.update({key.keyid: key for key in keys})
+        delegations.roles[role] = _delegated(role, self.policy[role], keys)
+        self.roles[role] = Metadata(Targets(expires=self.expiry(role)))
+        self.changed.add(role)
+
     def add_target(self, role: str, target: TargetFile) -> None:
         """Name a file in a delegation; one of the same path is replaced."""
         self.renew(role).signed.targets[target.path] = target
 
+    def remove_target(self, role: str, path: str) -> None:
+        """Name it no longer."""
+        del self.renew(role).signed.targets[path]
+
     def replace_keys(self, role: str, new: Iterable[Key], *, gone: Iterable[str]) -> None:
         """Other keys for a role, the threshold by policy; the role itself is signed anew."""
-        delegator = self.renew("targets" if role in DELEGATIONS else "root").signed
+        delegator = self.renew("targets" if role in DELEGATED else "root").signed
         for keyid in gone:
             delegator.revoke_key(keyid, role)
         for key in new:
@@ -85,7 +103,7 @@ class Draft:
 
     def seal(self) -> list[MetadataFile]:
         """Renew snapshot and timestamp, sign all that changed. Raises KeyFileError."""
-        plain = [role for role in ("targets", *DELEGATIONS) if role in self.changed]
+        plain = [role for role in ("targets", *DELEGATED) if role in self.changed]
         for role in ("root", *plain):
             if role in self.changed:
                 self._sign(role)
@@ -188,7 +206,7 @@ def verify(roles: Mapping[str, Signed], role: str, *, by: str = "") -> None:
 
 
 def _delegator(roles: Mapping[str, Signed], role: str) -> Any:  # noqa: ANN401 - Root or Targets, both delegate
-    return roles["targets" if role in DELEGATIONS else "root"].signed
+    return roles["targets" if role in DELEGATED else "root"].signed
 
 
 def _delegations(policy: Policy, public: Mapping[str, list[Key]]) -> Delegations:
@@ -199,4 +217,4 @@ def _delegations(policy: Policy, public: Mapping[str, list[Key]]) -> Delegations
 
 def _delegated(role: str, rule: RolePolicy, keys: list[Key]) -> DelegatedRole:
     """Terminating: what is under its paths is named by this role or by nobody."""
-    return DelegatedRole(role, [key.keyid for key in keys], rule.threshold, True, paths=[DELEGATIONS[role]])
+    return DelegatedRole(role, [key.keyid for key in keys], rule.threshold, True, paths=[DELEGATED[role]])

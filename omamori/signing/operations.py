@@ -18,7 +18,7 @@ from omamori.signing import audit, contents, keys
 from omamori.signing.draft import Draft, Signed, trusted_role
 from omamori.signing.errors import PlaceError, TargetError
 from omamori.signing.notes import Notes, to_custom
-from omamori.signing.policy import DELEGATIONS, ROLES, Policy
+from omamori.signing.policy import DELEGATED, DELEGATIONS, EVERY, OPTIONAL, ROLES, Policy
 from omamori.signing.repository import Repository, copy_file, describe, prefixed_paths, write_file
 
 
@@ -83,7 +83,7 @@ def init(
         draft.seal()
     else:
         repository.create(draft, made)
-    return Done("repository made", _versions(draft), dry=dry)
+    return Done("repository made", versions(draft), dry=dry)
 
 
 def add_firmware(
@@ -121,7 +121,7 @@ def refresh(repository: Repository, now: datetime, *, dry: bool = False) -> Done
         for role in _due(draft, DELEGATIONS):
             draft.renew(role)
         _seal(repository, draft, dry=dry)
-    return Done("refreshed", _versions(draft), dry=dry)
+    return Done("refreshed", versions(draft), dry=dry)
 
 
 def renew(repository: Repository, roles: Iterable[str], now: datetime, *, dry: bool = False) -> Done:
@@ -131,7 +131,7 @@ def renew(repository: Repository, roles: Iterable[str], now: datetime, *, dry: b
         for role in roles:
             draft.renew(role)
         _seal(repository, draft, dry=dry)
-    return Done("renewed", _versions(draft), dry=dry)
+    return Done("renewed", versions(draft), dry=dry)
 
 
 def publish(repository: Repository, to: Path, now: datetime, *, dry: bool = False) -> Done:
@@ -144,7 +144,9 @@ def publish(repository: Repository, to: Path, now: datetime, *, dry: bool = Fals
         _not_backwards(roles, to)
         if not dry:
             _copy_out(repository, roles, to)
-    return Done(f"published to {to}", {role: roles[role].signed.version for role in ROLES}, dry=dry)
+    return Done(
+        f"published to {to}", {role: roles[role].signed.version for role in EVERY if role in roles}, dry=dry
+    )
 
 
 def due(repository: Repository, now: datetime) -> list[str]:
@@ -155,7 +157,7 @@ def due(repository: Repository, now: datetime) -> list[str]:
 def status(repository: Repository, now: datetime) -> Status:
     """Roles, expiry and targets of the current state."""
     draft = repository.draft(now)
-    roles = tuple(_role_status(draft, role) for role in ROLES)
+    roles = tuple(_role_status(draft, role) for role in EVERY if role in draft.roles)
     targets = tuple(
         TargetStatus(
             path,
@@ -164,20 +166,25 @@ def status(repository: Repository, now: datetime) -> Status:
             target.hashes["sha256"],
             (target.custom or {}).get("release"),
         )
-        for role in DELEGATIONS
+        for role in DELEGATED
+        if role in draft.roles
         for path, target in sorted(draft.roles[role].signed.targets.items())
     )
     return Status(str(repository.place), roles, targets)
 
 
 def expiring(repository: Repository, now: datetime, within: timedelta) -> list[RoleStatus]:
-    """Roles somebody must look after: offline ones that end `within`, online ones the timer forgot (a quarter left)."""
+    """Roles somebody must look after: offline ones that end `within`, online ones the timer forgot (a quarter left).
+
+    A role that is optional opens nothing once it has expired, and is renewed by its next use.
+    """
     rules = repository.policy()
     found = status(repository, now).roles
     return [
         role
         for role in found
-        if role.expires - now < (rules[role.role].expires / 4 if rules[role.role].online else within)
+        if role.role not in OPTIONAL
+        and role.expires - now < (rules[role.role].expires / 4 if rules[role.role].online else within)
     ]
 
 
@@ -206,7 +213,7 @@ def _add(
         if role == "firmware":
             draft.add_target(role, _list_of_chunks(repository, path, version, file, dry=dry))
         _seal(repository, draft, dry=dry)
-    return Done(f"signed {version}", _versions(draft), path, dry=dry)
+    return Done(f"signed {version}", versions(draft), path, dry=dry)
 
 
 def _list_of_chunks(
@@ -249,8 +256,9 @@ def _due(draft: Draft, roles: Iterable[str]) -> list[str]:
     ]
 
 
-def _versions(draft: Draft) -> dict[str, int]:
-    return {role: draft.roles[role].signed.version for role in ROLES if role in draft.changed}
+def versions(draft: Draft) -> dict[str, int]:
+    """Of the roles that a draft signed."""
+    return {role: draft.roles[role].signed.version for role in EVERY if role in draft.changed}
 
 
 def _role_status(draft: Draft, role: str) -> RoleStatus:

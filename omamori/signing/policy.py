@@ -13,7 +13,13 @@ from omamori.signing.errors import PolicyError
 TOP = ("root", "targets", "snapshot", "timestamp")
 DELEGATIONS = {"firmware": "firmware/*", "signatures": "signatures/*"}
 """Delegated role -> the target paths it alone may name."""
+OPTIONAL = {"support": "support/*"}
+"""The same for delegations that a repository has only once somebody with the targets' keys wanted them (support.py)."""
+DELEGATED = DELEGATIONS | OPTIONAL
 ROLES = ("root", "targets", "firmware", "signatures", "snapshot", "timestamp")
+"""What every repository has."""
+EVERY = ("root", "targets", "firmware", "signatures", *OPTIONAL, "snapshot", "timestamp")
+"""Delegators first; a repository may lack those of OPTIONAL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,10 @@ POLICIES: dict[str, Policy] = {
 }
 
 
+OPTIONAL_POLICY: Policy = {"support": RolePolicy(1, 1, _days(2))}
+"""Offline, and good for no longer than a support key may be valid, signed a day before."""
+
+
 def to_json(policy: Policy) -> bytes:
     """The editable form; `expires` in days."""
     value = {
@@ -72,7 +82,7 @@ def from_json(raw: bytes) -> Policy:
     """Raises PolicyError."""
     try:
         value = json.loads(raw)
-        policy = {role: _role(value[role]) for role in ROLES}
+        policy = {role: _role(value[role]) for role in EVERY if role in ROLES or role in value}
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise PolicyError(
             f"policy.json is not a policy ({error!r}): restore it, or take one from `init --dry-run`"

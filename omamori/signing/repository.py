@@ -23,7 +23,7 @@ from tuf.api.serialization import DeserializationError
 from omamori.signing import audit, keys, policy
 from omamori.signing.draft import Draft, MetadataFile, Signed, first, verify
 from omamori.signing.errors import PlaceError, RepositoryError, TargetError
-from omamori.signing.policy import DELEGATIONS, Policy
+from omamori.signing.policy import DELEGATED, DELEGATIONS, OPTIONAL, Policy
 
 READ_CAP = 8 * 1024 * 1024
 """Bytes of one metadata file."""
@@ -75,6 +75,9 @@ class Repository:
         roles["snapshot"] = self._parse(f"{roles['timestamp'].signed.snapshot_meta.version}.snapshot.json")
         for role in ("targets", *DELEGATIONS):
             roles[role] = self._parse(f"{_snapshot_version(roles['snapshot'], role)}.{role}.json")
+        for role in OPTIONAL:
+            if role in roles["targets"].signed.delegations.roles:
+                roles[role] = self._parse(f"{_snapshot_version(roles['snapshot'], role)}.{role}.json")
         for role in roles:
             verify(roles, role)
         return roles
@@ -196,7 +199,8 @@ def copy_file(source: Path, destination: Path) -> None:
 
 def prefixed_paths(roles: dict[str, Signed]) -> list[str]:
     """Every target file of a state, as its name under `targets/`."""
-    return [_prefixed(target) for role in DELEGATIONS for target in roles[role].signed.targets.values()]
+    there = [roles[role] for role in DELEGATED if role in roles]
+    return [_prefixed(target) for role in there for target in role.signed.targets.values()]
 
 
 def _prefixed(target: TargetFile) -> str:

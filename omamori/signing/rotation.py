@@ -14,7 +14,7 @@ from securesystemslib.signer import Signer
 from omamori.signing import keys
 from omamori.signing.draft import Draft, trusted_role
 from omamori.signing.errors import KeyFileError
-from omamori.signing.policy import DELEGATIONS, ROLES
+from omamori.signing.policy import DELEGATED, EVERY
 from omamori.signing.repository import Repository
 
 THIEF = {
@@ -22,6 +22,7 @@ THIEF = {
     "targets": "with the online keys: say who signs firmware and packs",
     "firmware": "with the online keys: name firmware that units install",
     "signatures": "with the online keys: name a pack that units load",
+    "support": "with the online keys: open a unit to its own SSH key for a day at a time",
     "snapshot": "with the timestamp key: hold updates back or mix versions",
     "timestamp": "hold updates back until the metadata expires",
 }
@@ -70,6 +71,8 @@ def rotate(
     roles, only = tuple(dict.fromkeys(roles)), tuple(only)
     with repository.locked():
         draft = repository.draft(now)
+        for role in roles:
+            draft.require(role)
         gone = {role: leaving(draft, role, only) for role in roles}
         if unknown := [start for start in only if not any(_named(ids, start) for ids in gone.values())]:
             raise KeyFileError(
@@ -82,7 +85,7 @@ def rotate(
                 keys.add(repository.keys, role, signers)
             repository.write(files)
     return Rotation(
-        roles={role: draft.roles[role].signed.version for role in ROLES if role in draft.changed},
+        roles={role: draft.roles[role].signed.version for role in EVERY if role in draft.changed},
         gone=tuple(keyid for ids in gone.values() for keyid in ids),
         files=() if dry else tuple(keys.file_name(role, key) for role, new in made.items() for key in new),
         new=sum(map(len, made.values())),
@@ -95,7 +98,8 @@ def drill(repository: Repository, now: datetime) -> list[Case]:
     """Each role's keys lost and stolen, one and all; every loss is tried in memory with the keys left. Writes nothing."""
     with repository.locked():
         draft = repository.draft(now)
-        return [case for role in ROLES for case in (*_losses(repository, draft, role), *_thefts(draft, role))]
+        there = [role for role in EVERY if role in draft.roles]
+        return [case for role in there for case in (*_losses(repository, draft, role), *_thefts(draft, role))]
 
 
 def exchange(draft: Draft, gone: dict[str, list[str]], given: Given) -> dict[str, list[Signer]]:
@@ -123,7 +127,7 @@ def _named(keyids: Iterable[str], start: str) -> bool:
 
 def _explained(roles: Iterable[str]) -> Iterable[str]:
     for role in roles:
-        place = "targets" if role in DELEGATIONS else "root"
+        place = "targets" if role in DELEGATED else "root"
         yield f"{role}: named by a new {place}; whoever has enough of the old keys could {THIEF[role]}"
     yield "publish now: a unit believes the old keys until it has seen the new metadata"
     yield "back up the new key files, take the offline ones away, destroy the old ones once every unit is current"

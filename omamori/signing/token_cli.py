@@ -7,7 +7,7 @@ from securesystemslib.signer import Signer
 
 from omamori.signing import tokens
 from omamori.signing.errors import KeyFileError
-from omamori.signing.policy import ROLES
+from omamori.signing.policy import EVERY
 from omamori.signing.repository import write_file
 
 Given = dict[str, list[Signer]]
@@ -40,8 +40,8 @@ def _given(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     found: Given = {}
     for text in values:
         role, equals, file = text.partition("=")
-        if role not in ROLES or not equals:
-            raise click.BadParameter(f"ROLE=FILE, not {text!r}; roles are {', '.join(ROLES)}")
+        if role not in EVERY or not equals:
+            raise click.BadParameter(f"ROLE=FILE, not {text!r}; roles are {', '.join(EVERY)}")
         found.setdefault(role, []).append(tokens.read(Path(file)))
     return found
 
