@@ -276,7 +276,8 @@ class Outreach:
 
     def __init__(self, fleet_file: Path, settings_file: Path) -> None:
         self._fleet_file, self._settings_file = fleet_file, settings_file
-        self._results: queue.SimpleQueue[Tried] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[int, Tried]] = queue.SimpleQueue()
+        self._round = 0
         self._again, self._stopping = threading.Event(), threading.Event()
         self._mode = Mode.REST
 
@@ -294,25 +295,28 @@ class Outreach:
             self._mode = mode
             self._again.set()
 
-    def soon(self) -> None:
-        """Something changed: do not wait out the pause."""
+    def anew(self) -> None:
+        """The way out changed: do not wait out the pause, and what began on the old way does not count."""
+        self._round += 1
         self._again.set()
 
     def results(self) -> list[Tried]:
-        """Tries that ended since the last call."""
+        """Tries that ended since the last call, without those that began before the way changed."""
         found = []
         while not self._results.empty():
-            found.append(self._results.get())
+            began, tried = self._results.get()
+            if began == self._round:
+                found.append(tried)
         return found
 
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            tried = self._one()
+            began, tried = self._round, self._one()
             if tried is None:
                 self._wait(1.0)
                 continue
-            self._results.put(tried)
+            self._results.put((began, tried))
             failures = 0 if tried.answer is FleetAnswer.REACHED else failures + 1
             pause = PAUSES[min(failures, len(PAUSES)) - 1] if failures else REACHED_PAUSE
             if self._wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - spreads load, guards nothing

@@ -48,14 +48,14 @@ class Passage:
     """`address:port` of servers on the router's side or behind that answer as web proxies do, when last."""
     _tags: dict[Port, tuple[int, int, dict[int, None]]] = field(default_factory=dict)
 
-    def note(self, sighting: Sighting) -> None:
-        """Take one fact in."""
+    def note(self, sighting: Sighting, *, to_us: bool = False) -> None:
+        """Take one fact in; `to_us` where it was sent to the unit itself, whose own way out says nothing of the hosts'."""
         self._count_tag(sighting)
         match sighting.said:
             case Opening(answers=True) as opening if is_public(opening.source):
                 self.answered[sighting.port] = sighting.time
                 self._cross(sighting, opening.source, opening.destination)
-            case Opening(answers=True, port=port) as opening if port in _PROXY_PORTS:
+            case Opening(answers=True, port=port) as opening if port in _PROXY_PORTS and not to_us:
                 self._answered_as_proxy(f"{opening.source}:{port}", sighting.time)
                 self._cross(sighting, opening.source, opening.destination)
             case Opening() | Passing() as packet:

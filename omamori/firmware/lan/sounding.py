@@ -42,6 +42,7 @@ class Sounding:
         self.probes: dict[Port, ProbePort] = {}
         self._closed = False
         self._address: IPv4Interface | None = None
+        self._told = self._settings()
 
     def __enter__(self) -> Self:
         """Raises PortMissing."""
@@ -142,10 +143,11 @@ class Sounding:
         picture.wire.own_place = own
         session = read_session(self._paths.agent_status, now)
         touched = max(watch.since for watch in watches.values())
-        if touched != self._touched or (own.address is None) != (self._address is None):
-            self._touched = touched
+        told = self._settings()
+        if (touched, told) != (self._touched, self._told) or (own.address is None) != (self._address is None):
+            self._touched, self._told = touched, told
             picture.wire.reach = Reach()
-            self._outreach.soon()
+            self._outreach.anew()
         self._address = own.address
         placed = own.address is not None or own.reaches_ipv6
         self._outreach.turn_to(Mode.REST if not placed else Mode.TRACE if session.connected else Mode.TRY)
@@ -157,6 +159,14 @@ class Sounding:
         if session.connected or not session.activated:
             self._disconnected = now
         picture.wire.reach = with_session(picture.wire.reach, session, away_since=self._disconnected)
+
+    def _settings(self) -> tuple[int, int] | None:
+        """Which file of settings lies there: they are replaced whole when something is set on the unit's page."""
+        try:
+            found = self._paths.settings.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def _place(self) -> Own:
         bridge = self._links.interface(self._bridge)

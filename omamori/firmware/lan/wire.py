@@ -90,7 +90,7 @@ class Wire:
         if sighting.source in self.own:
             return
         trace = self._heard(sighting)
-        self._passage.note(sighting)
+        self._passage.note(sighting, to_us=sighting.target in self.own)
         match sighting.said:
             case Arp() as arp:
                 self._arp(trace, arp)

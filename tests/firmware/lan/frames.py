@@ -111,16 +111,17 @@ def opening(
     options: bytes = LINUX,
     answers: bool = False,
     port: int = 443,
+    to: str = "",
     **rest,
 ) -> bytes:
-    """A SYN to a server's port, or the server's answer."""
+    """A SYN to a server's port, or the server's answer; by way of the router or to a PC where `to` names nobody."""
     ports = {"sport": port, "dport": 50_000} if answers else {"sport": 50_000, "dport": port}
     segment = dpkt.tcp.TCP(**ports, flags=dpkt.tcp.TH_SYN | (dpkt.tcp.TH_ACK if answers else 0), opts=options)
     packet = dpkt.ip.IP(
         src=socket.inet_aton(address), dst=socket.inet_aton(target), p=6, ttl=hops, data=segment
     )
     packet.len = len(bytes(packet))
-    return ethernet(source, 0x0800, bytes(packet), target=UNIT, **rest)
+    return ethernet(source, 0x0800, bytes(packet), target=to or (PC if answers else ROUTER), **rest)
 
 
 def datagram(

@@ -342,6 +342,13 @@ def test_a_proxy_that_hosts_need_is_told_with_its_address(office):
     assert office.codes(12) == [Code.OK]
 
 
+def test_a_proxy_that_answers_the_unit_itself_is_no_sign_of_what_hosts_need(office):
+    office.wire.reach = Reach(FleetAnswer.SILENT, "no answer", 3, since=at(2))
+    ours = frames.opening(SERVER, "192.168.1.8", "192.168.1.5", answers=True, port=8080, to=frames.UNIT)
+    office.hear(10, Port.WAN, ours)
+    assert office.codes(11) == [Code.NO_INTERNET]
+
+
 @pytest.mark.parametrize(
     ("hops", "expected"),
     [

@@ -177,5 +177,29 @@ def test_the_thread_does_as_its_mode_says(tmp_path):
             assert [tried.answer for tried in found] == [FleetAnswer.REACHED]
             assert detail in found[0].detail
         outreach.turn_to(Mode.REST)
-        outreach.soon()
+        outreach.anew()
         assert outreach.results() == []
+
+
+def test_a_try_that_began_on_the_old_way_does_not_count(tmp_path):
+    pem, answers = certificate(tmp_path / "fleet.pem"), threading.Event()
+    with server(pem) as new, socket.create_server(("127.0.0.1", 0)) as old:
+        waiting = threading.Event()
+
+        def keep_waiting():
+            with old.accept()[0]:
+                waiting.set()
+                answers.wait(60)
+
+        threading.Thread(target=keep_waiting, daemon=True).start()
+        place = tmp_path / "fleet.json"
+        place.write_text(json.dumps({"url": f"https://localhost:{old.getsockname()[1]}", "ca": str(pem)}))
+        with Outreach(place, tmp_path / "settings.json") as outreach:
+            outreach.turn_to(Mode.TRY)
+            assert waiting.wait(60)
+            place.write_text(json.dumps({"url": f"https://localhost:{new}", "ca": str(pem)}))
+            outreach.anew()
+            answers.set()
+            found = []
+            wait_until(lambda: found.extend(outreach.results()) or found, seconds=60, what="the new way")
+        assert [tried.answer for tried in found] == [FleetAnswer.REACHED]

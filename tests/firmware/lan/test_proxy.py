@@ -19,6 +19,7 @@ from tests.firmware.lan.test_outreach import certificate, server
 FLEET = "10.99.0.1"
 """Only the proxy has a way there."""
 
+SPOOL = "var/lib/omamori/spool/lan"
 PROXY = """
 import socket, sys, threading
 def pump(one, other):
@@ -64,7 +65,18 @@ def test_a_unit_behind_a_proxy_is_told_of_no_internet_only_until_the_proxy_is_se
                 )
                 beyond = {"NO_INTERNET", "CAPTIVE_OR_PROXY", "FLEET_UNREACHABLE"}
                 wait_until(lambda: not beyond & set(net.codes()), seconds=120, what="the findings to clear")
+                wait_until(asked.exists, seconds=60, what="a try by way of the proxy")
             assert asked.read_text().startswith(f"CONNECT {FLEET}:8443\n")
+            assert told(net) - {"OK"} == {"NO_INTERNET"}, (
+                "never that somebody is in between, not for a moment"
+            )
+
+
+def told(net):
+    """Every code that was ever sent on its way to the fleet."""
+    lines = [line for path in sorted((net.state / SPOOL).iterdir()) for line in path.read_text().splitlines()]
+    sent = [message["body"] for message in map(json.loads, lines) if message["kind"] == "wiring"]
+    return {finding["code"] for body in sent for finding in body["findings"]}
 
 
 @contextmanager
