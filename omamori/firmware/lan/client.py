@@ -1,7 +1,7 @@
-"""What a client's first words in a TCP connection say of its program: the User-Agent of a web request, the JA4 of a TLS hello. Bounded.
+"""What a client's first words say of its program: the User-Agent of a web request, the JA4 of a hello by TLS or QUIC. Bounded.
 
-Only the beginning of one segment is looked at, and of the next one where a hello came in two: hellos with keys for the time after
-quantum computers are longer than a segment. Nothing of what is asked for is kept.
+Of a TCP connection only the beginning of one segment is looked at, and of the next one where a hello came in two: hellos with keys
+for the time after quantum computers are longer than a segment. Nothing of what is asked for is kept.
 """
 
 import re
@@ -9,14 +9,17 @@ import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from omamori.firmware.lan import software
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.hint import text
-from omamori.firmware.lan.internet import TCP, Address, Packet
+from omamori.firmware.lan.internet import TCP, UDP, Address, Packet
 from omamori.firmware.lan.segment import STARTS
 from omamori.firmware.lan.software import Software
+
+if TYPE_CHECKING:
+    from omamori.firmware.lan.quic_hello import QuicReader
 
 MOST_HELLO: Final = 4096
 """Bytes of a hello; browsers' are half of it."""
@@ -62,13 +65,16 @@ class _Begun:
 
 
 class ClientReader:
-    """Puts hellos of two segments together; everything else needs no memory."""
+    """Puts hellos of several packets together; everything else needs no memory."""
 
     def __init__(self) -> None:
         self._begun: OrderedDict[_Way, _Begun] = OrderedDict()
+        self._quic: QuicReader | None = None
 
     def read(self, packet: Packet, time: datetime) -> Client | None:
-        """None for a segment that says nothing. Raises BadFrame."""
+        """None for a packet that says nothing. Raises BadFrame."""
+        if packet.protocol == UDP:
+            return self._datagram(packet, time)
         sequence, data = _segment(packet)
         way = (packet.source, packet.destination, *packet.ports)
         begun = self._begun.pop(way, None)
@@ -77,6 +83,15 @@ class ClientReader:
         if begun and sequence == begun.following & 0xFFFFFFFF and abs(time - begun.time) <= _WAIT:
             return self._hello(packet, way, _Begun(begun.data + data, sequence + len(data), begun.time))
         return _request(packet, data)
+
+    def _datagram(self, packet: Packet, time: datetime) -> Client | None:
+        """Raises BadFrame."""
+        if self._quic is None:
+            from omamori.firmware.lan.quic_hello import QuicReader
+
+            self._quic = QuicReader()
+        ja4 = self._quic.read(packet, time)
+        return Client(packet.source, packet.hops, software.offering(ja4), ja4) if ja4 else None
 
     def _hello(self, packet: Packet, way: _Way, begun: _Begun) -> Client | None:
         body = _body(begun.data)

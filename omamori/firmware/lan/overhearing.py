@@ -1,8 +1,9 @@
 """The first words of programs (`client`), by a packet socket of its own on each port, so that they never crowd out what names hosts.
 
 The kernel's filter takes segments that begin like a web request or a TLS hello, whatever their port, and what may be a hello's second
-segment: short, pushed, to port 443, and not the beginning of a record. They are fetched once a look and only so many: what does not fit
-into the buffer until then is dropped in the kernel, so a busy network costs no more than a quiet one. A sample is enough.
+segment: short, pushed, to port 443, and not the beginning of a record. Of UDP it takes the packets that open a QUIC connection, by their
+long header and version. They are fetched once a look and only so many: what does not fit into the buffer until then is dropped in the
+kernel, so a busy network costs no more than a quiet one. A sample is enough.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ _SHORT: Final = 1300
 _BEGINNINGS: Final = (0x47455420, 0x504F5354, 0x48454144, 0x50555420, 0x4F505449, 0x434F4E4E)
 """GET, POST, HEAD, PUT, OPTIONS and CONNECT, four letters of each."""
 _RECORDS: Final = (0x1403, 0x1503, 0x1703)
+_QUIC_2: Final = 0x6B3343CF
+"""Version 2 (RFC 9369), whose Initial packets have another type than those of version 1."""
 
 # X holds 4 where one VLAN tag is left in the frame, else 0; then what leads to the transport header, then to what it carries, at offset 14.
 FIRST_WORDS: Final = (
@@ -42,7 +45,7 @@ FIRST_WORDS: Final = (
     Op(bpf.JEQ, 0x0800, yes="version4"),
     Op(bpf.JEQ, 0x86DD, no="drop"),
     Op(bpf.LDB_X, 20),
-    Op(bpf.JEQ, 6, no="drop"),
+    Op(bpf.ST, 1),
     Op(bpf.TXA),
     Op(bpf.ADD, 40),
     Op(bpf.TAX),
@@ -50,13 +53,16 @@ FIRST_WORDS: Final = (
     Op(bpf.LDH_X, 20, label="version4"),
     Op(bpf.JSET, 0x1FFF, yes="drop"),
     Op(bpf.LDB_X, 23),
-    Op(bpf.JEQ, 6, no="drop"),
+    Op(bpf.ST, 1),
     Op(bpf.LDB_X, 14),
     Op(bpf.AND, 0x0F),
     Op(bpf.LSH, 2),
     Op(bpf.ADD_X),
     Op(bpf.TAX),
-    Op(bpf.TXA, label="transport"),
+    Op(bpf.LD_MEM, 1, label="transport"),
+    Op(bpf.JEQ, 17, yes="datagram"),
+    Op(bpf.JEQ, 6, no="drop"),
+    Op(bpf.TXA),
     Op(bpf.ST, 0),
     Op(bpf.LDB_X, 26),
     Op(bpf.AND, 0xF0),
@@ -77,7 +83,18 @@ FIRST_WORDS: Final = (
     Op(bpf.LDB_X, 27),
     Op(bpf.JSET, 0x08, yes="take", no="drop"),
     Op(bpf.LDB_X, 19, label="record"),
-    Op(bpf.JEQ, 1, no="drop"),
+    Op(bpf.JEQ, 1, yes="take", no="drop"),
+    Op(bpf.LDH_X, 16, label="datagram"),
+    Op(bpf.JEQ, 443, no="drop"),
+    Op(bpf.LDW_X, 23),
+    Op(bpf.JEQ, 1, yes="initial"),
+    Op(bpf.JEQ, _QUIC_2, no="drop"),
+    Op(bpf.LDB_X, 22),
+    Op(bpf.AND, 0xF0),
+    Op(bpf.JEQ, 0xD0, yes="take", no="drop"),
+    Op(bpf.LDB_X, 22, label="initial"),
+    Op(bpf.AND, 0xF0),
+    Op(bpf.JEQ, 0xC0, no="drop"),
     Op(bpf.RET, _SIZE, label="take"),
     Op(bpf.RET, 0, label="drop"),
 )

@@ -25,7 +25,7 @@ TOLD: Final = 0.6
 _MOST: Final = 500
 _MOST_STACKS: Final = 12
 _MANY_HELLOS: Final = 15
-"""Ways to open TLS; the programs of one PC have fewer."""
+"""Ways to open TLS, by TCP or by QUIC; the programs of one PC have fewer."""
 _MOST_HELLOS: Final = 40
 
 
@@ -163,6 +163,7 @@ def _said(speaker: _Speaker) -> list[tuple[float, str]]:
         found.append((0.3 if len(named) == 2 else 0.45, f"its programs call themselves {', '.join(named)}"))
     if len(opening) > 1:
         found.append((0.25, f"it opens TLS as {' and '.join(opening)} do (JA4)"))
-    if len(speaker.hellos) >= _MANY_HELLOS:
-        found.append((0.1, f"{len(speaker.hellos)} different ways to open TLS (JA4)"))
+    ways = max(sum(each.startswith(kind) for each in speaker.hellos) for kind in "tq")
+    if ways >= _MANY_HELLOS:
+        found.append((0.1, f"{ways} different ways to open TLS (JA4)"))
     return found

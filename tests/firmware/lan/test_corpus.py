@@ -125,7 +125,8 @@ def test_programs_of_public_captures_are_read_by_what_they_say_first():
                     named += seen.said.software is not None
                     hellos.add(seen.said.ja4)
     assert all(
-        re.fullmatch(r"t(1[0-3]|s[23]|00)[di]\d{4}..(_[0-9a-f]{12}){2}", each) for each in hellos - {""}
+        re.fullmatch(r"[tq](1[0-3]|s[23]|00)[di]\d{4}..(_[0-9a-f]{12}){2}", each) for each in hellos - {""}
     )
-    assert len(hellos) > 20
+    assert len([each for each in hellos if each.startswith("t")]) > 20
+    assert len([each for each in hellos if each.startswith("q")]) >= 5
     assert named > 20

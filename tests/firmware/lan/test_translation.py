@@ -95,6 +95,14 @@ def test_one_device_alone_is_not_accused(network, stacks, software, hellos):
     assert not shown(network).shared
 
 
+def test_the_same_programs_by_quic_are_no_more_programs(network):
+    makers = (Software.WINDOWS, Software.WINDOWS_TLS, Software.IPHONE, Software.APPLE_TLS)
+    says(network, *makers, hellos=[*ways(14), *(f"q{each[1:]}" for each in ways(14))])
+    assert not shown(network).shared
+    says(network, hellos=[f"q{each[1:]}" for each in ways(15)])
+    assert shown(network).shared_reasons[-1] == "15 different ways to open TLS (JA4)"
+
+
 def test_what_was_said_is_forgotten_after_an_hour_and_counts_for_its_own_address_only(network):
     says(
         network, Software.WINDOWS, Software.WINDOWS_TLS, Software.IPHONE, Software.APPLE_TLS, hellos=ways(15)
