@@ -19,7 +19,7 @@ import click
 from lab.wiring.pages import PAGES, page
 
 ROOT = Path(__file__).resolve().parent.parent
-PROCESSES = ("bridge", "lan", "agent", "update", "usage", "page", "settings", "lamp")
+PROCESSES = ("bridge", "lan", "agent", "update", "usage", "page", "settings", "lamp", "support")
 _PAGES = ("docs/reference/omamori.md", "docs/reference/omamori-unit.md", "docs/reference/openapi.json")
 _LISTS = {f"tests/golden/imports/{process}.txt": process for process in PROCESSES}
 FILES = (*_PAGES, *_LISTS, *PAGES)

@@ -59,6 +59,8 @@ COMMANDS = {
     "notices": Entry("daily", "Show messages to customers about their hosts; say who gets them."),
     "prune": Entry("listings", "Drop what is older than three months."),
     "openapi": Entry("listings", "Print the description of the operators' API."),
+    "support": Entry("support", "Let a helper with a signed support key look at a unit."),
+    "support-relay": Entry("support", "Run the relay where helpers meet units alone."),
     "releases": Entry("rollouts", "List and add releases of the TUF repository."),
     "rollouts": Entry("rollouts", "Create, list, show and advance rollouts; set security deadlines."),
 }

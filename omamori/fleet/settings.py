@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "omamori.fleet.detections",
     "omamori.fleet.rollouts",
     "omamori.fleet.policies",
+    "omamori.fleet.support",
     "omamori.fleet.usage",
     "omamori.fleet.notices",
     "omamori.fleet.ingest",

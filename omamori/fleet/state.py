@@ -46,6 +46,13 @@ OPTIONS = (
     Option("mqtt_bind", str, "0.0.0.0:8883", "where the embedded broker listens (TLS)"),
     Option("link_host", str, "", "the broker as the link worker sees it; empty means this machine"),
     Option("mqtt_host", str, "", "the broker as units see it; empty means units_name"),
+    Option(
+        "support_bind",
+        str,
+        "",
+        "where units with a support key call (TLS), e.g. 0.0.0.0:8444; empty: no helper reaches any unit",
+    ),
+    Option("support_host", str, "", "the same as units see it; empty means units_name"),
     Option("language", str, "ja", "language of the portal where a browser asks for none we have"),
     Option("time_zone", str, "Asia/Tokyo", "time zone that pages and the CLI show times in"),
     Option("activations_per_minute", int, 10, "activation attempts allowed to one address, and for one unit"),

@@ -29,6 +29,17 @@ class Action(StrEnum):
     NEUTRALISED = "neutralised"
 
 
+class SupportPhase(StrEnum):
+    """What became of a support key on the unit."""
+
+    OPENED = "opened"
+    ENTERED = "entered"
+    """A helper's key was accepted: a session began."""
+    LEFT = "left"
+    CLOSED = "closed"
+    REFUSED = "refused"
+
+
 class Severity(IntEnum):
     """One star to three; only outbound suspicious traffic reaches two and three."""
 

@@ -21,6 +21,7 @@ from omamori.protocol.vocabulary import (
     Guard,
     Severity,
     Side,
+    SupportPhase,
     UpdatePhase,
     WiringCode,
 )
@@ -108,8 +109,18 @@ UP: dict[str, m.UpBody] = {
         4,
         17,
     ),
+    "support": m.Support(
+        LATER,
+        "c0ffee0123456789",
+        SupportPhase.OPENED,
+        "佐藤",
+        "通信が遅い",
+        FIRST,
+        LATER,
+        host_key="ssh-ed25519 AAAA",
+    ),
 }
-SINCE = {"usage": 3}
+SINCE = {"usage": 3, "support": 8}
 """The capability that a kind came with, where it was not there from the start."""
 DOWN: dict[str, m.DownBody] = {"want": m.WantHint(8), "ack": m.Acknowledge(BOOT, (1, 2, 5))}
 DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
@@ -132,6 +143,7 @@ DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
         FIRST,
         LATER,
         at_power_cycle=True,
+        support=m.SupportCall("c0ffee0123456789", "fleet.example", 8444, "not-a-real-ticket"),
     ),
     "document-claim": m.Claim(UNIT, "not-a-real-secret", "https://fleet.example:8443", "PEM"),
     "document-activation": m.Activation(UNIT, "not-a-real-secret", "PEM"),
@@ -145,6 +157,7 @@ BEFORE_POLICIES = {
         postponed_until=None,
         deadline=None,
         at_power_cycle=False,
+        support=None,
     )
 }
 """What capability 1 said."""

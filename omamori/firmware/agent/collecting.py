@@ -13,7 +13,7 @@ from omamori.firmware.host.spool import Segment, SpoolReader
 
 log = logging.getLogger(__name__)
 
-PROCESSES: Final = ("bridge", "lan", "update", "usage")
+PROCESSES: Final = ("bridge", "lan", "update", "usage", "support")
 MOST: Final = 50
 """Segments of one process in one turn."""
 

@@ -6,8 +6,12 @@ Only names: nothing here touches a disk or reads the environment, apart from `fr
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from omamori.protocol.version import Version
+
+RADIO: Final = "radio0"
+"""The interface of the unit's radio, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,21 @@ class Paths:
         return self.state / "settings/settings.json"
 
     @property
+    def access_point(self) -> Path:
+        """The access point that was set on the unit's page, with its passphrase; root's alone."""
+        return self.state / "settings/access-point.json"
+
+    @property
+    def hostapd(self) -> Path:
+        """What hostapd is to do; missing while there is to be no access point."""
+        return self.run / "wifi/hostapd.conf"
+
+    @property
+    def radio(self) -> Path:
+        """There where the unit has a radio."""
+        return self.root / "sys/class/net" / RADIO / "phy80211"
+
+    @property
     def order(self) -> Path:
         """What somebody wants to change, left by the page."""
         return self.run / "page/order.json"
@@ -167,6 +186,16 @@ class Paths:
     def reset(self) -> Path:
         """Left by the agent once the button was held long enough: what was set is to be forgotten."""
         return self.run / "agent/reset"
+
+    @property
+    def support_grant(self) -> Path:
+        """Left by who judged the support key; missing while nobody may look at this unit."""
+        return self.run / "support/grant.json"
+
+    @property
+    def support_state(self) -> Path:
+        """The judge's own: TUF metadata, what was opened in which boot."""
+        return self.state / "support"
 
     @property
     def reboot(self) -> Path:

@@ -36,8 +36,14 @@ LEAST_RATE = 16 * 1024
 """A bundle that takes all day is never staged; slower than this is a mistake."""
 
 
-def connect(paths: Paths, limits: Limits | None = None, *, origin: str = "") -> Trust:
-    """The fleet's repository, or the mirror at `origin`, a URL or a directory. Raises UpdateError; nothing is sent yet."""
+def connect(
+    paths: Paths, limits: Limits | None = None, *, origin: str = "", folder: Path | None = None
+) -> Trust:
+    """The fleet's repository, or the mirror at `origin`, a URL or a directory; what is kept goes below `folder`.
+
+    Raises UpdateError; nothing is sent yet.
+    """
+    folder = folder or paths.update
     try:
         root = files.read_capped(paths.trust_root)
         where, source = _source(paths, limits or Limits(), origin)
@@ -46,8 +52,8 @@ def connect(paths: Paths, limits: Limits | None = None, *, origin: str = "") -> 
     places = Places(
         f"{where}/metadata/",
         f"{where}/targets/",
-        paths.update / "metadata",
-        paths.update / "downloads",
+        folder / "metadata",
+        folder / "downloads",
     )
     return Trust(places, root=root, fetcher=source)
 

@@ -53,6 +53,7 @@ def serve(units_bind: str, portal_bind: str, mqtt_bind: str) -> None:
         Part("serve-units", addresses.parse(str(settings["units_bind"]))),
         Part("serve-portal", addresses.parse(str(settings["portal_bind"]))),
         Part("link"),
+        *_relay(settings),
     ]
     with told_to_stop() as stop, Supervisor(parts, os.environ, errands=errands(settings)) as supervisor:
         print(
@@ -62,6 +63,12 @@ def serve(units_bind: str, portal_bind: str, mqtt_bind: str) -> None:
         )
         supervisor.watch(stop)
     print("fleet: stopped", flush=True)
+
+
+def _relay(settings: Mapping[str, str | int]) -> list[Part]:
+    """Only where this fleet has one: helpers reach no unit otherwise."""
+    bind = str(settings["support_bind"])
+    return [Part("support-relay", addresses.parse(bind))] if bind else []
 
 
 def errands(settings: Mapping[str, str | int]) -> list[Errand]:

@@ -22,13 +22,14 @@ from omamori.fleet.lan.models import Wiring as WiringRow
 from omamori.fleet.lan.operations import diagnose, remember
 from omamori.fleet.rollouts.operations import reported
 from omamori.fleet.rollouts.watching import watch
+from omamori.fleet.support.operations import tell
 from omamori.fleet.units import reports
 from omamori.fleet.units.models import Boot, Unit, Want
 from omamori.fleet.usage import operations as usage_operations
 from omamori.fleet.usage.operations import tally
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Detection as Seen
-from omamori.protocol.messages import Hosts, Log, State, Unrecognised, Upward, Usage, Wiring
+from omamori.protocol.messages import Hosts, Log, State, Support, Unrecognised, Upward, Usage, Wiring
 
 UNKNOWN_CAP = 50
 """Messages of unknown kinds kept of each unit: the newest."""
@@ -68,6 +69,8 @@ def _store(unit: Unit, messages: list[Upward], now: datetime) -> None:
                 diagnose(unit, message.boot, message.sequence, wiring, received=now)
             case Usage() as usage:
                 tally(unit, message.boot, message.sequence, usage, received=now)
+            case Support() as said:
+                tell(unit, message.boot, message.sequence, said, received=now)
             case Log(process="presence"):
                 pass
             case Log() as line:

@@ -36,6 +36,14 @@ def broker(settings: Settings) -> Address:
     return Address(host, parse(str(settings["mqtt_bind"])).port)
 
 
+def relay(settings: Settings) -> Address | None:
+    """Where units with a support key call; None where this fleet has no relay."""
+    if not settings["support_bind"]:
+        return None
+    host = str(settings["support_host"] or settings["units_name"])
+    return Address(host, parse(str(settings["support_bind"])).port)
+
+
 def units_url(settings: Settings) -> str:
     """The unit surface as units see it, without a slash at the end."""
     if settings["units_url"]:
@@ -54,6 +62,7 @@ def server_names(settings: Settings) -> tuple[str, ...]:
     bound = [host for host in binds if host not in {"0.0.0.0", "::"}]  # noqa: S104 - a wildcard is no name
     url = urlsplit(units_url(settings)).hostname or ""
     named = [str(settings["units_name"]), url, broker(settings).host, str(settings["link_host"]), *bound]
+    named.append(str(settings["support_host"]))
     return tuple(dict.fromkeys(filter(None, [*named, "localhost", "127.0.0.1", "::1"])))
 
 

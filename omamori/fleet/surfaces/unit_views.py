@@ -17,6 +17,7 @@ from omamori.fleet.broker.authority import Authority, open_authority
 from omamori.fleet.errors import Conflict, Invalid, NotAllowed
 from omamori.fleet.lan.apart import pairs_for
 from omamori.fleet.policies.queries import policy_of
+from omamori.fleet.support.operations import call_for
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.surfaces.files import serve
 from omamori.fleet.surfaces.limits import RateLimit, network_of
@@ -69,8 +70,13 @@ def want(request: HttpRequest) -> HttpResponse:
     unit = queries.holder(peer.name, peer.serial) if peer else None
     if unit is None:
         return _refused(401, "a unit's present certificate is needed")
-    policy = policy_of(unit, now=datetime.now(UTC))
-    wanted = replace(queries.want(UnitId(unit.pk)), policy=policy, apart=pairs_for(unit))
+    now = datetime.now(UTC)
+    wanted = replace(
+        queries.want(UnitId(unit.pk)),
+        policy=policy_of(unit, now=now),
+        apart=pairs_for(unit),
+        support=call_for(unit, now=now),
+    )
     return _document(encode(wanted))
 
 

@@ -29,6 +29,18 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class SupportCall:
+    """The fleet asks the unit to look for its support key, and says where a helper would be waiting (decision 0029)."""
+
+    id: str
+    host: str
+    port: int
+    """The fleet's relay: TLS, with the certificates that the unit trusts for the fleet."""
+    ticket: str = field(repr=False)
+    """Proves there which unit calls; it opens nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """The state the fleet wants of a unit; fetched over HTTPS, never sent over MQTT."""
 
@@ -48,6 +60,8 @@ class Want:
     """A restart at the latest then, whatever window and postponement say: a security update. Since capability 6."""
     at_power_cycle: bool = False
     """No restart by itself before the deadline: the staged firmware is tried when power returns. Since capability 6."""
+    support: SupportCall | None = None
+    """Only while a helper is to look at the unit. Since capability 8."""
 
 
 # --- activation --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from omamori.protocol.capability import CAPABILITY
 from omamori.protocol.errors import Malformed
 from omamori.protocol.ids import BootId, UnitId
 from omamori.protocol.messages.downward import Acknowledge, Activated, Activation, Claim, Want, WantHint
-from omamori.protocol.messages.upward import Detection, Hosts, Log, State, Usage, Wiring
+from omamori.protocol.messages.upward import Detection, Hosts, Log, State, Support, Usage, Wiring
 from omamori.protocol.topics import Down, Up
 
 
@@ -20,7 +20,7 @@ class Unrecognised:
     body: dict[str, object] = field(default_factory=dict, hash=False)
 
 
-UpBody: TypeAlias = State | Detection | Hosts | Wiring | Log | Usage | Unrecognised
+UpBody: TypeAlias = State | Detection | Hosts | Wiring | Log | Usage | Support | Unrecognised
 DownBody: TypeAlias = WantHint | Acknowledge | Unrecognised
 
 Document = TypeVar("Document", Want, Claim, Activation, Activated)
@@ -32,6 +32,7 @@ _UP: dict[str, type] = {
     "wiring": Wiring,
     "log": Log,
     "usage": Usage,
+    "support": Support,
 }
 _DOWN: dict[str, type] = {"want": WantHint, "ack": Acknowledge}
 _KIND = {shape: kind for kinds in (_UP, _DOWN) for kind, shape in kinds.items()}
@@ -43,6 +44,7 @@ CHANNELS: dict[type, Up | Down] = {
     Wiring: Up.STATE,
     Log: Up.LOG,
     Usage: Up.LOG,
+    Support: Up.EVENT,
     WantHint: Down.WANT,
     Acknowledge: Down.CALL,
 }

@@ -5,7 +5,16 @@ from datetime import datetime
 
 from omamori.protocol.ids import DetectionId, Mac
 from omamori.protocol.version import Version
-from omamori.protocol.vocabulary import Action, Direction, Guard, Severity, Side, UpdatePhase, WiringCode
+from omamori.protocol.vocabulary import (
+    Action,
+    Direction,
+    Guard,
+    Severity,
+    Side,
+    SupportPhase,
+    UpdatePhase,
+    WiringCode,
+)
 
 # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -183,6 +192,25 @@ class Log:
     process: str
     level: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The shell of the unit was opened, entered, left, closed or kept shut. Capability 8."""
+
+    time: datetime
+    call: str
+    """The id of the fleet's `SupportCall`."""
+    phase: SupportPhase
+    who: str = ""
+    """As the signed support key says, like the next three; empty where none was believed."""
+    why: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+    """Why it was refused or closed, in English."""
+    host_key: str = ""
+    """The public key of this opening's SSH server, made for it alone; only with `opened`."""
 
 
 @dataclass(frozen=True, slots=True)
