@@ -24,7 +24,7 @@ def omamori(*words, state, prefix=()):
 def test_the_variants_are_listed(tmp_path):
     done = omamori("variants", state=tmp_path)
     assert done.returncode == 0
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {"product", "test"}
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"product", "radio", "test"}
 
 
 def test_a_dry_run_builds_nothing(tmp_path):
@@ -38,7 +38,7 @@ def test_a_dry_run_builds_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
-        (["build", "--variant", "nonsense"], 1, "product, test"),
+        (["build", "--variant", "nonsense"], 1, "product, radio, test"),
         (["build", "--version", "1.0"], 1, "not a version"),
         (["build", "--break", "everything"], 2, "engine, panic"),
         (["show", "--version", "9.9.9"], 1, "omamori image build"),

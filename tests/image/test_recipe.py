@@ -42,7 +42,7 @@ def test_lists_join_tables_merge_values_replace():
 
 
 def test_an_unknown_variant_names_those_there_are():
-    with pytest.raises(RecipeError, match="product, test"):
+    with pytest.raises(RecipeError, match="product, radio, test"):
         load("nonsense")
 
 

@@ -43,10 +43,9 @@ class EngineInspector:
         self._swapped = False
         self._next_sum = 0.0
 
-    def packet(self, data: bytes, *, now: float, from_inside: bool, rewriting: bool) -> Verdict:
-        return self._engine.packet(
-            data, now=now, from_inside=from_inside is not self._swapped, rewriting=rewriting
-        )
+    def packet(self, data: bytes, *, now: float, from_inside: bool | None, rewriting: bool) -> Verdict:
+        inside = from_inside is None or from_inside is not self._swapped
+        return self._engine.packet(data, now=now, from_inside=inside, rewriting=rewriting)
 
     def tick(self, now: float) -> None:
         self._engine.tick(now)

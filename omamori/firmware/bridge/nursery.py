@@ -205,7 +205,8 @@ def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
         return NO_QUEUES
     replies = Replies(_wire(post, reporter))
     caution = Caution(task.last, task.exempt, Room(post.memory), STALE * post.slowness)
-    worker = Worker(inspector, lanes, reporter, replies, caution, inside_port=post.inside_port)
+    ports = {"inside_port": post.inside_port, "outside_port": post.outside_port}
+    worker = Worker(inspector, lanes, reporter, replies, caution, **ports)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     reporter.send(Kind.READY)
     worker.run()

@@ -41,7 +41,7 @@ class ScanWatch:
     def __init__(self, wiring: Wiring, group: int) -> None:
         """Raises OSError where the kernel or its rules cannot do that."""
         self._failed = False
-        self._inside = wiring.inside_port
+        self._outside = wiring.outside_port
         self._watch, self._datagrams = Watch(), datagram_scans.watch()
         self._next = _NUMBERS
         self._next_tick = 0.0
@@ -75,7 +75,7 @@ class ScanWatch:
             if not copies:
                 break
             for copy in copies:
-                found = self._copy(copy, now, from_inside=copy.in_port == self._inside)
+                found = self._copy(copy, now, from_inside=copy.in_port != self._outside)
                 if found is not None:
                     yield found
         if not self._next_tick - 2 < now < self._next_tick:

@@ -43,7 +43,9 @@ _OURS: Final = (1 << TAG_SHIFT) - 1
 class Inspector(Protocol):
     """The engine as the worker needs it."""
 
-    def packet(self, data: bytes, *, now: float, from_inside: bool, rewriting: bool) -> Verdict: ...
+    def packet(self, data: bytes, *, now: float, from_inside: bool | None, rewriting: bool) -> Verdict:
+        """`from_inside`: by the port that is meant for the hosts; None: by the radio, where hosts are whichever way the cables are."""
+        ...
 
     def tick(self, now: float) -> None: ...
 
@@ -87,11 +89,13 @@ class Worker:
         caution: Caution,
         *,
         inside_port: int,
+        outside_port: int,
     ) -> None:
         self.counters = Counters()
         self._last, self._exempt, self._room = caution.last, caution.exempt, caution.room
         self._stale = caution.stale
-        self._inspector, self._reporter, self._inside = inspector, reporter, inside_port
+        self._inspector, self._reporter = inspector, reporter
+        self._sides = {inside_port: True, outside_port: False, 0: False}
         self._replies = replies
         self._lanes = lanes
         self._stopping = False
@@ -151,7 +155,7 @@ class Worker:
             return self._inspector.packet(
                 packet.data,
                 now=now,
-                from_inside=packet.in_port == self._inside,
+                from_inside=self._sides.get(packet.in_port),
                 rewriting=lane.kind.rewriting,
             )
         except Exception as error:  # noqa: BLE001 - whatever the engine does, traffic passes

@@ -11,6 +11,8 @@ FIRST_PACKETS: Final = 24
 RATE: Final = 4000
 """Copies a second at most; beyond it packets pass uncopied."""
 _TABLE: Final = "omamori_usage"
+_LOCAL: Final = 5
+"""`Mark.LOCAL` of `rules.py`, whose text is not needed here: from one host on the LAN side to another."""
 
 
 class CopiesError(Exception):
@@ -24,7 +26,7 @@ delete table inet {_TABLE}
 table inet {_TABLE} {{
   chain forward {{
     type filter hook forward priority mangle - 5; policy accept;
-    iifname "{bridge}" oifname "{bridge}" ct packets 0-{FIRST_PACKETS} \
+    iifname "{bridge}" oifname "{bridge}" meta mark != {_LOCAL} ct packets 0-{FIRST_PACKETS} \
 limit rate {RATE}/second burst {RATE} packets log group {group} snaplen 2048
   }}
 }}

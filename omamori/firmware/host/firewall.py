@@ -1,7 +1,7 @@
 """The kernel rules of the inspection queues, put in force: through nft, or through iptables.
 
 `inet omamori` through nft is the product. Kernels without `nft queue` get the same chain through iptables' NFQUEUE
-target; `choose` finds out by a dry run. The chain (`rules.py`) sees only packets the bridge forwards between its two ports,
+target; `choose` finds out by a dry run. The chain (`rules.py`) sees only packets that the bridge forwards between its ports,
 every queue rule has bypass, and a plan replaces the one before it in one transaction for each address family.
 """
 
@@ -129,10 +129,10 @@ class Iptables:
 
 
 def _hooks(plan: Plan) -> list[list[str]]:
-    one, other = plan.ports
-    match = ["FORWARD", "--match", "physdev", "--physdev-is-bridged", "--physdev-in"]
+    """Whatever ports the bridge has: a radio may join later."""
+    within = ["FORWARD", "--in-interface", plan.bridge, "--out-interface", plan.bridge]
     return [
-        *([*match, a, "--physdev-out", b, "--jump", CHAIN] for a, b in ((one, other), (other, one))),
+        [*within, "--match", "physdev", "--physdev-is-bridged", "--jump", CHAIN],
         ["OUTPUT", "--jump", PROBE_CHAIN],
     ]
 

@@ -9,6 +9,8 @@ mark, which no other table uses, remember that. The table accepts everything.
 import subprocess
 from typing import Final
 
+from omamori.firmware.host.rules import Mark
+
 RATE: Final = 1000
 """Copies of questions a second at most; of answers twice as many, lest what answers look silent."""
 DATAGRAMS: Final = 500
@@ -32,6 +34,7 @@ delete table inet {_TABLE}
 table inet {_TABLE} {{
   chain forward {{
     type filter hook forward priority mangle - 6; policy accept;
+    meta mark {Mark.LOCAL:d} accept
     iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn jump questions
     iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn | ack jump answers
     iifname "{bridge}" oifname "{bridge}" tcp flags & (syn | rst | ack) == 0x0 jump questions

@@ -38,6 +38,8 @@ class Mark(IntEnum):
     BLOCKED = 3
     REFUSED = 4
     """Of a packet only: it is our own last word to the receiver; the flow it belongs to is blocked."""
+    LOCAL = 5
+    """Of a packet only: it goes from one host on the LAN side to another, by way of the radio (`bridge omamori_wifi`)."""
 
 
 _KEPT: Final = {
@@ -141,6 +143,7 @@ def _nft_chain(plan: Plan) -> list[str]:
     ipv4 = ", ".join(f"{ihl} . {off} . {4 * (ihl + off)}" for ihl in range(5, 16) for off in range(5, 16))
     ipv6 = ", ".join(f"{off} . {4 * off}" for off in range(5, 16))
     return [
+        f"meta mark {Mark.LOCAL:d} accept",
         f"tcp flags & (fin | syn | rst | ack) == syn ct mark set ct mark & {_ALL ^ _KNOWN:#x}",
         *(
             f"meta mark {mark:d} ct mark set ct mark & {_ALL ^ _KNOWN:#x} | {kept:#x}"
@@ -205,6 +208,7 @@ def _nft_queue(first: int, count: int) -> str:
 def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
     """Input of iptables-restore --noflush: the chain's whole new content."""
     rules = [
+        f"-m mark --mark {Mark.LOCAL:d} -j ACCEPT",
         f"-p tcp --tcp-flags FIN,SYN,RST,ACK SYN -j CONNMARK --set-xmark 0x0/{_KNOWN:#x}",
         *(
             f"-m mark --mark {mark:d} -j CONNMARK --set-xmark {kept:#x}/{_KNOWN:#x}"

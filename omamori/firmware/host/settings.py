@@ -39,6 +39,12 @@ class Problem(StrEnum):
     """The gateway's address is the unit's own."""
     SERVERS = "servers"
     PROXY = "proxy"
+    SWITCH = "switch"
+    """The access point is neither to be on nor off."""
+    SSID = "ssid"
+    PASSPHRASE = "passphrase"  # noqa: S105 - a field's name
+    PROTECTION = "protection"
+    CHANNEL = "channel"
 
 
 class BadSettings(ValueError):  # noqa: N818 - the page's word for it

@@ -17,12 +17,13 @@ _RATE: Final = 2000.0
 """Frames a second, so that a flood of attacks is not answered by a flood."""
 _PROTOCOLS: Final = {4: 0x0800, 6: 0x86DD}
 _TAGGED: Final = 0x8100
+_MOST_PORTS: Final = 8
 _VLAN: Final = 0xFFF
 """The part of a tag that tells networks apart; the rest is priority."""
 
 
 class Wire:
-    """Raw sockets on the bridge's ports."""
+    """Raw sockets on the bridge's ports; for one that joined later, a radio, at its first packet."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         """`ports` are interface indexes. Raises OSError."""
@@ -51,7 +52,7 @@ class Wire:
 
     def send(self, port: int, packet: bytes, to: bytes | None, tag: int = 0) -> bool:
         """Send an IP packet out of `port`, with this tag control where it is not 0. False where that cannot be: no such port, no receiver, too many."""
-        done = len(to or b"") >= 6 and port in self._sockets and self._affordable()
+        done = len(to or b"") >= 6 and self._affordable() and self._opened(port)
         if done:
             done = self._put(self._sockets[port], packet, (to or b"")[:6], tag)
         self.sent += done
@@ -73,6 +74,17 @@ class Wire:
             port.send(frame)
             return True
         return False
+
+    def _opened(self, port: int) -> bool:
+        if port in self._sockets:
+            return True
+        if port <= 0 or len(self._sockets) >= _MOST_PORTS:
+            return False
+        try:
+            self._sockets[port] = _bound(port)
+        except OSError:
+            return False
+        return True
 
     def _affordable(self) -> bool:
         now = time.monotonic()

@@ -9,7 +9,7 @@ import selectors
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from omamori.firmware.lan.inventory import Inventory
 from omamori.firmware.lan.links import Links
 from omamori.firmware.lan.loops import ProbePort
 from omamori.firmware.lan.picture import News, Picture
+from omamori.firmware.lan.radio import Radio, SilentRadio
 from omamori.firmware.lan.sighting import Learned, Port, Sighting, dissect
 from omamori.firmware.lan.sounding import Sounding
 from omamori.firmware.lan.watch import Watch
@@ -104,12 +105,14 @@ class Process:
                 capture = stack.enter_context(Capture(name))
                 selector.register(capture, selectors.EVENT_READ, (port, capture))
                 selector.register(sounding.probes[port], selectors.EVENT_READ, (port, sounding.probes[port]))
+            radio = stack.enter_context(Radio(selector, self._paths))
             system.notify("READY=1")
             first_words = stack.enter_context(_first_words(ports))
             while not stopping():
-                self._look(links, picture, watches, sounding)
+                self._look(links, picture, watches, sounding, radio)
                 self._sound(picture, watches, sounding)
-                for sighting in first_words.sightings(self._clock.now()):
+                now = self._clock.now()
+                for sighting in (*first_words.sightings(now), *radio.first_words(now, picture.inside)):
                     picture.note(sighting)
                 self._listen(selector, picture, sounding, stopping)
             self._end(picture)
@@ -154,7 +157,7 @@ class Process:
                 if isinstance(source, ProbePort):
                     sounding.hear(self._clock.now(), picture, port=port)
                     continue
-                for sighting in self._sightings(port, source, most=min(budget, 200)):
+                for sighting in self._sightings(port or picture.inside, source, most=min(budget, 200)):
                     budget -= 1
                     if sighting:
                         picture.note(sighting)
@@ -168,7 +171,9 @@ class Process:
                 _log.debug("skipped a frame on %s: %s", port, error)
                 yield None
 
-    def _look(self, links: Links, picture: Picture, watches: dict[Port, Watch], sounding: Sounding) -> None:
+    def _look(
+        self, links: Links, picture: Picture, watches: dict[Port, Watch], sounding: Sounding, radio: Radio
+    ) -> None:
         before = self._clock.now()
         if jump := self._clock.step():
             picture.shift(jump, until=before)
@@ -176,23 +181,42 @@ class Process:
                 watch.shift(jump)
             sounding.shift(jump)
         try:
-            self._look_at_kernel(links, picture, watches)
+            self._look_at_kernel(links, picture, watches, radio)
             self._once.over("ports")
         except (PortMissing, OSError) as error:
             self._once.trouble("ports", error)
+        self._look_at_radio(links, radio)
         self._tell(picture)
         system.notify("WATCHDOG=1")
 
-    def _look_at_kernel(self, links: Links, picture: Picture, watches: dict[Port, Watch]) -> None:
+    def _look_at_radio(self, links: Links, radio: Radio) -> None:
+        """Trouble with it is told and spoils nothing else."""
+        try:
+            radio.look(links)
+            radio.check()
+            self._once.over("access point")
+        except (PortMissing, SilentRadio, OSError) as error:
+            self._once.trouble("access point", error)
+
+    def _look_at_kernel(
+        self, links: Links, picture: Picture, watches: dict[Port, Watch], radio: Radio
+    ) -> None:
         now, ports = self._clock.now(), {}
         for port, watch in watches.items():
-            picture.wire.link(port, watch.look(links.interface(self._names.of(port)), now))
+            link = watch.look(links.interface(self._names.of(port)), now)
+            alive = port is picture.inside and radio.has_hosts(now)
+            picture.wire.link(port, replace(link, up=True) if alive else link)
             ports[watch.interface.index] = port
+        by_radio = radio.port.index if radio.port else None
         bridge = links.interface(self._names.bridge)
         for entry in links.learned(bridge):
+            if entry.age >= FRESH or not is_station(entry.mac):
+                continue
             heard = now - timedelta(seconds=entry.age)
-            fresh = entry.age < FRESH and entry.port in ports and heard >= watches[ports[entry.port]].since
-            if fresh and is_station(entry.mac):
+            if entry.port == by_radio:
+                radio.heard(heard)
+                picture.note(Sighting(heard, picture.inside, entry.mac, Learned()))
+            elif entry.port in ports and heard >= watches[ports[entry.port]].since:
                 picture.note(Sighting(heard, ports[entry.port], entry.mac, Learned()))
         for gateway in links.gateways(bridge):
             picture.wire.gateway(gateway)

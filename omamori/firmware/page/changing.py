@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from omamori.firmware.page.frame import page
 from omamori.firmware.page.markup import Html, joined, tag
 from omamori.firmware.page.overheard import Doubted
 from omamori.firmware.page.requests import Response
+from omamori.firmware.page.wifi import Air, wifi_section
 from omamori.firmware.page.words import Words
 
 PATH: Final = "/settings"
+_SECRET: Final = frozenset({"passphrase"})
+"""Typed again rather than shown again."""
 WAITING: Final = 5
 """Seconds until the page asks again while settings are being tried."""
 
@@ -34,6 +38,7 @@ class Form:
     """By field; the words are `bad-...`."""
     doubts: tuple[Doubted, ...] = ()
     stale: bool = False
+    air: Air = Air.ABSENT
 
 
 def settings_page(
@@ -76,6 +81,13 @@ def _form(form: Form, words: Words) -> Html:
         tag("input", type="hidden", name="token", value=form.token),
         _address(form, words),
         tag("section", tag("h2", words["proxy-title"]), _input(form, "proxy", words, more="proxy-more")),
+        wifi_section(
+            form.values,
+            form.air,
+            words,
+            entry=partial(_input, form, words=words),
+            wrong=partial(_wrong, form, words=words),
+        ),
         tag("section", tag("h2", words["code-title"]), _code(form, words)),
         tag("p", tag("button", words["send"])),
         method="post",
@@ -124,7 +136,7 @@ def _input(form: Form, name: str, words: Words, *, more: str = "", label: str = 
         "input",
         name=name,
         id=name,
-        value=form.values.get(name, ""),
+        value="" if name in _SECRET else form.values.get(name, ""),
         maxlength=100,
         autocapitalize="off",
         spellcheck="false",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from omamori.firmware.host import files, settings
+from omamori.firmware.host import accesspoint, files, settings
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.settings import BadSettings
 from omamori.firmware.page import situation
@@ -15,11 +15,14 @@ from omamori.firmware.page.changing import PATH, Form, Told, settings_page
 from omamori.firmware.page.forgery import Tokens, cookie
 from omamori.firmware.page.overheard import doubts, proposal
 from omamori.firmware.page.requests import Request, Response
+from omamori.firmware.page.wifi import PUBLIC, Air, air
 from omamori.firmware.page.words import Words
 
 _TAKEN_WITHIN = 60.0
 """Seconds; a busy unit starts a process in three."""
 _FIELDS = ("mode", "address", "mask", "gateway", "servers", "proxy")
+_KEPT = "as it was set"
+"""In the place of the passphrase that the unit has and this process may not know."""
 
 
 class Counter:
@@ -34,12 +37,15 @@ class Counter:
         proposed = proposal(seen)
         in_force = outcome.get("settings")
         values = proposed or (in_force if isinstance(in_force, dict) else {})
-        form = Form({name: str(values.get(name, "")) for name in _FIELDS}, "", proposed=bool(proposed))
+        shown = {name: str(values.get(name, "")) for name in _FIELDS}
+        form = Form(shown | self._access_point(), "", proposed=bool(proposed), air=air(self._paths))
         return self._page(request, words, form)
 
     def take(self, request: Request, words: Words) -> Response:
         """An order is left and the visitor sent to see what becomes of it, or told what is wrong with the form."""
-        form = Form({name: request.form.get(name, "")[:120] for name in _FIELDS}, "")
+        heard = air(self._paths)
+        names = _FIELDS if heard is Air.ABSENT else (*_FIELDS, *accesspoint.FIELDS)
+        form = Form({name: request.form.get(name, "")[:120] for name in names}, "", air=heard)
         if not self._tokens.is_ours(request):
             return self._page(request, words, replace(form, stale=True), status=403)
         told = self._told()
@@ -60,11 +66,27 @@ class Counter:
             problems: dict[str, str] = {}
         except BadSettings as error:
             wanted, problems = settings.USUAL, dict(error.problems)
+        problems |= self._wrong_access_point(form)
         if not sent.get("code", "").strip():
             problems["code"] = "code"
         sure = sent.get("sure") == "yes"
         found = doubts(wanted.fixed, situation.read(self._paths)) if wanted.fixed and not sure else ()
         return replace(form, problems=problems, doubts=found)
+
+    def _wrong_access_point(self, form: Form) -> Mapping[str, str]:
+        """Empty also where there is no radio."""
+        try:
+            if form.air is not Air.ABSENT:
+                kept = _KEPT if self._access_point().get("wifi") == "on" else ""
+                accesspoint.parse(form.values, kept=kept)
+        except BadSettings as error:
+            return error.problems
+        return {}
+
+    def _access_point(self) -> dict[str, str]:
+        """What is in force, as far as a page may show it."""
+        found = self._outcome().get("settings")
+        return {name: str(found.get(name, "")) for name in PUBLIC} if isinstance(found, dict) else {}
 
     def _leave(self, values: Mapping[str, str], code: str) -> None:
         """Raises OSError."""

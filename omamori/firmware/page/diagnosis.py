@@ -45,7 +45,7 @@ def diagnosis(situation: Situation, words: Words) -> Response:
         _to_do(situation, words),
         _activation(situation, words),
         _devices(situation, words),
-        _settings(words),
+        _settings(words, has_radio=situation.has_radio),
         tag("p", tag("small", words["refreshes"])),
         refresh=REFRESH,
     )
@@ -187,10 +187,10 @@ def _host(host: Host, words: Words) -> Html:
     return joined(host.name or words["nameless"], " ", tag("small", " · ".join(about)))
 
 
-def _settings(words: Words) -> Html:
+def _settings(words: Words, *, has_radio: bool) -> Html:
     return tag(
         "section",
         tag("h2", words["settings"]),
-        tag("p", words["settings-more"]),
+        tag("p", words["settings-more-wifi" if has_radio else "settings-more"]),
         tag("a", words["to-settings"], href=f"/settings?lang={words.language}", class_="button"),
     )

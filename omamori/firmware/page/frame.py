@@ -43,7 +43,7 @@ STYLE: Final = (
     "form{margin:0}label{display:block;font-weight:600;font-size:.95rem;margin-top:.7rem}label small{display:block;font-weight:400}"
     "label.pick{display:flex;gap:.6rem;align-items:center;font-weight:400;min-height:2.75rem;margin:0}"
     "fieldset{border:0;margin:0;padding:0;min-width:0}legend{font-weight:600;padding:0}"
-    "input:not([type=checkbox]):not([type=radio]){font:inherit;width:100%;max-width:26rem;min-height:2.75rem;padding:.3rem .7rem;border:1px solid #8a93a5;border-radius:.5rem}"
+    "input:not([type=checkbox]):not([type=radio]),select{font:inherit;width:100%;max-width:26rem;min-height:2.75rem;padding:.3rem .7rem;border:1px solid #8a93a5;border-radius:.5rem}select{background:#fff}"
     "input[aria-invalid]{border:2px solid #b3261e}input[type=checkbox],input[type=radio]{width:1.3rem;height:1.3rem;flex:none}"
     "button,.button{font:inherit;font-weight:600;min-height:2.75rem;padding:.3rem 1.2rem;margin-top:1rem;border:0;border-radius:.5rem;background:#22335e;color:#fff;"
     "display:inline-flex;align-items:center;text-decoration:none}"

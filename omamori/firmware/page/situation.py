@@ -36,6 +36,7 @@ class Situation:
     hosts: tuple[Host, ...] = ()
     agent: Agent | None = None
     """None while the agent has said nothing."""
+    has_radio: bool = False
 
     @property
     def root(self) -> WiringCode | None:
@@ -58,6 +59,7 @@ def read(paths: Paths) -> Situation:
         findings=wiring.findings if wiring else (),
         hosts=hosts.hosts if hosts else (),
         agent=_shaped(paths.agent_status, Agent),
+        has_radio=paths.radio.exists(),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from omamori.firmware.page.scenes import Box
 from omamori.firmware.page.setting_words import TEXTS as _SETTINGS
+from omamori.firmware.page.wifi_words import TEXTS as _WIFI
 from omamori.protocol.codes import Text
 
 
@@ -108,6 +109,10 @@ _TEXTS: Final = {
         "Only for networks with fixed addresses or a proxy. Most customers never need them.",
         "固定アドレスまたはプロキシの環境でのみ使います。通常は必要ありません。",
     ),
+    "settings-more-wifi": Text(
+        "For Wi-Fi by this unit, and for networks with fixed addresses or a proxy. Most customers never need them.",
+        "本体をWi-Fi親機として使う場合と、固定アドレスまたはプロキシの環境でのみ使います。通常は必要ありません。",
+    ),
     "to-settings": Text("Open the settings", "設定を開く"),
     "back": Text("Back to the diagnosis", "診断に戻る"),
     "refreshes": Text("This page renews itself every 10 seconds.", "この画面は10秒ごとに自動更新されます。"),
@@ -128,7 +133,7 @@ WORDS: Final[Mapping[str, Words]] = {
         other,
         _TEXTS["other-language"].of(language),
         {box: text.of(language) for box, text in _BOXES.items()},
-        {key: text.of(language) for key, text in (_TEXTS | _SETTINGS).items()},
+        {key: text.of(language) for key, text in (_TEXTS | _SETTINGS | _WIFI).items()},
     )
     for language, other in (("ja", "en"), ("en", "ja"))
 }

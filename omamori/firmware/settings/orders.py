@@ -21,12 +21,15 @@ class Order:
 
     id: str
     code: str = field(repr=False)
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict, repr=False)
+    """May have the access point's passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`settings/outcome.json`: `state` is `trying`, `kept`, `taken back`, `wrong code`, `closed`, `refused` or `failed`."""
+    """`settings/outcome.json`: `state` is `trying`, `kept`, `taken back`, `radio failed`, `wrong code`, `closed`, `refused`,
+    or nothing where no order was worked on since the start.
+    """
 
     id: str
     state: str

@@ -1,7 +1,7 @@
 """One order from beginning to end: may they, is it sound, try it, keep it or take it back.
 
-What holds after any end, a crash included: the network has what `settings.json` says. `restore` sees to it; systemd calls it
-after every run.
+What holds after any end, a crash included: the network has what `settings.json` says and the radio what `access-point.json` says.
+`restore` sees to it; systemd calls it after every run. An access point that does not come up spoils neither the network nor `restore`.
 """
 
 import json
@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from omamori.firmware.host import files, system
+from omamori.firmware.host import accesspoint, files, system
 from omamori.firmware.host import settings as stored
+from omamori.firmware.host.accesspoint import AccessPoint
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.settings import USUAL, BadSettings, Settings
 from omamori.firmware.settings.gatekeeper import Attempts
 from omamori.firmware.settings.network import Network
 from omamori.firmware.settings.orders import BadOrder, Order, Outcome, take, tell
+from omamori.firmware.settings.radio import Radio, RadioFailed
 from omamori.firmware.settings.reach import reach
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.label import is_label_code, label_code
@@ -41,19 +43,30 @@ class Waits:
     grace: float = GRACE
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one order asks for. Never to be logged: it has the passphrase."""
+
+    settings: Settings
+    access_point: AccessPoint | None
+
+
 class Trial:
     """Works on one order; `waits` are shorter in tests."""
 
     def __init__(self, paths: Paths, claim: Path, *, waits: Waits) -> None:
         self._paths, self._claim, self._waits = paths, claim, waits
-        self._network = Network(paths.root)
+        self._network, self._radio = Network(paths.root), Radio(paths)
         self._attempts = paths.run / "settings/attempts.json"
 
     def restore(self) -> None:
-        """What was kept is in force afterwards. Raises OSError."""
+        """What was kept is in force afterwards, and the page knows it. Raises OSError."""
         self._network.put(self._kept())
+        self._put_back(self._kept_access_point(), wait=False)
         if told := self._interrupted():
             tell(self._paths.outcome, told)
+        elif self._paths.settings.exists() and not self._paths.outcome.exists():
+            tell(self._paths.outcome, Outcome("", "", settings=self._in_force()))
 
     def work(self) -> None:
         """Take the order and see it through. Raises OSError where the disk or networkd refuses."""
@@ -67,7 +80,7 @@ class Trial:
         if order is None:
             return
         outcome = self._judged(order)
-        if isinstance(outcome, Settings):
+        if isinstance(outcome, Wanted):
             outcome = self._tried(order, outcome)
         tell(self._paths.outcome, outcome)
         log.info("%s %s", outcome.state, outcome.detail)
@@ -76,14 +89,16 @@ class Trial:
         """The button was held: the usual settings are in force from now on. Raises OSError."""
         self._paths.reset.unlink(missing_ok=True)
         self._paths.settings.unlink(missing_ok=True)
+        self._paths.access_point.unlink(missing_ok=True)
         self._network.put(USUAL)
+        self._put_back(None, wait=True)
         if self._paths.settings.parent.is_dir():
             files.sync_directory(self._paths.settings.parent)
         log.warning("the button was held: what was set on this unit is forgotten")
 
     # --- may they ---------------------------------------------------------------------------------------------
 
-    def _judged(self, order: Order) -> Settings | Outcome:
+    def _judged(self, order: Order) -> Wanted | Outcome:
         now, attempts = system.uptime(self._paths), self._remembered()
         if attempts.is_closed(now):
             return self._outcome(order, "closed", until=attempts.closed_until - now)
@@ -98,9 +113,19 @@ class Trial:
             wait = after.closed_until - now if after.is_closed(now) else None
             return self._outcome(order, "closed" if wait else "wrong code", until=wait)
         try:
-            return stored.parse(order.settings)
+            wanted = Wanted(stored.parse(order.settings), self._access_point(order))
         except BadSettings as error:
             return self._outcome(order, "refused", str(error))
+        if wanted.access_point and not self._radio.present:
+            return self._outcome(order, "refused", "this unit has no radio")
+        return wanted
+
+    def _access_point(self, order: Order) -> AccessPoint | None:
+        """An order that says nothing of it leaves it as it is. Raises BadSettings."""
+        kept = self._kept_access_point()
+        if "wifi" not in order.settings:
+            return kept
+        return accesspoint.parse(order.settings, kept=kept.passphrase if kept else "")
 
     def _remembered(self) -> Attempts:
         """Whoever made the file unreadable gains nothing: this process alone can write there."""
@@ -111,22 +136,40 @@ class Trial:
 
     # --- try it -----------------------------------------------------------------------------------------------
 
-    def _tried(self, order: Order, wanted: Settings) -> Outcome:
+    def _tried(self, order: Order, wanted: Wanted) -> Outcome:
         tell(
             self._paths.outcome,
             self._outcome(order, "trying", until=self._waits.grace + self._waits.patience),
         )
         time.sleep(self._waits.grace)
+        state = "taken back"
         try:
-            self._network.put(wanted)
-            problem = self._unreached(wanted)
+            self._network.put(wanted.settings)
+            self._radio.put(wanted.access_point, wait=True)
+            problem = self._unreached(wanted.settings)
             if not problem:
-                stored.store(self._paths.settings, wanted)
+                self._keep(wanted)
                 return self._outcome(order, "kept")
+        except RadioFailed as error:
+            state, problem = "radio failed", f"{error}"
         except OSError as error:
             problem = f"{error}"
         self._network.put(self._kept())
-        return self._outcome(order, "taken back", problem)
+        self._put_back(self._kept_access_point(), wait=True)
+        return self._outcome(order, state, problem)
+
+    def _keep(self, wanted: Wanted) -> None:
+        """Raises OSError."""
+        stored.store(self._paths.settings, wanted.settings)
+        if wanted.access_point != self._kept_access_point():
+            accesspoint.store(self._paths.access_point, wanted.access_point)
+
+    def _put_back(self, access_point: AccessPoint | None, *, wait: bool) -> None:
+        """One that does not come up is told; the unit goes on without."""
+        try:
+            self._radio.put(access_point, wait=wait)
+        except OSError as error:
+            log.warning("the access point is not as it was set: %s", error)
 
     def _unreached(self, wanted: Settings) -> str:
         """Empty as soon as the fleet was reached; else what was wrong at the end."""
@@ -146,15 +189,25 @@ class Trial:
             log.warning("the kept settings cannot be read, the usual ones hold: %s", error)
             return USUAL
 
+    def _kept_access_point(self) -> AccessPoint | None:
+        """A file that cannot be read is none; its content, which has the passphrase, is not told."""
+        try:
+            return accesspoint.load(self._paths.access_point)
+        except (OSError, ValueError) as error:
+            log.warning("the kept access point cannot be read, there is none: %s", type(error).__name__)
+            return None
+
+    def _in_force(self) -> dict[str, str]:
+        """What anybody may see of it."""
+        return stored.fields(self._kept()) | accesspoint.fields(self._kept_access_point())
+
     def _interrupted(self) -> Outcome | None:
         """A trial that nobody ended: this process was killed in it."""
         try:
             told = json.loads(files.read_capped(self._paths.outcome))
             if told["state"] != "trying":
                 return None
-            return Outcome(
-                str(told["id"]), "taken back", "the trial was interrupted", None, stored.fields(self._kept())
-            )
+            return Outcome(str(told["id"]), "taken back", "the trial was interrupted", None, self._in_force())
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -162,4 +215,4 @@ class Trial:
         """`until` in seconds from now."""
         end = datetime.now(UTC) + timedelta(seconds=until) if until is not None else None
         moment = end.isoformat(timespec="seconds") if end else None
-        return Outcome(order.id, state, detail, moment, stored.fields(self._kept()))
+        return Outcome(order.id, state, detail, moment, self._in_force())

@@ -23,9 +23,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stops.append(received))
     try:
-        wiring = Wiring(options.bridge, socket.if_nametoindex(options.lan), options.group)
+        wiring = Wiring(options.bridge, socket.if_nametoindex(options.wan), options.group)
     except OSError as error:
-        print(f"omamori usage: {options.lan}: {error}", file=sys.stderr)
+        print(f"omamori usage: {options.wan}: {error}", file=sys.stderr)
         return os.EX_OSERR
     rhythm = Rhythm(period=options.period, survey=min(60.0, options.period / 2))
     Process(paths, wiring, SpoolWriter(paths.spool("usage")), library, rhythm=rhythm).run(lambda: bool(stops))
@@ -36,7 +36,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="omamori.firmware.usage", description="Which host uses what, in hourly sums."
     )
-    parser.add_argument("--lan", default="lan0", help="the bridge port on the hub's side")
+    parser.add_argument("--wan", default="wan0", help="the bridge port on the router's side")
     parser.add_argument("--bridge", default="br0", help="the bridge over both ports")
     parser.add_argument("--group", type=int, default=17, help="the kernel's log group to use")
     parser.add_argument("--period", type=int, default=3600, help="seconds that are summed up together")

@@ -40,7 +40,7 @@ class Task:
     """What the child is to do."""
 
     group: int
-    inside_port: int
+    outside_port: int
     pack: Path | None
 
 
@@ -68,7 +68,7 @@ def be_child(task: Task, channel: socket.socket, parent: int, load: Load) -> NoR
             tables = _tables(task.pack)
             normalised(_FOREIGN)
             left = sandbox.confine(memory=_MEMORY, parent=parent)
-            child = Child(log, Namer(dissector), tables, channel, inside_port=task.inside_port)
+            child = Child(log, Namer(dissector), tables, channel, outside_port=task.outside_port)
             child.tell(Ready(version, tuple(left)))
             child.run()
         code = 0
@@ -98,10 +98,10 @@ class Child:
         tables: Mapping[Guard, DomainTable],
         channel: socket.socket,
         *,
-        inside_port: int,
+        outside_port: int,
     ) -> None:
         self._log, self._namer, self._tables, self._channel = log, namer, tables, channel
-        self._inside_port = inside_port
+        self._outside_port = outside_port
         self._lost = 0
         self._flows = 0
         self._errors = 0
@@ -161,10 +161,10 @@ class Child:
         return ""
 
     def _inside(self, copy: Copy) -> bytes:
-        """The inside end, by the port that the packet came in by; cables may be swapped, private addresses tell."""
+        """The inside end, by the port that the packet came in by (the radio is inside); cables may be swapped, private addresses tell."""
         source, destination = ends(copy.data)
         inside, outside = (
-            (source, destination) if copy.in_port == self._inside_port else (destination, source)
+            (destination, source) if copy.in_port == self._outside_port else (source, destination)
         )
         swapped = bool(inside) and not ip_address(inside).is_private and ip_address(outside).is_private
         return outside if swapped else inside

@@ -45,7 +45,7 @@ class Wiring:
     """Where it listens."""
 
     bridge: str
-    inside_port: int
+    outside_port: int
     group: int
 
 
@@ -113,7 +113,7 @@ class Process:
     def _task(self) -> Task:
         found = (path for path in (self._paths.current_pack, self._paths.factory_pack) if path.exists())
         pack = next(found, None)
-        return Task(self._wiring.group, self._wiring.inside_port, pack.resolve() if pack else None)
+        return Task(self._wiring.group, self._wiring.outside_port, pack.resolve() if pack else None)
 
     def _learn(self, record: Learned) -> None:
         self._accounts.learned(record)

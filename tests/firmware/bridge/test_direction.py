@@ -76,3 +76,13 @@ def test_the_engine_takes_each_port_for_the_other_while_they_are_swapped(paths):
         inspector.packet(b"", now=now, from_inside=True, rewriting=False)
         inspector.packet(b"", now=now, from_inside=False, rewriting=False)
     assert engine.from_inside == [True, False, False, True, True, False]
+
+
+def test_whoever_comes_by_the_radio_is_inside_whichever_way_the_cables_are(paths):
+    engine = Told()
+    inspector = EngineInspector(engine, None, Direction(paths))
+    for now, swapped in ((1, False), (3, True)):
+        told(paths, {"swapped": swapped})
+        inspector.tick(now)
+        inspector.packet(b"", now=now, from_inside=None, rewriting=False)
+    assert engine.from_inside == [True, True]

@@ -192,4 +192,5 @@ def test_marks_are_what_the_contract_says():
         "SUSPECT": 2,
         "BLOCKED": 3,
         "REFUSED": 4,
+        "LOCAL": 5,
     }

@@ -43,7 +43,7 @@ def child(tables, *, records=0):
             each.setblocking(False)
         if records:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, records)
-        yield naming.Child(Log(), Namer(), tables, theirs, inside_port=INSIDE), ours
+        yield naming.Child(Log(), Namer(), tables, theirs, outside_port=OUTSIDE), ours
 
 
 def visit(host, *, server=SITE):
