@@ -57,8 +57,11 @@ class _Lane:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     taken: bool = False
-    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
     done: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def gone(self) -> bool:
+        """The unit hung up while it waited."""
+        return not self.taken and (self.reader.at_eof() or self.writer.is_closing())
 
 
 class Relay:
@@ -141,7 +144,9 @@ class Relay:
             for unit in {lane.unit for lane in self._lanes}:
                 call = await asyncio.to_thread(self._calls.live, unit)
                 for lane in self._lanes:
-                    if lane.unit == unit and lane.call != call:
+                    if lane.gone():
+                        lane.done.set()
+                    elif lane.unit == unit and lane.call != call:
                         log.info("%s: the call is over", unit)
                         lane.done.set()
             if time.monotonic() - told >= self._limits.wait:
@@ -155,7 +160,10 @@ class Relay:
     async def _helper(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with _closing(writer):
             unit = (await _line(reader, self._limits.hello)).get("unit")
-            lane = next((each for each in self._lanes if each.unit == unit and not each.taken), None)
+            lane = next(
+                (each for each in self._lanes if each.unit == unit and not each.taken and not each.gone()),
+                None,
+            )
             if lane is None:
                 writer.write(b"no\n")
                 with contextlib.suppress(OSError):

@@ -1,0 +1,127 @@
+"""The fleet's relay in a thread, with a database of one call."""
+
+import asyncio
+import ipaddress
+import ssl
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from omamori.fleet.support.relay import Calls, Limits, Relay
+
+PIPE = """
+import os, socket, sys, threading
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+connection.sendall(b'{"unit": "om-0001"}\\n')
+answer = b""
+while not answer.endswith(b"\\n"):
+    byte = connection.recv(1)
+    if not byte:
+        sys.exit(1)
+    answer += byte
+if answer != b"go\\n":
+    sys.exit(1)
+def send():
+    while piece := os.read(0, 65536):
+        connection.sendall(piece)
+    connection.shutdown(socket.SHUT_WR)
+threading.Thread(target=send, daemon=True).start()
+while piece := connection.recv(65536):
+    os.write(1, piece)
+"""
+
+
+def authority(place: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 with its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = place / "relay.pem"
+    file.write_bytes(secret + built.public_bytes(serialization.Encoding.PEM))
+    (place / "ca.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+class Fleet:
+    """`with Fleet(...)`: the relay runs, and knows one call of om-0001."""
+
+    def __init__(self, place: Path, certificate: Path, limits: Limits | None = None) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        self.socket = place / "s"
+        self.ca = (certificate.parent / "ca.pem").read_text()
+        self.ticket, self.call, self.port = "a ticket", "c0ffee", 0
+        self._certificate = certificate
+        script = place / "pipe.py"
+        script.write_text(PIPE)
+        self.pipe = f"{sys.executable} {script} {self.socket}"
+        calls = Calls(
+            lambda unit, ticket: unit == "om-0001" and ticket == self.ticket and bool(self.call),
+            lambda unit: self.call if unit == "om-0001" else "",
+        )
+        self.relay = Relay(calls, limits or Limits(look=0.2, wait=1.0, hello=5.0))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+        self._ready = threading.Event()
+
+    def waiting(self) -> int:
+        return sum(not lane.taken for lane in self.relay._lanes)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._certificate)
+        self._task = self._loop.create_task(self._serve(context))
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            pending = asyncio.all_tasks(self._loop)
+            for task in pending:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _serve(self, context: ssl.SSLContext) -> None:
+        serving = asyncio.create_task(
+            self.relay.serve("127.0.0.1", 0, context, self.socket, ready=self._listening)
+        )
+        await serving
+
+    def _listening(self, port: int) -> None:
+        self.port = port
+        self._ready.set()

@@ -1,0 +1,158 @@
+"""A real ssh through the relay into a real sshd that no socket leads to, and every way in which that ends or is refused."""
+
+import json
+import subprocess
+from datetime import timedelta
+
+import pytest
+
+from tests.firmware.support.conftest import UID, until
+from tests.firmware.support.relays import authority
+
+pytestmark = pytest.mark.root
+
+
+def test_the_holder_of_the_key_looks_around_without_a_right(room):
+    room.grant()
+    process = room.start()
+    room.waits()
+    done = room.run("id -u; grep -i '^CapEff' /proc/self/status; grep NoNewPrivs /proc/self/status; echo $0")
+    assert done.returncode == 0, done.stderr + room.log()
+    uid, effective, privileges, shell = done.stdout.splitlines()
+    assert (uid, effective.split()[1], privileges.split()[1]) == (str(UID), "0" * 16, "1")
+    assert shell.endswith("sh")
+    until(lambda: room.said == ["entered", "left"], room.log)
+    assert process.poll() is None
+    room.waits()
+    assert room.run("echo again").stdout == "again\n"
+
+
+def test_no_port_is_opened_for_it(room):
+    room.grant()
+    process = room.start()
+    room.waits()
+    assert room.run("echo in").stdout == "in\n"
+    listening = subprocess.run(["ss", "-Hltnup"], capture_output=True, text=True, check=True).stdout
+    ours = {
+        str(process.pid),
+        *subprocess.run(
+            ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
+        ).stdout.split(),
+    }
+    assert not [line for line in listening.splitlines() if any(f"pid={pid}," in line for pid in ours)]
+    assert "sshd" not in [
+        line.split('"')[1] for line in listening.splitlines() if '"' in line and f"uid:{UID}" in line
+    ]
+
+
+def test_it_forwards_nothing_and_takes_no_file(room):
+    room.grant()
+    room.start()
+    room.waits()
+    forwarded = room.run("-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1", "true")
+    assert forwarded.returncode != 0
+    room.waits()
+    inner = subprocess.run(
+        [*room.ssh("-W", "127.0.0.1:22", "true")[:-1]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "administratively prohibited" in inner.stderr or "refused" in inner.stderr, inner.stderr
+    room.waits()
+    assert room.run("-s", "sftp").returncode != 0
+
+
+def test_other_keys_and_other_users_stay_outside(room):
+    room.grant()
+    room.start()
+    room.waits()
+    other = room.place / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    assert "Permission denied" in room.run("true", key=other).stderr
+    room.waits()
+    assert "Permission denied" in room.run("true", user="root").stderr
+    assert room.said == []
+
+
+def test_a_session_ends_with_its_time_and_so_does_the_process(room):
+    """The deadline counts on the clock that nobody sets."""
+    room.grant()
+    process = room.start()
+    room.waits()
+    helper = subprocess.Popen(
+        room.ssh("echo in; exec sleep 600"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert helper.stdout.readline() == b"in\n", room.log()
+    room.grant(seconds=0)
+    assert process.wait(60) == 0
+    assert helper.wait(60) != 0
+    helper.stdout.close()
+    helper.stderr.close()
+    assert "its time is over" in room.log()
+    assert room.said == ["entered", "left"]
+    assert not (room.place / "door/host_key").exists()
+    until(lambda: room.fleet.waiting() == 0)
+
+
+@pytest.mark.parametrize("how", ["taken away", "no longer asked", "another key"])
+def test_it_ends_at_once_when_the_grant_or_the_order_is_gone(room, how):
+    room.grant()
+    process = room.start()
+    room.waits()
+    helper = subprocess.Popen(
+        room.ssh("echo in; exec sleep 600"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert helper.stdout.readline() == b"in\n", room.log()
+    match how:
+        case "taken away":
+            room.paths.support_grant.unlink()
+        case "no longer asked":
+            room.ask(None)
+        case _:
+            room.grant(until=timedelta(minutes=30))
+    assert process.wait(60) == 0
+    assert helper.wait(60) != 0
+    helper.stdout.close()
+    helper.stderr.close()
+
+
+def test_sshd_itself_knows_the_end(room):
+    """Should the process miss it: the key carries its end, and the server refuses it afterwards."""
+    room.grant(until=timedelta(minutes=-1))
+    room.start()
+    room.waits()
+    assert "Permission denied" in room.run("true").stderr
+
+
+def test_the_call_is_over_for_the_relay_and_the_helper_is_cut_off(room):
+    room.grant()
+    room.start()
+    room.waits()
+    helper = subprocess.Popen(
+        room.ssh("echo in; exec sleep 600"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert helper.stdout.readline() == b"in\n", room.log()
+    room.fleet.call = ""
+    assert helper.wait(60) != 0
+    helper.stdout.close()
+    helper.stderr.close()
+    until(lambda: room.fleet.waiting() == 0)
+
+
+def test_a_relay_with_another_certificate_gets_no_word(room):
+    room.grant()
+    held = json.loads(room.paths.support_grant.read_bytes())
+    other = (authority(room.place).parent / "ca.pem").read_text()
+    room.paths.support_grant.write_text(json.dumps(held | {"ca": other}))
+    room.start()
+    until(lambda: "CERTIFICATE_VERIFY_FAILED" in room.log(), room.log)
+    assert room.fleet.waiting() == 0
+
+
+def test_a_damaged_grant_opens_nothing(room):
+    room.grant()
+    room.paths.support_grant.write_bytes(b"{}")
+    assert room.start().wait(60) == 1
+    assert "cannot open" in room.log()
