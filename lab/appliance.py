@@ -26,6 +26,7 @@ ROUTER, HOST = "192.168.55.1", "192.168.55.2"
 SERVER = f"http://{ROUTER}:8000"
 RULE = 'alert tcp any any -> any any (msg:"appliance test"; content:"omamori-appliance-test"; sid:9000001; rev:1;)\n'
 _AGENT = "/var/lib/omamori/agent"
+_NO_CLAIM = '{"note": "a claim that is none"}'
 
 
 class BuildFailed(Exception):  # noqa: N818 - what happened, in the builder's words
@@ -133,13 +134,18 @@ class Site:
 
 @contextlib.contextmanager
 def powered(
-    image: Image, scratch: Path, boot: Boot = Boot.FIRMWARE, keys: Path | None = None
+    image: Image,
+    scratch: Path,
+    boot: Boot = Boot.FIRMWARE,
+    keys: Path | None = None,
+    *,
+    claim: str = _NO_CLAIM,
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's."""
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
-        credentials = {"omamori.claim": '{"note": "a claim that is none"}'}
+        credentials = {"omamori.claim": claim}
         machine = Machine(boot=boot, ports=ports, credentials=credentials, secure_boot=keys)
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")
@@ -154,9 +160,14 @@ def powered(
 
 @contextlib.contextmanager
 def unit_between(
-    image: Image, scratch: Path, boot: Boot = Boot.FIRMWARE, keys: Path | None = None
+    image: Image,
+    scratch: Path,
+    boot: Boot = Boot.FIRMWARE,
+    keys: Path | None = None,
+    *,
+    claim: str = _NO_CLAIM,
 ) -> Iterator[Site]:
     """`powered`, once the unit answers."""
-    with powered(image, scratch, boot, keys) as site:
+    with powered(image, scratch, boot, keys, claim=claim) as site:
         site.guest.wait_for_ssh(seconds=240)
         yield site

@@ -1,0 +1,86 @@
+"""The button held for ten seconds in a booted unit: all it has learned, been told and made is gone, and traffic goes on."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Interface
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from lab.appliance import ROUTER
+from lab.guest import Boot
+from lab.namespaces import reaches
+from omamori.firmware.host import settings
+from omamori.firmware.host.settings import Fixed, Settings
+from omamori.protocol.ids import UnitId
+from omamori.protocol.messages import Claim, encode
+
+DATA = "/var/lib/omamori"
+SET = "192.168.55.77"
+HELD = 25_000
+"""Milliseconds: ten seconds as the agent counts them, however slow the emulation is."""
+PROCESSES = "omamori-bridge omamori-lan omamori-usage omamori-agent"
+
+
+@pytest.fixture
+def unit(start_unit, image, tmp_path):
+    """With a claim whose fleet is not there: the press makes a key and asks in vain."""
+    claim = Claim(UnitId("om-0001"), "s" * 24, f"https://{ROUTER}:1", authority())
+    with start_unit(image, tmp_path, Boot.DIRECT, claim=encode(claim).decode()) as site:
+        yield site
+
+
+def authority():
+    """A certificate of nobody's."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    number, end = x509.random_serial_number(), now + timedelta(days=2)
+    made = x509.CertificateBuilder(name, name, key.public_key(), number, now - timedelta(days=2), end)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def filesystem(guest):
+    """Which one is mounted; empty while none is."""
+    return guest.ssh(f"findmnt -no UUID {DATA}", check=False).strip()
+
+
+def test_the_button_held_erases_the_data_partition_while_traffic_goes_on(unit, tmp_path):
+    guest = unit.guest
+    settings.store(
+        tmp_path / "set.json", Settings(Fixed(IPv4Interface(f"{SET}/24"), IPv4Address(ROUTER), ()))
+    )
+    guest.put(tmp_path / "set.json", f"{DATA}/settings/settings.json")
+    guest.ssh("systemctl restart omamori-settings-restore || { journalctl -n 40 --no-pager -u omamori-settings-restore; false; }")
+    addresses = "ip -4 -br address show dev br0"
+    guest.wait(lambda: SET in guest.ssh(addresses), seconds=60, what="the fixed address", pause=1)
+    guest.press()
+    made = f"ls {DATA}/agent/unit.key"
+    guest.wait(lambda: guest.ssh(made, check=False), seconds=120, what="the unit's own key", pause=1)
+    guest.ssh(f"touch {DATA}/lan/mark {DATA}/packs/mark")
+    before, started = filesystem(guest), guest.ssh("date +%s").strip()
+
+    guest.press(milliseconds=HELD)
+    guest.wait(
+        lambda: filesystem(guest) not in {"", before}, seconds=180, what="a new data partition", pause=1
+    )
+    active = f"systemctl is-active {PROCESSES}"
+    guest.wait(
+        lambda: guest.ssh(active, check=False).split() == ["active"] * 4,
+        seconds=180,
+        what="the processes",
+        pause=2,
+    )
+
+    assert reaches(unit.lan, ROUTER)
+    assert guest.ssh(f"find {DATA} -xdev -name mark -o -name unit.key -o -name settings.json") == ""
+    assert guest.ssh(f"find {DATA} -xdev -type f ! -newermt @{started}") == ""
+    assert guest.ssh(f"stat -c '%U %a' {DATA}/agent {DATA}/spool/lan").split("\n")[:2] == [
+        "omamori-agent 2750",
+        "omamori-lan 2770",
+    ]
+    assert SET not in guest.ssh(addresses)
+    assert guest.ssh("ls /run/omamori/agent/reset", check=False) == ""
+    assert guest.ssh("systemctl --failed --no-legend --plain") == ""
+    assert '"activated":false' in guest.ssh("cat /run/omamori/agent/status.json").replace(" ", "")
