@@ -13,6 +13,7 @@ from lab.bench.place import ATTACKS, Place
 from lab.bench.rules import RuleFiles
 from lab.bench.suricata import Suricata
 from lab.bridge import BridgeProcess
+from lab.memory import family
 from lab.namespaces import PYTHON, wait_until
 
 _PATIENCE = 180.0
@@ -73,7 +74,7 @@ class Omamori:
 
     def processes(self) -> list[int]:
         parent = self._unit.process
-        return [parent.pid, *_children(parent.pid)] if parent and parent.poll() is None else []
+        return family(parent.pid) if parent and parent.poll() is None else []
 
 
 class Inline:
@@ -137,13 +138,3 @@ def _proportional(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1])
     return 0
-
-
-def _children(parent: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            status = (entry / "stat").read_text()
-            if int(status.rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.name))
-    return found

@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 
 from lab.bridge import PRODUCT, BridgeProcess
-from lab.chaos.memory import family, held
 from lab.chaos.seeds import build_pack
 from lab.chaos.traffic import Traffic
+from lab.memory import family, held
 from lab.namespaces import PYTHON, guarded_line, wait_until
 
 MISHAPS = ("kill worker", "freeze worker", "kill nursery", "swap", "swap", "broken pack", "kill supervisor")

@@ -23,7 +23,7 @@ for packet in sys.argv[2:]: wire.sendto(bytes.fromhex(packet), where)
 SAY = """
 import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-    one.bind(("", 4000))
+    one.bind(("", int(sys.argv[3])))
     one.sendto(sys.argv[2].encode(), (sys.argv[1], 9999))
 """
 SINK = """
@@ -92,8 +92,9 @@ def send(line, *packets):
     line.lan.run(PYTHON, "-c", SEND, line.wan_address, *(packet.hex() for packet in packets))
 
 
-def say(line, text):
-    line.lan.run(PYTHON, "-c", SAY, line.wan_address, text)
+def say(line, text, *, port):
+    """From a port of one's own: what the kernel knows of an exchange outlives the test that had it."""
+    line.lan.run(PYTHON, "-c", SAY, line.wan_address, text, port)
 
 
 # --- passed
@@ -121,7 +122,7 @@ def test_a_stream_that_nobody_knows_is_left_alone_after_a_while_and_counted(line
 
 
 def test_a_packet_the_engine_fails_on_is_counted_and_the_sum_is_that_of_its_reasons(line, toy):
-    say(line, "TOY-RAISES")
+    say(line, "TOY-RAISES", port=4100)
     wait_for(toy, "uninspected", Uninspected.ENGINE_FAILED)
     status = toy.status()
     found = by_reason(status, "uninspected")
@@ -130,10 +131,10 @@ def test_a_packet_the_engine_fails_on_is_counted_and_the_sum_is_that_of_its_reas
 
 
 def test_a_flow_that_ended_a_worker_passes_from_then_on_and_is_counted(line, toy):
-    say(line, "TOY-DIES")
+    say(line, "TOY-DIES", port=4200)
     toy.wait_told("that flow passes from now on", seconds=30)
     wait_until(lambda: toy.status()["state"]["workers"] == 1, seconds=30, what="another worker")
-    say(line, "TOY-DIES")
+    say(line, "TOY-DIES", port=4200)
     wait_for(toy, "uninspected", Uninspected.EXEMPT)
 
 

@@ -9,6 +9,7 @@ from omamori.firmware.engine.settings import Settings
 from omamori.protocol.reasons import Unfollowed, Uninspected
 from tests.firmware.engine.conversation import PC, SITE, Tcp, datagram
 
+FIN_ACK = 0x11
 NOISE = b"\x00\x01\x02\x03"
 MANY = [datagram(PC, SITE, port, 9, b"x") for port in range(4000, 4009)]
 
@@ -73,6 +74,15 @@ def test_packets_by_reason(packets, reason):
 )
 def test_flows_by_reason(packets, settings, found):
     assert inspected(packets, settings=settings).statistics.unfollowed() == found
+
+
+@pytest.mark.parametrize(("ends", "left"), [((True, False), 0), ((True,), 1), ((), 1)])
+def test_a_connection_that_both_ends_ended_is_soon_forgotten(ends, left):
+    talk = Tcp()
+    packets = [*talk.handshake(), *talk.say(NOISE, to_server=True), *talk.say(NOISE, to_server=False)]
+    packets += [talk.packet(to_server=way, flags=FIN_ACK) for way in ends]
+    assert inspected(packets, idle=5.0).statistics.flows == 1
+    assert inspected(packets, idle=20.0).statistics.flows == left
 
 
 def test_flows_forgotten_for_want_of_memory():

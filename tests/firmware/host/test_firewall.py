@@ -118,8 +118,8 @@ def test_the_kernel_takes_the_nft_rules_and_replaces_them(plan):
 
 
 @pytest.mark.root
-def test_both_backends_keep_bare_segments_in_the_kernel_and_see_every_payload():
-    """One connection with ten small messages each way: 20 segments with payload, whatever else TCP sends."""
+def test_both_backends_keep_bare_segments_in_the_kernel_and_see_every_payload_and_end():
+    """One connection with ten small messages each way: 20 segments with payload and 2 ends, whatever else TCP sends."""
     with guarded_line("omafw") as line:
         line.unit.write("/proc/sys/net/bridge/bridge-nf-call-iptables", "1")
         line.unit.write("/proc/sys/net/bridge/bridge-nf-call-ip6tables", "1")
@@ -134,8 +134,8 @@ def test_both_backends_keep_bare_segments_in_the_kernel_and_see_every_payload():
             line.unit.run(family, "-t", "filter", "-A", "FORWARD", "-m", "mark", "--mark", str(SEEN))
         for family, where in (("iptables", line.wan_address), ("ip6tables", line.wan_address6)):
             talk(line, where)
-            assert seen_by_nft(line, family) == 20
-            assert seen_by_iptables(line, family) == 20
+            assert seen_by_nft(line, family) == 22
+            assert seen_by_iptables(line, family) == 22
 
 
 def load_nft(line, text):

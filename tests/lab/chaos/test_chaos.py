@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.chaos import depths, fuzz, memory, soak, streams
+from lab import memory
+from lab.chaos import depths, fuzz, soak, streams
 from lab.chaos.mutation import Mutation
 from lab.chaos.targets import named, targets
 
