@@ -22,7 +22,9 @@ EXCEPTIONS = {
 }
 SERVICES = sorted(
     path.name.split(".service")[0].removeprefix("omamori-")
-    for path in (TEMPLATES / "rootfs/etc/systemd/system").glob("omamori-*.service*")
+    for template in load("product").templates
+    for path in (TEMPLATES / template / "etc/systemd/system").glob("omamori-*.service*")
+    if path.is_file()
 )
 
 
@@ -31,7 +33,8 @@ def rendered(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     recipe = load("product")
     values = {"version": "1.2.3", "variant": "product", "ports": recipe.ports, "patience": 60}
-    render(TEMPLATES / "rootfs", root, values)
+    for template in recipe.templates:
+        render(TEMPLATES / template, root, values)
     return root
 
 
