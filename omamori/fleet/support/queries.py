@@ -18,6 +18,11 @@ def of_unit(actor: Actor, key: str) -> list[Visit]:
     return visits(units.unit(actor, key).support_events.all())
 
 
+def kept_shut(actor: Actor, key: str) -> list[Event]:
+    """When the unit opened nothing although it was asked, newest first; `reason` says why. Raises NotFound."""
+    return list(units.unit(actor, key).support_events.filter(phase=SupportPhase.REFUSED))
+
+
 def refused(unit: Unit) -> Refusal | None:
     """The customer's word, where there is one."""
     return Refusal.objects.filter(unit=unit).first()
