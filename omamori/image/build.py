@@ -21,6 +21,7 @@ from omamori.image.layers import (
     Release,
     firmware_sources,
     firmware_stage,
+    initrd_sources,
     system_stage,
     template_sources,
     wheels_stage,
@@ -187,7 +188,8 @@ def trust_of(state: State) -> Path | None:
 
 def inputs_of(release: Release, base: Path) -> dict[str, str]:
     """What the image was made from, as hashes: our own files, the locks of wheels and packages, what was handed in."""
-    ours = [*firmware_sources(), *template_sources(release.recipe), *recipes.files(release.recipe.variant)]
+    templates = [*template_sources(release.recipe), *initrd_sources()]
+    ours = [*firmware_sources(), *templates, *recipes.files(release.recipe.variant)]
     keys = release.secure_boot
     handed = {"trust": release.trust, "pack": release.pack, "secure_boot": keys and keys / "db.crt"}
     return {

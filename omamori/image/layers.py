@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from omamori.image.programs import Chroot, Overlay, run
-from omamori.image.recipe import TEMPLATES, Broken, Recipe
+from omamori.image.recipe import INITRD, TEMPLATES, Broken, Recipe
 from omamori.image.stages import Stage, hash_of, hash_of_tree
 from omamori.protocol.version import Version
 
@@ -112,6 +112,11 @@ def firmware_sources() -> list[Path]:
 def template_sources(recipe: Recipe) -> list[Path]:
     """The recipe's templates."""
     return [path for name in recipe.templates for path in (TEMPLATES / name).rglob("*")]
+
+
+def initrd_sources() -> list[Path]:
+    """What is ours in the initrd."""
+    return [path for path in (TEMPLATES / INITRD).rglob("*") if path.is_file()]
 
 
 def system_stage(base: Path, release: Release) -> Stage:

@@ -16,6 +16,8 @@ MOST_TIME_SERVERS = 6
 """Beside the fleet; a unit asks no more than seven."""
 RECIPES = Path(__file__).parent / "recipes"
 TEMPLATES = Path(__file__).parent / "templates"
+INITRD = "initrd"
+"""The template of what is ours before the root is there, the same for every variant."""
 
 
 @dataclass(frozen=True, slots=True)

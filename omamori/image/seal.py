@@ -11,11 +11,11 @@ from pathlib import Path
 
 from omamori.image import hardening, secureboot
 from omamori.image.errors import ToolFailed
-from omamori.image.layers import Release
+from omamori.image.layers import Release, initrd_sources, render
 from omamori.image.programs import Chroot, Overlay
-from omamori.image.recipe import Recipe
+from omamori.image.recipe import INITRD, TEMPLATES, Recipe
 from omamori.image.rootfs import kernel_of
-from omamori.image.stages import Stage, hash_of
+from omamori.image.stages import Stage, hash_of, hash_of_tree
 
 SLOTS = ("a", "b")
 _OUT = "/run/out"
@@ -32,16 +32,18 @@ class Sealed:
 
 
 def initrd_stage(base: Path, recipe: Recipe, tools: Path) -> Stage:
-    """A small systemd initrd, the same for every machine: only what opens the sealed root."""
+    """A small systemd initrd, the same for every machine: what opens the sealed root, and counts starts (decision 0028)."""
 
     def make(place: Path) -> None:
         release, _ = kernel_of(base)
         upper = _made(place / "upper")
+        ours = _ours(_made(place / "ours"))
         Chroot(Overlay(base / "root", upper=upper), binds={_OUT: place}).run(
             [
                 "dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible", "--quiet", "--no-compress",
                 "--kver", release, "--modules", " ".join(recipe.initrd["modules"]),
-                "--drivers", " ".join(recipe.initrd["drivers"]), f"{_OUT}/initrd",
+                "--drivers", " ".join(recipe.initrd["drivers"]), "--install", " ".join(recipe.initrd["programs"]),
+                "--include", f"{_OUT}/{ours.name}", "/", f"{_OUT}/initrd",
             ],
             environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
         )  # fmt: skip
@@ -51,9 +53,27 @@ def initrd_stage(base: Path, recipe: Recipe, tools: Path) -> Stage:
         )
         (place / "initrd.zst").rename(place / "initrd")
         _drop(upper)
+        shutil.rmtree(ours)
 
-    inputs = {"base": base.name, "tools": tools.name, "initrd": recipe.initrd, "format": 2}
+    inputs = {
+        "base": base.name,
+        "tools": tools.name,
+        "initrd": recipe.initrd,
+        "ours": hash_of_tree(TEMPLATES, initrd_sources()),
+        "format": 3,
+    }
     return Stage("initrd", inputs, make)
+
+
+def _ours(place: Path) -> Path:
+    """The files of ours in the initrd, its units wanted."""
+    render(TEMPLATES / INITRD, place, {})
+    units = place / "usr/lib/systemd/system"
+    for unit in sorted(units.glob("omamori-*.service")):
+        wanted = units / "sysinit.target.wants" / unit.name
+        wanted.parent.mkdir(exist_ok=True)
+        wanted.symlink_to(f"../{unit.name}")
+    return place
 
 
 def root_stage(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path) -> Stage:

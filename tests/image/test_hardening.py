@@ -22,7 +22,9 @@ EXCEPTIONS = {
 }
 SERVICES = sorted(
     path.name.split(".service")[0].removeprefix("omamori-")
-    for path in (TEMPLATES / "rootfs/etc/systemd/system").glob("omamori-*.service*")
+    for template in load("product").templates
+    for path in (TEMPLATES / template / "etc/systemd/system").glob("omamori-*.service*")
+    if path.is_file()
 )
 
 
@@ -31,7 +33,8 @@ def rendered(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     recipe = load("product")
     values = {"version": "1.2.3", "variant": "product", "ports": recipe.ports, "patience": 60}
-    render(TEMPLATES / "rootfs", root, values)
+    for template in recipe.templates:
+        render(TEMPLATES / template, root, values)
     return root
 
 
@@ -92,7 +95,14 @@ def test_an_ordinary_root_has_no_faults():
         ("-rwxr-xr-x 0/0  1 2026-01-01 00:00 squashfs-root/usr/bin/x86_64-linux-gnu-gcc-14", "forbidden"),
         ("lrwxrwxrwx 0/0  1 2026-01-01 00:00 squashfs-root/usr/bin/cc -> gcc", "usr/bin/cc is forbidden"),
         ("-rwxr-xr-x 0/0  1 2026-01-01 00:00 squashfs-root/usr/bin/pip3", "forbidden"),
-        ("-rwxr-xr-x 0/0  1 2026-01-01 00:00 squashfs-root/usr/sbin/sshd", "forbidden"),
+        ("-rwxr-xr-x 0/0  1 2026-01-01 00:00 squashfs-root/usr/bin/ssh", "forbidden"),
+        ("-rw-r--r-- 0/0  1 2026-01-01 00:00 squashfs-root/etc/ssh/sshd_config", "forbidden"),
+        ("-rw-r--r-- 0/0  1 2026-01-01 00:00 squashfs-root/usr/lib/systemd/system/ssh.service", "forbidden"),
+        (
+            "lrwxrwxrwx 0/0  1 2026-01-01 00:00 squashfs-root/etc/systemd/system/multi-user.target.wants/ssh.service -> x",
+            "forbidden",
+        ),
+        ("-rwxr-xr-x 0/0  1 2026-01-01 00:00 squashfs-root/usr/lib/openssh/sftp-server", "forbidden"),
         ("-rw-r--r-- 0/0  1 2026-01-01 00:00 squashfs-root/root/.ssh/authorized_keys", "forbidden"),
         ("-rwsr-xr-x 0/0  1 2026-01-01 00:00 squashfs-root/usr/bin/mount", "lends its owner's rights"),
         ("-rwxr-sr-x 0/42 1 2026-01-01 00:00 squashfs-root/usr/bin/chage", "lends its owner's rights"),

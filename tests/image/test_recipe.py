@@ -18,7 +18,10 @@ def test_each_variant_loads_and_has_what_every_unit_needs():
 def test_customers_get_no_way_in_and_a_slot_three_tries():
     product, test = load("product"), load("test")
     assert "openssh-server" in test.packages
-    assert "openssh-server" not in product.packages
+    assert "openssh-server" in product.packages, "for the holder of a support key (decision 0029)"
+    assert [name for name in product.enable if "ssh" in name] == [], "and started by nothing else"
+    assert {"etc/ssh*", "usr/lib/systemd/system/ssh*", "root/.ssh*"} <= set(product.forbidden)
+    assert [name for name in test.enable if "support" in name] == []
     assert "test" not in product.templates
     assert (product.tries, test.tries) == (3, 1)
     assert (product.compression, test.compression) == (15, 3)

@@ -1,4 +1,4 @@
-"""The button held for ten seconds: what was set on the unit's page is forgotten. Only the order is given here; root obeys it.
+"""The button held for ten seconds: the unit goes back to how the factory left it. Only the order is given here; root obeys it.
 
 Meanwhile the lamp says that it is seen (`held`), from the second second on, so that a mere press never shows. It ends when the order
 was given, or when the button is let go before: nothing happens then.
@@ -49,7 +49,7 @@ class Holding:
         self._ordered = True
         try:
             files.write_atomic(self._paths.reset, b"settings\n")
-            log.warning("the button was held for %g s: what was set on the unit is forgotten", LONG)
+            log.warning("the button was held for %g s: the unit goes back to how the factory left it", LONG)
         except OSError as error:
-            log.warning("what was set cannot be forgotten: %s", error)
+            log.warning("the order to erase the data cannot be given: %s", error)
         self._show(shown=False)

@@ -25,7 +25,7 @@ TEXTS: Final = {
         "半角英数字と記号で8～63文字。保存後は表示しません。設定済みのものを使う場合は空欄にします。",
     ),
     "protection": Text("Protection", "暗号化方式"),
-    "protection-wpa2-wpa3": Text("WPA2 and WPA3 – usual", "WPA2とWPA3の両方 - 通常はこちら"),
+    "protection-wpa2-wpa3": Text("WPA2 and WPA3 – usual", "WPA2とWPA3（通常）"),
     "protection-wpa3": Text("WPA3 only", "WPA3のみ"),
     "channel": Text("Channel", "チャンネル"),
     "channel-number": Text("channel", "チャンネル"),

@@ -1,7 +1,7 @@
 """The SSH server of one opening: its files in a directory of its own, and one `sshd -i` for each stream. No socket listens."""
 
-import getpass
 import os
+import pwd
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -57,7 +57,7 @@ class Door:
         self.folder.chmod(0o700)
         until = grant.until.astimezone(UTC).strftime("%Y%m%d%H%M%SZ")
         line = f'restrict,pty,expiry-time="{until}" {grant.key}\n'
-        config = _CONFIG.format(folder=self.folder, user=getpass.getuser())
+        config = _CONFIG.format(folder=self.folder, user=pwd.getpwuid(os.getuid()).pw_name)
         written = {"host_key": grant.host_key, "authorized_keys": line, "sshd_config": config}
         for name, content in written.items():
             files.write_atomic(self.folder / name, content.encode(), mode=0o600)

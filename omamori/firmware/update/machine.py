@@ -51,6 +51,8 @@ class Journal:
     """In force before the pending one; None was the factory's."""
     pack_rejected: Version | None = None
     pack_error: str = ""
+    passed_over: BootId | None = None
+    """The boot in which it was recorded last that a committed slot was passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,14 @@ class Boot:
     """`a`, `b`, or empty."""
     blessed: bool
     """The boot entry of the running slot carries no counter (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A committed version that did not become healthy start after start, so that the unit took the other slot (decision 0028)."""
+
+    version: Version
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +114,25 @@ class FetchPack:
     version: Version
 
 
-def settle(journal: Journal, boot: Boot, now: datetime, *, tries: int | None, verdict: str) -> Journal:
+def settle(
+    journal: Journal,
+    boot: Boot,
+    now: datetime,
+    *,
+    tries: int | None,
+    verdict: str,
+    passed_over: PassedOver | None = None,
+) -> Journal:
     """The journal after this boot's facts.
 
     `tries`: boots left to the entry of `journal.version`, None where there is none or it is not counted.
     `verdict`: what the health gate of a trial of `journal.version` found wrong; empty where it has not spoken.
+    `passed_over`: the other slot's version, where this one runs in its place. It was good once, so it is not rejected:
+    where it is wanted, it is staged afresh and tried as any other.
     """
+    if passed_over and journal.passed_over != boot.id:
+        over = failed(replace(journal, version=passed_over.version, fetched=0), passed_over.why, now)
+        return replace(over, rejected=journal.rejected, passed_over=boot.id)
     if journal.phase not in OPEN:
         return journal
     if boot.version == journal.version:

@@ -1,12 +1,16 @@
-"""What somebody at the unit orders, beside what the fleet wants: an update from a mirror or a USB stick. Pure.
+"""What is wanted: by the fleet, as its agent wrote it, and by somebody at the unit (from a mirror or a USB stick). Pure, but for the reading.
 
 It holds until the fleet wants something newer, so that the timer does not take back what a technician has just staged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from omamori.firmware.host import files
+from omamori.firmware.update.errors import Unpublished
 from omamori.firmware.update.machine import ByHand
+from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Want
 from omamori.protocol.version import Version
@@ -14,6 +18,17 @@ from omamori.protocol.version import Version
 
 class Newest:
     """An order for whatever is newest where one looks."""
+
+
+def of_fleet(file: Path, say: Callable[[str, str], None]) -> Want | None:
+    """The newest want; None where there is none, or none that can be read, which is said."""
+    try:
+        return wire.from_wire(Want, wire.load(files.read_capped(file)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ProtocolError) as error:
+        say("error", f"cannot read what is wanted: {error}")
+        return None
 
 
 def effective(want: Want | None, by_hand: ByHand | None) -> Want | None:
@@ -26,6 +41,16 @@ def effective(want: Want | None, by_hand: ByHand | None) -> Want | None:
 def order(version: Version, want: Want | None) -> ByHand:
     """For this version, until the fleet speaks again."""
     return ByHand(version, want.generation if want else 0)
+
+
+def newer(want: Want | None, running: Version, variant: str, offered: Callable[[], Iterable[str]]) -> Version:
+    """What the fleet wants, where that is newer than what runs, else the newest there is. Raises Unpublished, and as `offered`."""
+    if want and want.firmware and want.firmware > running:
+        return want.firmware
+    version = newest(offered(), variant)
+    if version is None or version <= running:
+        raise Unpublished(f"nothing newer than {running} for {variant} is there")
+    return version
 
 
 def newest(offered: Iterable[str], variant: str) -> Version | None:

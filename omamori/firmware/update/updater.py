@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, assert_never
 
-from omamori.firmware.host import files, system
-from omamori.firmware.update import gate, health, orders, packs, staging, uki
+from omamori.firmware.host import system
+from omamori.firmware.update import gate, health, orders, packs, staging, starts, uki
 from omamori.firmware.update.errors import (
+    Busy,
     GiveWay,
     PackRefused,
     PackUnconfirmed,
     Refused,
     SlotProblem,
-    Unpublished,
     Unsuitable,
     UpdateError,
     translated,
@@ -43,8 +43,7 @@ from omamori.firmware.update.orders import Newest
 from omamori.firmware.update.report import Memory, Verdict
 from omamori.firmware.update.slots import Entry
 from omamori.firmware.update.world import World
-from omamori.protocol import bundle, wire
-from omamori.protocol.errors import ProtocolError
+from omamori.protocol import bundle
 from omamori.protocol.messages import UpdateState, Want
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import UpdatePhase
@@ -89,23 +88,17 @@ class Updater:
     def _order(self, what: Version | Newest) -> bool:
         """Record what is ordered at the unit itself. False where there is nothing to order."""
         try:
-            version = what if isinstance(what, Version) else self._newest()
-            self._change(by_hand=orders.order(version, self._fleet_wants()), rejected=None)
+            want, running = self._fleet_wants(), self._version
+            if isinstance(what, Newest):
+                what = orders.newer(
+                    want, running, self._variant, lambda: self._repository.trust().offered("firmware")
+                )
+            self._change(by_hand=orders.order(what, want), rejected=None)
         except UpdateError as error:
             self._memory.say("error", str(error))
             self._repository.close()
             return False
         return True
-
-    def _newest(self) -> Version:
-        """Raises UpdateError."""
-        want = self._fleet_wants()
-        if want and want.firmware and want.firmware > self._version:
-            return want.firmware
-        version = orders.newest(self._repository.trust().offered("firmware"), self._variant)
-        if version is None or version <= self._version:
-            raise Unpublished(f"nothing newer than {self._version} for {self._variant} is there")
-        return version
 
     def _fetch(self, want: Want) -> bool:
         """The pack first. False where a firmware gave way to a pack that was ordered meanwhile."""
@@ -147,14 +140,16 @@ class Updater:
         return not wrong
 
     def committed(self) -> bool:
-        """After the boot was blessed, or not: say how the last update ended, and whether what runs is healthy."""
-        with self._memory.locked():
+        """After the boot was blessed, or not: say how the last update ended, and whether what runs is healthy. Raises Busy."""
+        with suppress(Busy), self._memory.locked():  # a run that is under way settles, too
             self._settle()
         verdict = self._memory.verdict()
         if verdict is None or verdict.boot != self._boot_id:
             self._judge(self._world.patience.look, fleet_required=False)
-        with self._memory.locked():
+        with self._memory.locked(patience=self._world.patience.run):
             self._settle()
+            if self._healthy():
+                self._attempt(lambda: starts.forget(self._paths))
         return True
 
     # --- facts --------------------------------------------------------------------------------------------------
@@ -168,21 +163,23 @@ class Updater:
         return entry is not None and entry.tries is None
 
     def _entry(self, version: Version | None) -> Entry | None:
+        return next((entry for entry in self._entries() if entry.version == version), None)
+
+    def _entries(self) -> list[Entry]:
+        """None where the boot partition cannot be read."""
         with suppress(SlotProblem):
-            return next((entry for entry in self._world.disk.entries() if entry.version == version), None)
-        return None
+            return self._world.disk.entries()
+        return []
+
+    def _healthy(self) -> bool:
+        verdict = self._memory.verdict()
+        return verdict is not None and verdict.boot == self._boot_id and not verdict.reason
 
     def _want(self) -> Want | None:
         return orders.effective(self._fleet_wants(), self._memory.journal().by_hand)
 
     def _fleet_wants(self) -> Want | None:
-        try:
-            return wire.from_wire(Want, wire.load(files.read_capped(self._paths.want)))
-        except FileNotFoundError:
-            return None
-        except (OSError, ProtocolError) as error:
-            self._memory.say("error", f"cannot read what is wanted: {error}")
-            return None
+        return orders.of_fleet(self._paths.want, self._memory.say)
 
     # --- the journal ----------------------------------------------------------------------------------------------
 
@@ -192,7 +189,9 @@ class Updater:
         entry = self._entry(journal.version)
         reason = verdict.reason if verdict and verdict.version == journal.version else ""
         tries = entry.tries if entry else None
-        settled = settle(journal, self._boot(), self._world.now(), tries=tries, verdict=reason)
+        over = starts.passed_over(self._paths, self._slot, self._entries())
+        now = self._world.now()
+        settled = settle(journal, self._boot(), now, tries=tries, verdict=reason, passed_over=over)
         if settled != journal:
             self._memory.keep(settled)
             self._memory.say(
@@ -218,13 +217,11 @@ class Updater:
         state = UpdateState(
             journal.phase, journal.version, journal.error or journal.pack_error, journal.changed
         )
-        verdict = self._memory.verdict()
-        healthy = verdict is not None and verdict.boot == self._boot_id and not verdict.reason
         self._memory.show(
             state,
             pack=packs.current(self._paths),
             slot=self._slot,
-            healthy=healthy,
+            healthy=self._healthy(),
             fetched=journal.fetched,
         )
 

@@ -22,6 +22,8 @@ class Patience:
     """For an ordinary boot to be called healthy."""
     pack: float = 30.0
     """For the bridge to load a pack."""
+    run: float = 150.0
+    """For a run of the updater that is under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def refuse(unit: str, *, ended: bool) -> None:
 @click.argument("unit")
 @json_option
 def list_command(unit: str, *, as_json: bool) -> None:
-    """Who was on UNIT, from when until when, and why: as the unit itself said."""
+    """Who was on UNIT, from when until when, and why; and why it opened nothing: as the unit itself said."""
     rows = [
         {
             "opened": visit.opened,
@@ -85,6 +85,11 @@ def list_command(unit: str, *, as_json: bool) -> None:
             "reason": visit.reason,
         }
         for visit in queries.of_unit(CLI, unit)
+    ]
+    blank = dict.fromkeys(("opened", "until", "sessions", "who", "why"))
+    rows += [
+        {**blank, "closed": event.time, "reason": f"refused: {event.reason}"}
+        for event in queries.kept_shut(CLI, unit)
     ]
     show(rows, as_json=as_json, empty=f"nobody was on {unit}")
 

@@ -127,6 +127,13 @@ def renew_claim(unit: str) -> None:
     print(_claim(unit, operations.renew_claim(CLI, unit)))
 
 
+@units.command("readmit")
+@click.argument("unit")
+def readmit(unit: str) -> None:
+    """Let a unit that was reset by its button activate again with the claim it has, by a press of the button."""
+    operations.readmit(CLI, unit)
+
+
 @units.command("label")
 @click.argument("claim", type=click.File("rb"))
 def label(claim: BinaryIO) -> None:

@@ -21,7 +21,7 @@ class Reason(StrEnum):
 SENTENCES: Final[Mapping[Reason, Text]] = {
     Reason.NEVER_CAME: Text(
         "registered {days} days ago, never activated",
-        "登録から{days}日たちましたが、一度も開通していません",
+        "登録から{days}日たちましたが、一度も有効化されていません",
     ),
     Reason.WENT_SILENT: Text(
         "nothing was heard for {days} days",

@@ -16,6 +16,7 @@ _HEADINGS: Final = {
     ),
     What.NEW: Text("New in your network", "新しく見つかった機器"),
     What.VANISHED: Text("Not seen for a week", "1週間以上見つからない機器"),
+    What.SUPPORT: Text("Support looked at the unit", "サポート担当者による本体の確認"),
 }
 _ADVICE: Final = {
     What.WRONG_SIDE: Text(
@@ -30,11 +31,16 @@ _ADVICE: Final = {
         "If it was given away, take it off the list of devices; if it was lost, tell your administrator.",
         "廃棄した場合は一覧から外してください。紛失の場合は管理者にご連絡ください。",
     ),
+    What.SUPPORT: Text(
+        "Who may look, when and why is on the unit's Support page; you can refuse it there.",
+        "いつ誰が何のために確認したかは、本体の「サポート」画面にあります。お断りになることもできます。",
+    ),
 }
 _COUNTED: Final = {
     What.WRONG_SIDE: Text("{} not protected", "未保護{}台"),
     What.NEW: Text("{} new", "新規{}台"),
     What.VANISHED: Text("{} not seen", "未確認{}台"),
+    What.SUPPORT: Text("support {}", "サポート{}件"),
 }
 _NAMELESS: Final = Text("a device without a name", "名前のない機器")
 _MORE: Final = Text("and {} more", "ほか{}台")
@@ -89,11 +95,17 @@ def _hosts(found: Sequence[News], place: Place, language: str) -> list[str]:
 
 
 def _host(news: News, place: Place, language: str) -> str:
+    if news.what is What.SUPPORT:
+        return _line(
+            f"{news.vendor} {_moment(news.since, place)} – {_moment(news.until, place)} {news.name}: {news.kind}"
+        )
     told = ", ".join(filter(None, (news.kind, news.vendor, news.mac)))
-    when = (
-        f" {datetime.fromisoformat(news.since).astimezone(place.zone):%Y-%m-%d %H:%M}" if news.since else ""
-    )
+    when = f" {_moment(news.since, place)}" if news.since else ""
     return _line(f"{news.name or _NAMELESS.of(language)} ({told}){when}")
+
+
+def _moment(text: str, place: Place) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(place.zone):%Y-%m-%d %H:%M}"
 
 
 def _line(words: str) -> str:

@@ -1,4 +1,4 @@
-"""What is new among a site's hosts: a pure comparison of what is there with what was told before.
+"""What is new at a site. Of its hosts: a pure comparison of what is there with what was told before; helpers come beside them.
 
 A host is new once. It has vanished when it was there for weeks, or was declared or named, and its unit, which is well, has not heard
 it for a week; it is on the wrong side when it is seen nowhere behind a unit. Each is told once, and again only after it was over.
@@ -26,6 +26,8 @@ class What(StrEnum):
     WRONG_SIDE = "wrong-side"
     NEW = "new"
     VANISHED = "vanished"
+    SUPPORT = "support"
+    """A helper could look at a unit: the name is who, the kind why, the vendor which unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class News:
     vendor: str = ""
     since: str = ""
     """ISO 8601: first seen where it is new, else last seen."""
+    until: str = ""
+    """Of a helper only: when the unit closed."""
 
 
 @dataclass(frozen=True, slots=True)

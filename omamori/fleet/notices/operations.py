@@ -26,7 +26,8 @@ from omamori.fleet.lan.coverage import report
 from omamori.fleet.lan.models import Host
 from omamori.fleet.notices import letters, queries
 from omamori.fleet.notices.models import Known, Letter, Notice, Recipient, Watch
-from omamori.fleet.notices.news import Device, News, compare
+from omamori.fleet.notices.news import Device, News, What, compare
+from omamori.fleet.support.operations import untold
 from omamori.fleet.units.models import Unit
 from omamori.protocol import WindowError
 from omamori.protocol.window import zone
@@ -135,6 +136,7 @@ def _look(site: Site, now: datetime) -> int:
     news, told = compare(_devices(site, now), known, first=watch is None, now=now)
     _remember(site, known, told)
     Watch.objects.update_or_create(site=site, defaults={"day": here.date()})
+    news += _helpers(site, now)
     if not news:
         return 0
     notice = Notice.objects.create(
@@ -142,6 +144,22 @@ def _look(site: Site, now: datetime) -> int:
     )
     _write(notice, news, now)
     return 1
+
+
+def _helpers(site: Site, now: datetime) -> list[News]:
+    """Every opening of a unit of the site, once, when it is over."""
+    return [
+        News(
+            What.SUPPORT,
+            "",
+            visit.who,
+            visit.why,
+            visit.unit,
+            visit.opened.isoformat(),
+            (visit.closed or visit.until or visit.opened).isoformat(),
+        )
+        for visit in untold(site, now=now)
+    ]
 
 
 def _devices(site: Site, now: datetime) -> Iterable[Device]:

@@ -26,6 +26,7 @@ WHAT: Final[dict[str, Text]] = {
     What.WRONG_SIDE: gettext_lazy("not protected: on the router's side"),
     What.NEW: gettext_lazy("new"),
     What.VANISHED: gettext_lazy("not seen for a week"),
+    What.SUPPORT: gettext_lazy("support looked at the unit"),
 }
 _SHOWN: Final = 30
 

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from omamori.fleet.portal import attention, coverage, hosts, notices, updates, usage, views
+from omamori.fleet.portal import attention, coverage, hosts, notices, support, updates, usage, views
 from omamori.fleet.portal.exceptions import exception_list
 from omamori.fleet.portal.signing_in import SignIn
 
@@ -36,4 +36,6 @@ urlpatterns = [
     path("units/<str:key>/updates/", updates.unit_updates, name="updates"),
     path("units/<str:key>/updates/now/", updates.apply_now, name="apply-now"),
     path("units/<str:key>/updates/postpone/", updates.postpone, name="postpone"),
+    path("units/<str:key>/support/", support.unit_support, name="support"),
+    path("units/<str:key>/support/choose/", support.choose, name="support-choose"),
 ]

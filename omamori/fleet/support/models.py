@@ -50,6 +50,8 @@ class Event(models.Model):
     until = models.DateTimeField(null=True)
     reason = models.CharField(max_length=400, default="", blank=True)
     host_key = models.CharField(max_length=120, default="", blank=True)
+    told = models.BooleanField(default=False)
+    """The customer has had a message about this opening."""
 
     class Meta:
         ordering: ClassVar = ["-time", "-id"]

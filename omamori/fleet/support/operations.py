@@ -7,25 +7,30 @@ relay is; a call that ended, or was refused, makes the unit close at once.
 import hashlib
 import hmac
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 
 from omamori.fleet.accounts.actor import Actor, must_operate
+from omamori.fleet.accounts.models import Site
 from omamori.fleet.accounts.operations import record
 from omamori.fleet.errors import Conflict, Invalid, NotAllowed
 from omamori.fleet.ingest.fitting import fitted, moment
 from omamori.fleet.support import published
 from omamori.fleet.support.models import Call, Event, Refusal
+from omamori.fleet.support.visits import Visit, visits
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.units import queries as units
 from omamori.fleet.units.models import Unit
 from omamori.fleet.units.operations import raise_want
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Support, SupportCall
+from omamori.protocol.vocabulary import SupportPhase
 
+TELLING = timedelta(days=14)
+"""How long an opening may wait to be told: units report late, and a server may be down."""
 KEPT = 500
 """Events of one unit."""
 
@@ -124,6 +129,21 @@ def tell(unit: Unit, boot: str, sequence: int, said: Support, *, received: datet
     if made:
         newest = Event.objects.filter(unit=unit).order_by("-pk").values_list("pk", flat=True)[:KEPT]
         Event.objects.filter(unit=unit, pk__lt=min(newest)).delete()
+
+
+def untold(site: Site, *, now: datetime) -> list[Visit]:
+    """Openings that are over and that the customer had no message about; they count as told from here on."""
+    recent = Event.objects.filter(site=site, time__gte=now - TELLING)
+    fresh = set(recent.filter(phase=SupportPhase.OPENED, told=False).values_list("pk", flat=True))
+    if not fresh:
+        return []
+    found = [
+        visit
+        for visit in visits(recent)
+        if visit.event in fresh and (visit.closed or (visit.until and visit.until <= now))
+    ]
+    Event.objects.filter(pk__in=[visit.event for visit in found]).update(told=True)
+    return sorted(found, key=lambda visit: visit.opened)
 
 
 def _end(unit: Unit, by: str, now: datetime) -> bool:

@@ -1,58 +1,16 @@
 """Who was on which unit, from when until when, and why: what customers, help desk and the relay read."""
 
 import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from omamori.fleet.accounts.actor import Actor
-from omamori.fleet.accounts.models import Site
 from omamori.fleet.errors import Conflict
 from omamori.fleet.support.models import Call, Event, Refusal
 from omamori.fleet.support.operations import ticket
+from omamori.fleet.support.visits import Visit, visits
 from omamori.fleet.units import queries as units
 from omamori.fleet.units.models import Unit
 from omamori.protocol.vocabulary import SupportPhase
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One opening of a unit's shell, out of what the unit said."""
-
-    unit: str
-    call: str
-    who: str
-    why: str
-    opened: datetime
-    until: datetime | None
-    closed: datetime | None
-    """None while it is open, or where the unit has not said yet that it closed."""
-    entered: int
-    """How often the helper's key was accepted."""
-    reason: str = ""
-    """Why it closed."""
-
-
-def visits(events: Iterable[Event]) -> list[Visit]:
-    """Newest first. A call may be opened more than once, by a restart in between: each is a visit of its own."""
-    found: list[Visit] = []
-    opened: Event | None = None
-    entered = 0
-    for event in sorted(events, key=lambda each: (each.unit_id, each.time, each.pk)):
-        ours = opened is not None and (event.unit_id, event.call) == (opened.unit_id, opened.call)
-        match event.phase:
-            case SupportPhase.OPENED:
-                if opened is not None:
-                    found.append(_visit(opened, None, entered))
-                opened, entered = event, 0
-            case SupportPhase.ENTERED if ours:
-                entered += 1
-            case SupportPhase.CLOSED if ours and opened is not None:
-                found.append(_visit(opened, event, entered))
-                opened = None
-    if opened is not None:
-        found.append(_visit(opened, None, entered))
-    return sorted(found, key=lambda visit: visit.opened, reverse=True)
 
 
 def of_unit(actor: Actor, key: str) -> list[Visit]:
@@ -60,9 +18,9 @@ def of_unit(actor: Actor, key: str) -> list[Visit]:
     return visits(units.unit(actor, key).support_events.all())
 
 
-def of_site(site: Site, since: datetime) -> list[Visit]:
-    """Those that were opened since then, for the messages to the customer."""
-    return visits(Event.objects.filter(site=site, time__gte=since))
+def kept_shut(actor: Actor, key: str) -> list[Event]:
+    """When the unit opened nothing although it was asked, newest first; `reason` says why. Raises NotFound."""
+    return list(units.unit(actor, key).support_events.filter(phase=SupportPhase.REFUSED))
 
 
 def refused(unit: Unit) -> Refusal | None:
@@ -95,17 +53,3 @@ def host_key(call: Call) -> str:
         why = f": {said.reason}" if said and said.reason else ""
         raise Conflict(f"{call.unit_id} is not open{why}")
     return opened.host_key
-
-
-def _visit(opened: Event, closed: Event | None, entered: int) -> Visit:
-    return Visit(
-        opened.unit_id,
-        opened.call,
-        opened.who,
-        opened.why,
-        opened.time,
-        opened.until,
-        closed.time if closed else None,
-        entered,
-        closed.reason if closed else "",
-    )

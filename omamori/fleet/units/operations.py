@@ -82,6 +82,16 @@ def renew_claim(actor: Actor, key: str, *, secret: str = "") -> str:
 
 
 @transaction.atomic
+def readmit(actor: Actor, key: str) -> None:
+    """Let a unit that was reset activate again with the claim it has; its old certificate stops working at once."""
+    must_operate(actor)
+    unit = _visible(actor, key)
+    unit.activated, unit.serial, unit.certificate = None, "", ""
+    unit.save(update_fields=["activated", "serial", "certificate"])
+    record(actor, "unit.readmit", key, site=unit.site)
+
+
+@transaction.atomic
 def move(actor: Actor, key: str, site: Site) -> None:
     """The unit stands at another site from now on; what it reported so far stays with the old one."""
     must_operate(actor)

@@ -1,5 +1,6 @@
 """The page in a real browser, at the width of a phone and of a desk, in both languages, without scripts."""
 
+import json
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from omamori.protocol.codes import CODES
 from omamori.protocol.vocabulary import Side, WiringCode
 from tests.firmware.page.browsing import FIXED
 from tests.firmware.page.conftest import host
+from tests.firmware.page.test_wifi import FORM, SECRET, kept, with_radio
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -138,6 +140,30 @@ def test_the_form_is_filled_in_refused_and_sent(browser, unit, address, language
     assert not browser.find_elements(By.TAG_NAME, "form")
     check_width(browser, "settings sent")
     assert b"ABCD-EFGH" in unit.paths.order.read_bytes()
+
+
+def test_the_access_point_is_set_and_its_passphrase_typed_again(browser, unit, address, language, request):
+    with_radio(unit, on_air=True)
+    kept(unit)
+    browser.get(f"{address}/settings")
+    for width in reversed(WIDTHS):
+        widen(browser, width)
+        check_width(browser, f"Wi-Fi at {width}")
+        if request.config.getoption("--screenshots"):
+            browser.execute_script("document.getElementById('ssid').closest('section').scrollIntoView()")
+            browser.save_screenshot(str(SCREENSHOTS / f"page-wifi-{language}-{width}.png"))
+    field = browser.find_element(By.NAME, "passphrase")
+    assert field.get_attribute("value") == ""
+    field.send_keys("short")
+    submit(browser)
+    assert browser.find_element(By.ID, "passphrase-wrong").text
+    check_width(browser, "Wi-Fi refused")
+    browser.find_element(By.CSS_SELECTOR, "select#channel option[value='11']").click()
+    browser.find_element(By.NAME, "passphrase").send_keys(SECRET)
+    browser.find_element(By.NAME, "code").send_keys("ABCD-EFGH")
+    submit(browser)
+    left = json.loads(unit.paths.order.read_bytes())["settings"]
+    assert (left["passphrase"], left["channel"], left["ssid"]) == (SECRET, "11", FORM["ssid"])
 
 
 @pytest.mark.parametrize("language", ["en"], indirect=True)

@@ -12,7 +12,7 @@ from omamori.firmware.host.accesspoint import load
 from omamori.firmware.host.files import write_atomic
 from tests.firmware.page.browsing import Visitor
 from tests.firmware.page.conftest import served
-from tests.firmware.page.test_trial import CODE, LEASED, Play
+from tests.firmware.page.test_trial import CODE, FLEET, LEASED, Play
 from tests.firmware.page.test_wifi import FORM, SECRET, with_radio
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(400)]
@@ -112,6 +112,15 @@ def test_an_order_for_a_unit_without_a_radio_is_refused(play, visitor):
     play.apply(patience=3)
     assert play.outcome()["state"] == "refused"
     assert not play.unit.paths.hostapd.exists()
+
+
+def test_a_radio_that_died_keeps_nobody_from_changing_the_rest(play, visitor):
+    with play.fleet():
+        applied(play, visitor, TAKEN)
+        play.unit.paths.radio.rmdir()
+        told = applied(play, visitor, {**TAKEN, "mode": "fixed", "address": "192.168.77.9", "gateway": FLEET})
+    assert (told["state"], told["settings"]["address"]) == ("kept", "192.168.77.9")
+    assert load(play.unit.paths.access_point).passphrase == SECRET
 
 
 def test_a_start_begins_with_it_and_the_form_shows_it(play, visitor):

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.firmware.support.conftest import UID, until
 from tests.firmware.support.relays import authority
+from tests.firmware.support.rooms import UID, until
 
 pytestmark = pytest.mark.root
 

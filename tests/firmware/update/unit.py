@@ -25,6 +25,7 @@ from omamori.firmware.update.world import Patience, World
 from omamori.protocol.messages import Want, encode
 from omamori.protocol.version import Version
 from tests.firmware.update.fleet import Fleet
+from tests.firmware.update.initrd import Initrd
 from tests.firmware.update.releases import make_uki
 
 PARTITION = 400_000
@@ -50,6 +51,7 @@ class Unit:
         self.silent = False
         """The bridge says nothing at all."""
         self.reboots = 0
+        self.initrd = Initrd(root)
         root_a = os.urandom(300_000)
         for label in ("root-a", "hash-a", "root-b", "hash-b"):
             self.write(f"dev/disk/by-partlabel/{label}", bytes(PARTITION))
@@ -138,6 +140,9 @@ class Unit:
         for _ in range(12):
             entry = self._choose()
             image = uki.read(entry)
+            if self.initrd.restarts(entry.name, image.slot, [path.name for path in self.esp.glob("*.efi")]):
+                self.boots.append("restart")
+                continue
             if self._verifies(entry):
                 self._start(image)
                 return str(image.version)
@@ -203,7 +208,10 @@ class Unit:
 
     def _choose(self) -> Path:
         entries = list(self.esp.glob("*.efi"))
-        best = max(entries, key=lambda path: (uki.tries_left(path.name) != 0, uki.read(path).version))
+        once = self.initrd.one_shot()
+        best = next((path for path in entries if path.name == once), None) or max(
+            entries, key=lambda path: (uki.tries_left(path.name) != 0, uki.read(path).version)
+        )
         left = uki.tries_left(best.name)
         if not left:
             return best

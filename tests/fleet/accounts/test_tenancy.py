@@ -120,6 +120,7 @@ def test_only_the_operator_changes_security_releases_and_people(both, level):
     refused = (
         lambda: unit_operations.register(actor, "om-cccc", both.sites[0]),
         lambda: unit_operations.renew_claim(actor, "om-aaaa"),
+        lambda: unit_operations.readmit(actor, "om-aaaa"),
         lambda: unit_operations.move(actor, "om-aaaa", both.sites[1]),
         lambda: rollout_operations.add_release(actor, "pack", "3.0.0"),
         lambda: rollout_operations.create(actor, release, rollout_operations.Audience(everything=True)),

@@ -170,7 +170,7 @@ def test_the_command_lists_the_next_step(fleet):
     assert (late["reason"], late["next_step"]) == ("never-came", STEPS[Reason.NEVER_CAME].en)
     days = late["figures"]["days"]
     assert late["evidence"] == f"registered {days} days ago, never activated"
-    assert late["evidence_ja"] == f"登録から{days}日たちましたが、一度も開通していません"
+    assert late["evidence_ja"] == f"登録から{days}日たちましたが、一度も有効化されていません"
     assert "never-came" in CliRunner().invoke(commands.attention, []).stdout
 
 

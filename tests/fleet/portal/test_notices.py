@@ -64,7 +64,7 @@ def test_another_customer_finds_nothing(visit, page):
     ("language", "said"),
     [
         ("en", ("shipped, never came", "registered 30 days ago, never activated", "Call the customer")),
-        ("ja", ("発送後、未接続", "登録から30日たちましたが、一度も開通していません", "お客様に電話し")),
+        ("ja", ("発送後、未接続", "登録から30日たちましたが、一度も有効化されていません", "お客様に電話し")),
     ],
 )
 def test_attention_is_for_the_help_desk(visit, company, language, said):

@@ -156,6 +156,7 @@ def test_visits_are_told_as_the_unit_said(desk):
     with pytest.raises(Conflict, match="not open"):
         queries.host_key(made)
     assert Event.objects.count() == 6
+    assert [event.reason for event in queries.kept_shut(CLI, "om-0001")] == ["over"]
 
 
 def test_events_of_a_unit_are_bounded(desk, monkeypatch):

@@ -65,6 +65,16 @@ def test_a_renewed_claim_ends_the_old_certificate(served, identity, new_identity
     assert served.request("GET", "/unit/v1/want", identity=identity)[0] == 401
 
 
+def test_a_unit_that_was_reset_is_let_in_again_with_the_claim_it_has(served, identity, new_identity):
+    claim, other = served.register("om-reset"), new_identity()
+    served.activate(claim, identity)
+    assert served.activate(claim, other)[0] == 409
+    served.command("units", "readmit", "om-reset")
+    assert served.request("GET", "/unit/v1/want", identity=identity)[0] == 401
+    assert served.activate(claim, other)[0] == 200
+    assert served.request("GET", "/unit/v1/want", identity=other)[0] == 200
+
+
 def test_without_a_certificate_nothing_is_wanted(served):
     assert served.request("GET", "/unit/v1/want")[0] == 401
 
