@@ -86,6 +86,7 @@ def bench(
         "fuzz_minutes": "for each target of hostile input",
         "unit": "cut the power of an appliance in QEMU instead",
         "cuts": "how often",
+        "rots": "in how many units the running slot loses bits",
         "only": "scenarios, separated by commas: soak, fuzz",
         "targets": "of hostile input, separated by commas: `stream-*,rules`",
         "json": "write the figures to this file",
@@ -98,6 +99,7 @@ def chaos(
     fuzz_minutes: float = 10.0,
     unit: bool = False,  # noqa: FBT001, FBT002
     cuts: int = 200,
+    rots: int = 8,
     only: str = "",
     targets: str = "",
     json: str = "",
@@ -107,7 +109,7 @@ def chaos(
     valued = {"--only": only, "--targets": targets, "--json": json}
     flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
     flags += ["--check"] if check else []
-    flags += [f"--unit --cuts {cuts}"] if unit else []
+    flags += [f"--unit --cuts {cuts} --rots {rots}"] if unit else []
     c.run(f"{PYTHON} -m lab.chaos --minutes {minutes} --fuzz-minutes {fuzz_minutes} {' '.join(flags)}")
 
 

@@ -3,7 +3,7 @@
 Scenarios. `soak`: mixed traffic through the real data path while its processes are killed, frozen and given new packs; no
 allowed exchange may be lost and memory may not grow. `fuzz`: hostile bytes for packets, every parser, rules, signatures and
 packs, for so many minutes each. `unit`, with --unit instead of the others: the whole appliance in QEMU, its power cut at random
-moments of its life. Exit code 1 with --check where anything was amiss.
+moments of its life, and bits of its running slot turned. Exit code 1 with --check where anything was amiss.
 """
 
 import argparse
@@ -72,9 +72,10 @@ def _fuzz(options: argparse.Namespace) -> Result:
 
 def _unit(options: argparse.Namespace) -> Result:
     with tempfile.TemporaryDirectory(prefix="omamori-cuts-") as place:
-        seen = unit.run(Path(place), cuts=options.cuts, chance=options.chance)
+        seen = unit.run(Path(place), cuts=options.cuts, rots=options.rots, chance=options.chance)
     lost = sum(bool(revival.problems) for revival in seen.revivals)
-    print(f"unit: {len(seen.revivals)} power cuts, {lost} units that did not come through")
+    cuts = len(seen.revivals) - seen.rots
+    print(f"unit: {cuts} power cuts, {seen.rots} slots that rotted, {lost} units that did not come through")
     return seen.as_json(), [f"unit: {problem}" for problem in seen.problems]
 
 
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fuzz-minutes", type=float, default=10, help="for each target")
     parser.add_argument("--unit", action="store_true", help="cut the power of an appliance in QEMU instead")
     parser.add_argument("--cuts", type=int, default=200, help="of the power; about a minute and a half each")
+    parser.add_argument("--rots", type=int, default=8, help="slots that lose bits; about five minutes each")
     parser.add_argument("--only", help=f"scenarios, separated by commas: {','.join(SCENARIOS)}")
     parser.add_argument(
         "--targets", default="", help="of hostile input, separated by commas: `stream-*,rules`"

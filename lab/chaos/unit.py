@@ -4,11 +4,13 @@ Goal (issue 4): whatever happens, it forwards, runs a version known to be good, 
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.appliance import Factory
-from lab.chaos.cuts import Supplies, live
+from lab.chaos.cuts import Cut, Supplies, live
+from lab.chaos.decay import live_and_rot
 from lab.chaos.revival import Revival, revive
 
 _LIFETIME = 40
@@ -22,28 +24,43 @@ class Fates:
     revivals: list[Revival] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
-        return {"cuts": len(self.revivals), "revivals": [revival.as_json() for revival in self.revivals]}
+        revivals = [revival.as_json() for revival in self.revivals]
+        return {"cuts": len(self.revivals) - self.rots, "rots": self.rots, "revivals": revivals}
+
+    @property
+    def rots(self) -> int:
+        """How many of them lost bits."""
+        return sum(revival.rotten for revival in self.revivals)
 
     @property
     def problems(self) -> list[str]:
-        return [f"cut {seen.number}: {problem}" for seen in self.revivals for problem in seen.problems]
+        return [f"unit {seen.number}: {problem}" for seen in self.revivals for problem in seen.problems]
 
 
-def run(place: Path, *, cuts: int, chance: int, follow: int = 1) -> Fates:
-    """Cut the power `cuts` times. Every `follow`-th unit (0: none) is followed until it has what was wanted; all must forward and run.
+def run(place: Path, *, cuts: int, rots: int = 0, chance: int, follow: int = 1) -> Fates:
+    """Cut the power `cuts` times, and let the slot that runs rot in `rots` units.
 
-    `place` is an empty folder for what the run makes. Progress is printed, a line for each unit.
+    Every `follow`-th unit (0: none) is followed until it has what was wanted; all must forward and run. `place` is an empty folder for what the run makes. Progress is printed, a line for each unit.
     """
     supplies = Supplies.made(Factory.found(place))
     dice = random.Random(chance)  # noqa: S311 - chance, not secrets
     fates = Fates()
-    print(" cut  while      forwards answers arrives  runs")
+    print("unit  while        forwards answers arrives  runs")
     while len(fates.revivals) < cuts:
         folder = place / f"life-{len(fates.revivals)}"
         folder.mkdir()
         lived = len(fates.revivals)
         made = live(supplies, folder, min(_LIFETIME, cuts - lived), dice, first=lived)
-        for cut in made:  # one after the other: side by side, on two cores, each takes twice as long
-            fates.revivals.append(revive(supplies, cut, follow=follow > 0 and cut.number % follow == 0))
-            print(fates.revivals[-1].line(), flush=True)
+        _revive(supplies, made, fates, follow)
+    if rots:
+        folder = place / "life-of-rot"
+        folder.mkdir()
+        _revive(supplies, live_and_rot(supplies, folder, rots, dice, first=cuts), fates, follow)
     return fates
+
+
+def _revive(supplies: Supplies, made: Iterable[Cut], fates: Fates, follow: int) -> None:
+    """One after the other: side by side, on two cores, each takes twice as long."""
+    for cut in made:
+        fates.revivals.append(revive(supplies, cut, follow=follow > 0 and cut.number % follow == 0))
+        print(fates.revivals[-1].line(), flush=True)

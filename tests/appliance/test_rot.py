@@ -1,0 +1,67 @@
+"""Bit rot in the slot that runs: the unit comes back by itself with the other one, says why, and gets the damaged one replaced."""
+
+import random
+import secrets
+import subprocess
+import tarfile
+from dataclasses import replace
+
+import pytest
+
+from lab.appliance import ROUTER, powered
+from lab.chaos.decay import Rot, decay
+from lab.namespaces import reaches
+from omamori.image.parts import partitions
+
+pytestmark = pytest.mark.timeout(1500)
+COUNTS = "tail -c +5 /sys/firmware/efi/efivars/OmamoriStarts-*"
+
+
+@pytest.fixture(scope="module")
+def newer(factory):
+    return factory.image("7.0.1")
+
+
+@pytest.fixture
+def updated(image, newer, tmp_path):
+    """The disk of a unit that left the factory with 7.0.0 in slot A and has 7.0.1 committed in slot B."""
+    disk = tmp_path / "disk.raw"
+    subprocess.run(["cp", "--sparse=always", image.disk, disk], check=True)
+    starts = {part.name: part.start for part in partitions(disk)}
+    with tarfile.open(newer.bundle) as bundle, disk.open("r+b") as opened:
+        for member, label in (("root.squashfs", "root-b"), ("root.verity", "hash-b")):
+            opened.seek(starts[label])
+            opened.write(bundle.extractfile(member).read())
+        bundle.extract("slot-b.efi", tmp_path, filter="data")
+    words = [
+        "mcopy",
+        "-i",
+        f"{disk}@@{starts['esp']}",
+        tmp_path / "slot-b.efi",
+        "::/EFI/Linux/omamori-7.0.1.efi",
+    ]
+    subprocess.run(words, check=True, capture_output=True)
+    return replace(image, disk=disk)
+
+
+def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, newer, factory, tmp_path):
+    kind = secrets.choice(("root", "seal"))  # the kernel panics, or the root cannot be opened
+    chance = random.Random(0)
+    decay(Rot.of(kind, "b", newer, chance), updated.disk, updated.disk, chance)
+    with powered(updated, tmp_path / "guest") as unit, unit.serving(factory.publish(newer)):
+        guest = unit.guest
+        guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=700, what=f"a packet ({kind})", pause=0.5)
+        guest.wait_for_ssh(seconds=300)
+        assert unit.running() == ["7.0.0", "root-a"]
+        assert "slot b was started 3 times in a row" in guest.console.read_text(errors="replace")
+
+        unit.want("7.0.1")
+        reason = "slot: 7.0.1 in slot b was started 3 times in a row and never became healthy"
+        guest.wait(lambda: unit.update().get("error") == reason, seconds=200, what="the reason", pause=0.5)
+        guest.wait(lambda: unit.in_phase("7.0.1", "staged"), seconds=400, what="7.0.1 staged", pause=1)
+        boot = guest.boot_id()
+        unit.apply_now()
+        guest.wait_for_reboot(boot, seconds=400)
+        guest.wait(lambda: unit.in_phase("7.0.1", "committed"), seconds=300, what="7.0.1 kept", pause=1)
+        assert unit.running() == ["7.0.1", "root-b"]
+        guest.wait(lambda: guest.ssh(COUNTS) == "a0b0", seconds=200, what="the count forgotten", pause=1)
