@@ -76,8 +76,8 @@ class Process:
         """The fleet's order to close counts at once, before anybody has looked at signatures."""
         try:
             asked = wire.from_wire(Want, wire.load(files.read_capped(self._paths.want))).support
-        except (OSError, ProtocolError):
-            return ""
+        except (OSError, ProtocolError):  # it is replaced whole: a unit that was erased has none
+            return "what the fleet asks cannot be read"
         return "" if asked and asked.id == self._held.call else "the fleet asks no longer"
 
     def _say(self, phase: SupportPhase) -> None:

@@ -96,7 +96,7 @@ def test_a_session_ends_with_its_time_and_so_does_the_process(room):
     until(lambda: room.fleet.waiting() == 0)
 
 
-@pytest.mark.parametrize("how", ["taken away", "no longer asked", "another key"])
+@pytest.mark.parametrize("how", ["taken away", "no longer asked", "another key", "erased"])
 def test_it_ends_at_once_when_the_grant_or_the_order_is_gone(room, how):
     room.grant()
     process = room.start()
@@ -110,6 +110,8 @@ def test_it_ends_at_once_when_the_grant_or_the_order_is_gone(room, how):
             room.paths.support_grant.unlink()
         case "no longer asked":
             room.ask(None)
+        case "erased":
+            room.paths.want.unlink()
         case _:
             room.grant(until=timedelta(minutes=30))
     assert process.wait(60) == 0
