@@ -197,8 +197,9 @@ class Updater:
             self._memory.say(
                 "error" if settled.error else "info", f"{settled.version}: {settled.phase} {settled.error}"
             )
-        if settled.phase is UpdatePhase.FAILED and entry and entry.slot != self._slot:
-            self._attempt(lambda: self._world.disk.remove(entry))
+        lost = self._entry(settled.version) if settled.phase is UpdatePhase.FAILED else None
+        if lost and lost.slot != self._slot:
+            self._attempt(lambda: self._world.disk.remove(lost))
         self._show(settled)
         return settled
 

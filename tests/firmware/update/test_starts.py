@@ -1,5 +1,8 @@
 """A committed slot that does not become healthy any more: the initrd's count, what the unit makes of it, and the way back."""
 
+import fcntl
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.update import starts
 from omamori.firmware.update.starts import LIMIT, VARIABLE, Starts, decode, encode
+from tests.firmware.update.initrd import Initrd
 
 counts = st.integers(0, 9)
 A, B = "omamori-1.0.0.efi", "omamori-1.1.0.efi"
@@ -28,6 +32,14 @@ def test_a_machine_without_such_variables_is_never_counted(tmp_path):
     assert starts.read(Paths(tmp_path)) == Starts()
     starts.forget(Paths(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def initrd(tmp_path):
+    """Alone, with variables."""
+    made = Initrd(tmp_path)
+    made.equip()
+    return made
 
 
 @pytest.fixture
@@ -103,6 +115,37 @@ def test_a_slot_that_is_passed_over_again_is_told_again(updated):
         assert unit.phase == "committed"
 
 
+def test_a_lost_journal_hides_nothing(updated):
+    unit = updated
+    (unit.paths.update / "journal.json").unlink()
+    unit.patch("root-b", b"bit rot")
+    assert unit.power_on() == "1.0.0"
+    unit.start_services()
+    assert (unit.phase, unit.state["update"]["version"], unit.names) == ("failed", "1.1.0", {A})
+
+
+def test_an_older_version_that_was_ordered_and_rots_gives_way_to_the_one_set_aside(updated):
+    """The newer one carries `+0` then: the boot loader counts it, and the gate blesses it."""
+    unit = updated
+    (unit.esp / B).rename(unit.esp / "omamori-1.1.0+0.efi")
+    unit.patch("root-a", b"bit rot")
+    assert unit.power_on() == "1.1.0"
+    assert unit.boots == [*PASSED_OVER[:-1], "b"]
+    unit.start_services()
+    assert unit.error.startswith("slot: 1.0.0 in slot a was started")
+    assert (unit.names, counted(unit)) == ({B}, Starts())
+
+
+def test_a_run_under_way_keeps_no_count(updated):
+    unit = updated
+    assert unit.power_on() == "1.1.0"
+    lock = (unit.paths.update / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    threading.Timer(1.0, lock.close).start()
+    unit.updater().committed()
+    assert (counted(unit), unit.state["healthy"]) == (Starts(), True)
+
+
 def test_of_two_damaged_slots_each_gets_its_turn(updated):
     unit = updated
     good = (unit.root / "dev/disk/by-partlabel/root-a").read_bytes()
@@ -163,19 +206,17 @@ def test_what_is_staged_is_a_trial_and_not_counted(updated, fleet):
         ([], ""),
     ],
 )
-def test_only_an_entry_that_was_good_once_is_taken(unit, others, taken):
-    unit.initrd.equip()
-    (unit.initrd.variables / VARIABLE).write_bytes(encode(Starts(b=LIMIT)))
-    assert unit.initrd.restarts(B, "b", [B, *others]) == bool(taken)
-    assert unit.initrd.one_shot() == taken
+def test_only_an_entry_that_was_good_once_is_taken(initrd, others, taken):
+    (initrd.variables / VARIABLE).write_bytes(encode(Starts(b=LIMIT)))
+    assert initrd.restarts(B, "b", [B, *others]) == bool(taken)
+    assert initrd.one_shot() == taken
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"\7\0\0\0", b"\7\0\0\0a9", b"\7\0\0\0b3a3", b"\xff" * 60, b"\7\0\0\0axb3", b"\n\n\n\n$(reboot)"],
 )
-def test_a_damaged_count_begins_anew(unit, content):
-    unit.initrd.equip()
-    (unit.initrd.variables / VARIABLE).write_bytes(content)
-    assert not unit.initrd.restarts(B, "b", [B, A])
-    assert counted(unit) == Starts(b=1)
+def test_a_damaged_count_begins_anew(initrd, tmp_path, content):
+    (initrd.variables / VARIABLE).write_bytes(content)
+    assert not initrd.restarts(B, "b", [B, A])
+    assert starts.read(Paths(tmp_path)) == Starts(b=1)
