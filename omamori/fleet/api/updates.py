@@ -35,7 +35,12 @@ def add_release(request: HttpRequest, body: schemas.ReleaseIn) -> Status[Release
     if match is None:
         raise Invalid(f"the repository offers no {body.kind.value} {body.version}")
     made = operations.add_release(
-        actor(request), body.kind.value, body.version, notes=body.notes, targets=match.targets
+        actor(request),
+        body.kind.value,
+        body.version,
+        notes=body.notes,
+        targets=match.targets,
+        about=match.about,
     )
     return Status(201, made)
 

@@ -11,7 +11,7 @@ from omamori.fleet.commands.output import json_option, show, show_one
 from omamori.fleet.errors import Invalid
 from omamori.fleet.rollouts import deadlines, operations, queries
 from omamori.fleet.rollouts.models import Kind, Member, Outcome, Rollout
-from omamori.fleet.rollouts.repository import offers
+from omamori.fleet.rollouts.repository import Offer, offers
 from omamori.fleet.surfaces import addresses
 from omamori.fleet.units.applying import waits_for
 
@@ -36,6 +36,7 @@ def list_releases(*, offered: bool, as_json: bool) -> None:
             "added": row.added,
             "targets": row.targets,
             "notes": row.notes,
+            "about": row.about,
         }
         for row in queries.releases(CLI)
     ]
@@ -51,11 +52,25 @@ def list_releases(*, offered: bool, as_json: bool) -> None:
 @click.option("--notes", default="", help="What changed, for customers.")
 def add_release(kind: str, version: str, notes: str) -> None:
     """Announce a version that the TUF repository has."""
+    match = _offered(kind, version)
+    operations.add_release(CLI, kind, version, notes=notes, targets=match.targets, about=match.about)
+
+
+@releases.command("renew")
+@click.argument("kind", type=_KIND)
+@click.argument("version")
+def renew_release(kind: str, version: str) -> None:
+    """Show customers what a version says of itself now, where that was signed anew."""
+    operations.say_anew(CLI, queries.release(CLI, kind, version), _offered(kind, version).about)
+
+
+def _offered(kind: str, version: str) -> Offer:
+    """Raises Invalid."""
     repository = addresses.repository(settings.FLEET, settings.FLEET_STATE)
     match = next((o for o in offers(repository) if (o.kind.value, str(o.version)) == (kind, version)), None)
     if match is None:
         raise Invalid(f"{repository} offers no {kind} {version[:40]!r} (see `releases list --offered`)")
-    operations.add_release(CLI, kind, version, notes=notes, targets=match.targets)
+    return match
 
 
 @click.group()

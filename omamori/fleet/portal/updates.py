@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -19,10 +20,14 @@ from omamori.fleet.portal.access import unit_page
 from omamori.fleet.portal.cards import unit_cards
 from omamori.fleet.portal.forms import PostponeForm, WindowForm
 from omamori.fleet.rollouts import queries as rollouts
+from omamori.fleet.rollouts.models import Release
 from omamori.fleet.units import applying, operations
 from omamori.fleet.units.models import Unit, Want
+from omamori.protocol.errors import ProtocolError
 from omamori.protocol.vocabulary import UpdatePhase
 from omamori.protocol.window import is_open, next_opening
+from omamori.signing import notes
+from omamori.signing.errors import SigningError
 
 _ROLLOUTS = 8
 
@@ -141,6 +146,17 @@ def _chosen(want: Want) -> dict[str, Any]:
     return window | {"way": "power-cycle" if want.at_power_cycle else "window"}
 
 
+def changes(release: Release | None) -> list[str]:
+    """What a release changes, how urgent it is, what it costs and mends, in the reader's language; as it was signed."""
+    if release is None:
+        return []
+    try:
+        said = notes.parse(release.about)
+    except (SigningError, ProtocolError):
+        return [release.notes] if release.notes else []
+    return notes.lines(said, "ja" if str(get_language()).startswith("ja") else "en")
+
+
 def _update(actor: Member, unit: Unit) -> dict[str, Any]:
     now, window = timezone.now(), unit.want.window
     opens, closes = next_opening(window, now)
@@ -157,8 +173,14 @@ def _update(actor: Member, unit: Unit) -> dict[str, Any]:
         "opens": opens,
         "closes": closes,
         "open_now": is_open(window, now),
+        "changes": changes(rollouts.announced(unit.want.firmware)),
         "members": [
-            (row, words.KINDS.get(row.rollout.release.kind, ""), words.OUTCOMES.get(row.outcome, row.outcome))
+            (
+                row,
+                words.KINDS.get(row.rollout.release.kind, ""),
+                words.OUTCOMES.get(row.outcome, row.outcome),
+                changes(row.rollout.release),
+            )
             for row in members
         ],
     }

@@ -42,6 +42,8 @@ class Release(models.Model):
     version = models.CharField(max_length=40)
     notes = models.TextField(default="", blank=True)
     targets = models.JSONField(default=list)
+    about = models.JSONField(default=dict)
+    """What it says to customers (`signing/notes.py`), as it was signed with it; empty where nothing was."""
     added = models.DateTimeField()
 
     class Meta:

@@ -3,9 +3,10 @@
 A rollout raises wants; after that its members change only by `reported`, out of what their unit says.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from django.db import transaction
 from django.utils import timezone
@@ -28,9 +29,15 @@ from omamori.protocol.version import Version
 
 @transaction.atomic
 def add_release(
-    actor: Actor, kind: str, version: str, *, notes: str = "", targets: Iterable[str] = ()
+    actor: Actor,
+    kind: str,
+    version: str,
+    *,
+    notes: str = "",
+    targets: Iterable[str] = (),
+    about: Mapping[str, object] = MappingProxyType({}),
 ) -> Release:
-    """Announce a version that the TUF repository has. Raises Invalid, Conflict."""
+    """Announce a version that the TUF repository has, with what it says `about` itself there. Raises Invalid, Conflict."""
     must_operate(actor)
     if kind not in Kind.values:
         raise Invalid(f"kind must be one of {', '.join(Kind.values)}, not {kind[:20]!r}")
@@ -42,8 +49,22 @@ def add_release(
         raise Conflict(f"{kind} {parsed} is released already")
     record(actor, "release.add", f"{kind} {parsed}")
     return Release.objects.create(
-        kind=kind, version=str(parsed), notes=notes[:10_000], targets=sorted(targets), added=timezone.now()
+        kind=kind,
+        version=str(parsed),
+        notes=notes[:10_000],
+        targets=sorted(targets),
+        about=dict(about),
+        added=timezone.now(),
     )
+
+
+@transaction.atomic
+def say_anew(actor: Actor, release: Release, about: Mapping[str, object]) -> None:
+    """What it says about itself was signed anew. Raises NotAllowed."""
+    must_operate(actor)
+    release.about = dict(about)
+    release.save(update_fields=["about"])
+    record(actor, "release.about", str(release))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from django.db.models import Count, QuerySet
 from omamori.fleet.accounts.actor import Actor, Level, Member
 from omamori.fleet.accounts.queries import within
 from omamori.fleet.errors import NotFound
-from omamori.fleet.rollouts.models import FINAL, Outcome, Release, Rollout
+from omamori.fleet.rollouts.models import FINAL, Kind, Outcome, Release, Rollout
 from omamori.fleet.rollouts.models import Member as RolloutMember
 
 
@@ -38,6 +38,11 @@ def releases(_actor: Actor, *, kind: str = "") -> QuerySet[Release]:
     """Releases are announced to everyone, newest first."""
     found = Release.objects.order_by("-added", "-id")
     return found.filter(kind=kind) if kind else found
+
+
+def announced(version: str) -> Release | None:
+    """The firmware that units are to have, where it was announced."""
+    return Release.objects.filter(kind=Kind.FIRMWARE, version=version).first() if version else None
 
 
 def release(actor: Actor, kind: str, version: str) -> Release:

@@ -7,13 +7,16 @@ delay an update and no more.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from omamori.fleet.errors import Invalid
 from omamori.fleet.rollouts.models import Kind
 from omamori.protocol import VersionError
+from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
+from omamori.signing.errors import SigningError
+from omamori.signing.notes import parse, to_custom
 
 _FILE = re.compile(r"(\d+)\.(firmware|signatures)\.json")
 _KINDS = {"firmware": Kind.FIRMWARE, "signatures": Kind.PACK}
@@ -27,27 +30,40 @@ class Offer:
     kind: Kind
     version: Version
     targets: tuple[str, ...]
+    about: dict[str, object] = field(default_factory=dict, hash=False)
+    """What it says to customers, where that reads as such (`signing/notes.py`)."""
 
 
 def offers(repository: Path) -> list[Offer]:
     """Every version of firmware and packs, newest first. Raises Invalid for a repository that cannot be read."""
     grouped: dict[tuple[Kind, Version], list[str]] = {}
+    said: dict[tuple[Kind, Version], dict[str, object]] = {}
     for role, kind in _KINDS.items():
-        for path, version in _targets(repository, role):
+        for path, version, about in _targets(repository, role):
             grouped.setdefault((kind, version), []).append(path)
-    found = [Offer(kind, version, tuple(sorted(paths))) for (kind, version), paths in grouped.items()]
+            said[kind, version] = about or said.get((kind, version), {})
+    found = [Offer(*key, tuple(sorted(paths)), said[key]) for key, paths in grouped.items()]
     return sorted(found, key=lambda offer: (offer.kind.value, offer.version), reverse=True)
 
 
-def _targets(repository: Path, role: str) -> Iterator[tuple[str, Version]]:
+def _targets(repository: Path, role: str) -> Iterator[tuple[str, Version, dict[str, object]]]:
     document = _newest(repository / "metadata", role)
     try:
         for path, target in document["signed"]["targets"].items():
             if target["custom"].get("channel") == "withdrawn":
                 continue  # units refuse it
-            yield str(path), Version.parse(str(target["custom"]["version"]))
+            custom = target["custom"]
+            yield str(path), Version.parse(str(custom["version"])), _about(custom.get("release"))
     except (KeyError, TypeError, AttributeError, VersionError) as error:
         raise Invalid(f"the {role} metadata in {repository} is not ours: {error!r}") from error
+
+
+def _about(value: object) -> dict[str, object]:
+    """Empty for what customers could not be shown."""
+    try:
+        return to_custom(parse(value)) if isinstance(value, dict) else {}
+    except (SigningError, ProtocolError):
+        return {}
 
 
 def _newest(metadata: Path, role: str) -> dict[str, dict[str, dict[str, dict[str, dict[str, object]]]]]:

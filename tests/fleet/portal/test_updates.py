@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from omamori.fleet.accounts.actor import System
+from omamori.fleet.rollouts.operations import add_release
 from omamori.fleet.units.applying import POSTPONE_MOST
 from omamori.fleet.units.models import Want
 from tests.fleet.portal.test_pages import WINDOW, text
@@ -128,3 +130,43 @@ def test_anothers_unit_cannot_be_postponed_nor_without_the_forms_token(visit, bo
     assert visit(enforce_csrf_checks=True).post(f"{PAGE}postpone/", body).status_code == 403
     assert visit().get(f"{PAGE}postpone/").status_code == 405
     assert Want.objects.get(pk="om-0001").generation == 1
+
+
+ABOUT = {
+    "ja": "メール添付の検査が速くなりました。",
+    "en": "Mail attachments are <b>inspected</b> faster.",
+    "severity": "important",
+    "cves": ["CVE-2026-12345"],
+    "restart": {"needed": True, "seconds": 45},
+}
+
+
+@pytest.mark.usefixtures("announced")
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            (
+                "are &lt;b&gt;inspected",
+                "Urgency: important",
+                "traffic stops for at most 45 s",
+                "CVE-2026-12345",
+            ),
+        ),
+        ("ja", ("メール添付の検査", "重要度: 重要", "通信の停止は最大45秒", "CVE-2026-12345")),
+    ],
+)
+def test_a_release_says_what_it_changes_in_the_readers_words(visit, language, words):
+    add_release(System(), "firmware", "1.1.0", about=ABOUT)
+    page = text(visit(language=language).get(PAGE))
+    for each in words:
+        assert each in page
+
+
+@pytest.mark.usefixtures("announced")
+def test_a_release_that_says_nothing_proper_shows_its_plain_notes(visit):
+    add_release(System(), "firmware", "1.1.0", notes="only <words>", about={"en": "<script>"})
+    page = text(visit().get(PAGE))
+    assert "only &lt;words&gt;" in page
+    assert "<script>" not in page.split("<main", 1)[1]

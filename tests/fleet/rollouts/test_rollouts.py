@@ -189,6 +189,21 @@ def test_offers_are_read_from_the_newest_metadata(tmp_path):
     assert found == [("pack", "3.0.0", 1), ("firmware", "1.10.0", 2), ("firmware", "1.0.0", 1)]
 
 
+def test_what_a_release_says_is_read_and_what_is_none_is_left_out(tmp_path):
+    good = {"ja": "速くなりました。", "en": "Faster.", "severity": "routine", "cves": []}
+    good["restart"] = {"needed": True, "seconds": 45}
+    said = {"1.0.0": good, "1.1.0": good | {"severity": "urgent!"}, "1.2.0": ["no"], "1.3.0": {"en": 1}}
+    targets = {
+        f"firmware/vm-{version}.bundle": {"custom": {"version": version, "release": about}}
+        for version, about in said.items()
+    }
+    targets["firmware/vm-1.0.0.bundle.chunks"] = {"custom": {"version": "1.0.0"}}
+    _publish(tmp_path, 1, "signatures", {})
+    (tmp_path / "metadata/1.firmware.json").write_text(json.dumps({"signed": {"targets": targets}}))
+    found = {str(offer.version): offer.about for offer in offers(tmp_path)}
+    assert found == {"1.0.0": good, "1.1.0": {}, "1.2.0": {}, "1.3.0": {}}
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"signed": 1}', '{"signed": {"targets": {"a": {}}}}', "\x00"]
 )
