@@ -78,10 +78,8 @@ def _look(supplies: Supplies, folder: Path, seen: Revival, *, follow: bool) -> N
 
 def _replaced(site: Site) -> None:
     """It says why it runs the other slot's version, and what is wanted is staged afresh. Raises GuestError where not."""
-    site.want(NEW, pack=NEW_PACK, generation=3)
-    reason = f"slot: {NEW} in slot b was started"
     guest = site.guest
-    guest.wait(
-        lambda: site.update().get("error", "").startswith(reason), seconds=200, what=f"{reason!r}", pause=1
-    )
-    guest.wait(lambda: site.in_phase(NEW, "staged"), seconds=400, what=f"{NEW} staged afresh", pause=1)
+    told = f"journalctl --boot --quiet --no-pager --grep 'slot: {NEW} in slot b was started'"
+    guest.wait(lambda: guest.ssh(told, check=False), seconds=300, what="the reason", pause=1)
+    site.want(NEW, pack=NEW_PACK, generation=3)
+    guest.wait(lambda: site.in_phase(NEW, "staged"), seconds=600, what=f"{NEW} staged afresh", pause=1)
