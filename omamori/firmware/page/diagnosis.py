@@ -11,6 +11,7 @@ from omamori.firmware.page.scenes import RIGHT, scene
 from omamori.firmware.page.situation import Situation
 from omamori.firmware.page.words import Words
 from omamori.protocol.codes import CODES, Entry, Lamp
+from omamori.protocol.codes.facts import told
 from omamori.protocol.messages import Finding, Host
 from omamori.protocol.vocabulary import Side, WiringCode
 
@@ -96,7 +97,7 @@ def _facts(finding: Finding, entry: Entry, words: Words) -> Html:
         (words["sure"], f"{finding.confidence:.0%}"),
     )
     line = tag("p", *(tag("span", tag("b", f"{name}: "), value) for name, value in short), class_="facts")
-    facts = tag("ul", *(tag("li", fact) for fact in finding.evidence[:MOST_FACTS]), lang="en")
+    facts = tag("ul", *(tag("li", told(fact, words.language)) for fact in finding.evidence[:MOST_FACTS]))
     gone = tag("p", tag("b", f"{words['clears']}: "), words.of(entry.clears))
     return joined(line, tag("details", tag("summary", words["evidence"]), facts, gone))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count
+from django.utils.translation import get_language
 
 from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.detections import queries as detections
@@ -15,6 +16,7 @@ from omamori.fleet.lan.models import Finding, Host, Wiring
 from omamori.fleet.portal import words
 from omamori.fleet.portal.status import Facts, Status, status
 from omamori.fleet.units.models import Unit
+from omamori.protocol.codes import facts
 from omamori.protocol.vocabulary import Direction, Severity, Side, WiringCode
 
 URGENT_FOR = timedelta(days=7)
@@ -168,6 +170,11 @@ class HostRow:
         return self.row.vendor == PRIVATE
 
     @property
+    def reasons(self) -> list[str]:
+        """Why several devices seem to speak through it, in the reader's language."""
+        return [facts.reason(text, get_language() or "en") for text in self.row.shared_reasons]
+
+    @property
     def addresses(self) -> list[str]:
         """Newest first, at most four."""
         held = sorted(self.row.addresses.all(), key=lambda lease: lease.last_seen, reverse=True)
@@ -191,3 +198,8 @@ class FindingRow:
     @property
     def percent(self) -> int:
         return round(self.row.confidence * 100)
+
+    @property
+    def evidence(self) -> list[str]:
+        """What it was read from, in the reader's language."""
+        return [facts.told(fact, get_language() or "en") for fact in self.row.evidence]

@@ -1,5 +1,6 @@
 """Frames for the tests of this room, built by dpkt and struct, never by the code under test."""
 
+import re
 import socket
 import struct
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,14 @@ from ipaddress import IPv4Address
 
 import dpkt
 
+from omamori.protocol.codes.facts import in_japanese
+
+ENGLISH = re.compile(r"\b(the|a|of|on|is|has|have|hosts?|frames?|side|last|for|at|by|not|and|than|ago)\b")
+"""What no Japanese sentence has."""
+SILENCE = "fleet.example (203.0.113.7) port 8443 does not answer (timed out)"
+NAMELESS = "no name server answers for fleet.example"
+FOREIGN = "fleet.example (203.0.113.7) port 8443 shows a certificate that is not the fleet's: self-signed"
+"""How tries to reach the fleet end, in their words."""
 START = datetime(2026, 4, 6, 0, 0, tzinfo=UTC)
 ROUTER, SERVER, PC, PHONE, UNIT = (f"00:16:3e:00:00:{n:02x}" for n in (1, 2, 0x10, 0x11, 0xEE))
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
@@ -100,6 +109,15 @@ def _udp(source: str, source_port: int, target: str, target_port: int, body: byt
 LINUX = bytes.fromhex("020405b40402080a0000000100000000010303070000")[:20]
 """TCP options as Linux orders them: mss, sok, ts, nop, ws."""
 WINDOWS = bytes.fromhex("020405b40103030801010402")
+
+
+def worded(findings):
+    """The findings, once each of their facts was found to have its Japanese."""
+    for fact in [fact for finding in findings for fact in finding.evidence]:
+        japanese = in_japanese(fact)
+        assert japanese, f"no Japanese for: {fact}"
+        assert not ENGLISH.search(japanese), japanese
+    return findings
 
 
 def opening(

@@ -40,7 +40,7 @@ class Net:
             self.picture.wire.link(port, self.links[port])
 
     def findings(self, seconds: float):
-        return self.picture.wiring(at(seconds)).findings
+        return frames.worded(self.picture.wiring(at(seconds)).findings)
 
     def codes(self, seconds: float):
         return [finding.code for finding in self.findings(seconds)]

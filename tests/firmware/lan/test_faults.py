@@ -54,7 +54,7 @@ class Office:
             self.link(port, up=True, since=at(seconds))
 
     def told(self, seconds):
-        return {finding.code: finding for finding in self.picture.wiring(at(seconds)).findings}
+        return {each.code: each for each in frames.worded(self.picture.wiring(at(seconds)).findings)}
 
     def codes(self, seconds):
         return list(self.told(seconds))
@@ -310,7 +310,7 @@ def test_hosts_that_chatter_without_a_packet_crossing_are_silent(office):
 
 def test_no_internet_needs_two_tries_and_no_other_proof(office):
     for failures, expected in ((1, Code.OK), (2, Code.NO_INTERNET)):
-        office.wire.reach = Reach(FleetAnswer.NAMES_SILENT, "no name server answers", failures, since=at(9))
+        office.wire.reach = Reach(FleetAnswer.NAMES_SILENT, frames.NAMELESS, failures, since=at(9))
         assert office.codes(20) == [expected]
     office.hear(21, Port.WAN, frames.opening(ROUTER, WEB, "192.168.1.10", answers=True))
     assert office.codes(22) == [Code.FLEET_UNREACHABLE]
@@ -326,13 +326,13 @@ def test_an_agent_that_lost_its_session_is_told_after_a_minute(office):
 
 
 def test_somebody_in_between_is_told(office):
-    office.wire.reach = Reach(FleetAnswer.INTERCEPTED, "another certificate", 2)
+    office.wire.reach = Reach(FleetAnswer.INTERCEPTED, frames.FOREIGN, 2)
     assert office.codes(10) == [Code.CAPTIVE_OR_PROXY]
-    assert office.told(10)[Code.CAPTIVE_OR_PROXY].evidence == ("another certificate",)
+    assert office.told(10)[Code.CAPTIVE_OR_PROXY].evidence == (frames.FOREIGN,)
 
 
 def test_a_proxy_that_hosts_need_is_told_with_its_address(office):
-    office.wire.reach = Reach(FleetAnswer.SILENT, "no answer", 3, since=at(2))
+    office.wire.reach = Reach(FleetAnswer.SILENT, frames.SILENCE, 3, since=at(2))
     proxy = frames.opening(SERVER, "192.168.1.8", "192.168.1.10", answers=True, port=8080)
     assert office.codes(9) == [Code.NO_INTERNET]
     office.hear(10, Port.WAN, proxy)
@@ -343,7 +343,7 @@ def test_a_proxy_that_hosts_need_is_told_with_its_address(office):
 
 
 def test_a_proxy_that_answers_the_unit_itself_is_no_sign_of_what_hosts_need(office):
-    office.wire.reach = Reach(FleetAnswer.SILENT, "no answer", 3, since=at(2))
+    office.wire.reach = Reach(FleetAnswer.SILENT, frames.SILENCE, 3, since=at(2))
     ours = frames.opening(SERVER, "192.168.1.8", "192.168.1.5", answers=True, port=8080, to=frames.UNIT)
     office.hear(10, Port.WAN, ours)
     assert office.codes(11) == [Code.NO_INTERNET]
@@ -373,13 +373,13 @@ def test_a_wrong_clock_is_told_by_time_servers_by_the_fleet_and_by_certificates(
     assert office.codes(4 + 7200) == [Code.OK]
     office.wire.reach = Reach(FleetAnswer.REACHED, fleet_offset=timedelta(days=-400))
     assert "400 days earlier" in office.told(7210)[Code.CLOCK_WRONG].evidence[0]
-    office.wire.reach = Reach(FleetAnswer.UNTIMELY, "certificate is not yet valid", 3)
+    office.wire.reach = Reach(FleetAnswer.UNTIMELY, frames.FOREIGN, 3)
     assert office.codes(7211) == [Code.CLOCK_WRONG]
 
 
 def test_what_a_cause_explains_is_not_told_beside_it(office):
     office.wire.own_place = Own()
-    office.wire.reach = Reach(FleetAnswer.NAMES_SILENT, "no name server answers", 5)
+    office.wire.reach = Reach(FleetAnswer.NAMES_SILENT, frames.NAMELESS, 5)
     office.link(Port.WAN, up=False, since=at(50))
     assert office.codes(100) == [Code.WAN_CABLE_MISSING]
     office.link(Port.LAN, up=False, since=at(60))

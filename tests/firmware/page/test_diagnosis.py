@@ -78,6 +78,7 @@ def test_several_findings_are_all_told_root_cause_first(unit, page):
     document = get(page, Accept_Language="en")[1]
     assert document.index("PPPOE_UPSTREAM") < document.index("NO_ADDRESS")
     assert "proposed: 192.168.10.250/24" in document
+    assert "提案：192.168.10.250/24" in get(page, Accept_Language="ja")[1]
 
 
 def test_a_page_of_the_worst_day_is_small(unit, page):

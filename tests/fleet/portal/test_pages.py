@@ -186,6 +186,15 @@ def test_a_wiring_verdict_comes_with_steps_and_evidence(visit, key, code, englis
         assert "lan0" in page
 
 
+def test_what_a_verdict_was_read_from_is_told_in_the_readers_language(visit):
+    pages = [text(visit(language=language).get("/units/om-0003/wiring/")) for language in ("en", "ja")]
+    facts = (
+        "lan0 has had link for 12 min and no host",
+        "lan0は12分前からリンクしていますが、端末が見つかりません",
+    )
+    assert [[fact in page for fact in facts] for page in pages] == [[True, False], [False, True]]
+
+
 def test_a_verdict_from_the_future_is_shown_as_it_is(visit):
     from omamori.fleet.lan.models import Finding
 

@@ -100,7 +100,7 @@ def rogue_dhcp(seen: Observations, _patience: Patience) -> Finding | None:
     rightful = _rightful(seen)
     rogues = [lessor for lessor in seen.lessors if lessor.gateway != rightful]
     facts = [f"leases of {_gives(seen, lessor)}" for lessor in seen.lessors]
-    facts.append(f"the way out is {rightful}")
+    facts.append(f"the way out is {rightful or 'not known'}")
     inside = any(lessor.port is Port.LAN for lessor in rogues)
     return Finding(
         WiringCode.ROGUE_DHCP,
