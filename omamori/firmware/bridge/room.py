@@ -14,15 +14,16 @@ class Room:
 
     def __init__(self, allowed: int) -> None:
         self._allowed = allowed
-        self._begin = _resident()
+        self._begin = _own()
 
     def is_short(self) -> bool:
-        return _resident() - self._begin > self._allowed
+        return _own() - self._begin > self._allowed
 
     def is_hopeless(self) -> bool:
-        return _resident() - self._begin > _HOPELESS * self._allowed
+        return _own() - self._begin > _HOPELESS * self._allowed
 
 
-def _resident() -> int:
-    """Bytes."""
-    return int(_STATM.read_text("ascii").split()[1]) * resource.getpagesize()
+def _own() -> int:
+    """Bytes. Pages of files are left out: a pack's are there once for all workers, and come as they are first looked at."""
+    resident, shared = _STATM.read_text("ascii").split()[1:3]
+    return (int(resident) - int(shared)) * resource.getpagesize()

@@ -93,14 +93,14 @@ class Engine:
                 self._streams.forget_taken(flow)
 
     def relieve(self, now: float) -> int:
-        """Forgets the quarter of all flows that was idle for longest, to have less memory; how many those were."""
-        flows = sorted(self._flows.all(), key=lambda flow: flow.last)
-        for flow in flows[: len(flows) // 4 + 1]:
+        """Forgets a quarter of all flows, to have less memory: first those that are over, then the longest idle; how many."""
+        flows = sorted(self._flows.all(), key=lambda flow: (not self._flows.is_over(flow), flow.last))
+        forgotten = flows[: len(flows) // 4 + 1]
+        for flow in forgotten:
+            self._counters.relieved += not self._flows.is_over(flow)
             self._flows.remove(flow)
             self._end(flow, now)
-        forgotten = min(len(flows), len(flows) // 4 + 1)
-        self._counters.relieved += forgotten
-        return forgotten
+        return len(forgotten)
 
     def flush(self, now: float) -> None:
         """Ends every flow: what was waiting for more bytes is inspected as it is."""
@@ -199,9 +199,13 @@ class Engine:
         if packet.payload and self._followed(flow):
             for piece in streams.take(flow, packet, to_server=to_server):
                 self._stream(turn, piece, to_server=to_server)
-        if streams.is_over(flow, packet, to_server=to_server):
-            self._flows.closing(flow)
+        over = streams.is_over(flow, packet, to_server=to_server)
         self._closed(turn, to_server=to_server)
+        if over:
+            self._flows.closing(flow)
+        if over and streams.is_settled(flow):
+            self._end(flow, turn.now)
+            streams.let_go(flow)
 
     def _followed(self, flow: Flow) -> bool:
         return self.settings.midstream or bool(flow.opening) or flow.facts.established

@@ -125,6 +125,10 @@ class FlowTable:
             del flow.table[flow.number]
             self._put(flow, self._closing)
 
+    def is_over(self, flow: Flow) -> bool:
+        """`closing` was said of it."""
+        return flow.table is self._closing
+
     def remove(self, flow: Flow) -> None:
         current = self._ways.get(flow.way)
         if current is not None and current[0] is flow:
@@ -167,6 +171,9 @@ class FlowTable:
             return not opens or (known and flow.table is not self._closing)
         if packet.sequence == own.expected or own.is_near(packet.sequence) or not packet.flags & ACK:
             return True
+        # What it acknowledges proves nothing here: a server that remembers the old connection goes on from its numbers.
+        if self.is_over(flow) or _begins(packet):
+            return False
         other = flow.halves[not to_server].stream
         return other.is_near(packet.acknowledgement) if other.begun else flow.rival is None
 
@@ -236,6 +243,11 @@ def _way(packet: Packet) -> _Way:
 
 def _turned(way: _Way) -> _Way:
     return (way[2], way[3], way[0], way[1], way[4])
+
+
+def _begins(packet: Packet) -> bool:
+    """Its bytes are the first ones of a conversation, or of a request or an answer in one."""
+    return bool(_FROM_CLIENT.match(packet.payload) or _FROM_SERVER.match(packet.payload))
 
 
 def _is_one_sided(flow: Flow) -> bool:

@@ -86,8 +86,11 @@ class Reassembly:
         return self.offset + (sequence - self.expected + _HALF) % _WRAP - _HALF
 
     def is_near(self, sequence: int) -> bool:
-        """It can be of this connection's window."""
-        return self.expected is None or -_FAR < (sequence - self.expected + _HALF) % _WRAP - _HALF <= _FAR
+        """It can be of this connection's window, which ends where the sender said (the end has a number of its own)."""
+        if self.expected is None:
+            return True
+        most = _FAR if self.finished_at is None else self.finished_at + 1 - self.offset
+        return -_FAR < (sequence - self.expected + _HALF) % _WRAP - _HALF <= most
 
     def finish(self, sequence: int) -> None:
         """The sender has no byte at or after `sequence`; what was delivered already cannot be taken back so."""

@@ -119,6 +119,10 @@ class Streams:
             return own.position(packet.sequence) in (own.offset, own.offset - len(packet.payload))
         return own.finished and flow.halves[not to_server].stream.finished
 
+    def is_settled(self, flow: Flow) -> bool:
+        """Both ends said that they have nothing more to send, and that they have everything."""
+        return all(half.stream.finished and not half.stream.kept for half in flow.halves)
+
     def forget(self, flow: Flow) -> None:
         """The flow is no longer known."""
         self._account(-sum(half.stream.held for half in flow.halves), 0)
@@ -135,7 +139,7 @@ class Streams:
         self.forget_taken(flow)
         for half in flow.halves:
             half.tail = b""
-        flow.layer = None
+        flow.layer, flow.undetected = None, [None, None]
 
     def is_full(self) -> bool:
         """More is kept for comparison than may be: time for all flows to forget theirs."""

@@ -96,6 +96,43 @@ def test_ports_may_be_used_again_although_no_opening_is_seen():
     assert guard.engine.statistics.flows <= 2
 
 
+ANSWER = b"HTTP/1.1 204 No\r\n\r\n"
+
+
+def used_again(talk, *, later=0x4000_0000):
+    """Another connection on its ports, while the server still remembers it: then the server's numbers go on a little further on (as in Linux)."""
+    numbers = {True: talk.sequences[True] + later, False: talk.sequences[False] + 65537}
+    return Tcp(sequences=numbers)
+
+
+def both_end(talk):
+    return [talk.packet(to_server=way, flags=FIN_ACK) for way in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("closed", "later"),
+    [(True, 0x4000_0000), (True, 0x10_0000), (False, 0x4000_0000)],
+    ids=["far on", "by a slow clock", "after an end that was not seen"],
+)
+def test_another_connection_on_the_ports_of_an_old_one_is_inspected(closed, later):
+    guard, talk = unit(), Tcp()
+    guard.feed([talk.packet(to_server=True, payload=KIND), talk.packet(to_server=False, payload=ANSWER)])
+    guard.feed(both_end(talk) if closed else [])
+    guard.feed([used_again(talk, later=later).packet(to_server=True, payload=REQUEST)])
+    assert guard.last == "Block"
+
+
+def test_another_connection_on_the_ports_of_a_blocked_one_passes():
+    guard, talk = unit(), Tcp()
+    guard.feed([talk.packet(to_server=True, payload=REQUEST)])
+    assert guard.last == "Block"
+    another = used_again(talk)
+    guard.feed(
+        [another.packet(to_server=True, payload=KIND), another.packet(to_server=False, payload=ANSWER)]
+    )
+    assert guard.last == "Pass"
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_second_copy_that_differs_is_set_right(data):

@@ -91,6 +91,17 @@ def test_flows_forgotten_for_want_of_memory():
     assert engine.statistics.unfollowed() == {Unfollowed.MEMORY: 3}
 
 
+def test_flows_that_are_over_make_room_first_and_are_no_loss():
+    engine, now = inspected(MANY), 1001.0
+    for port in range(4000, 4003):
+        talk = Tcp(client_port=port)
+        packets = [talk.packet(to_server=True, payload=NOISE), talk.packet(to_server=False, payload=NOISE)]
+        for packet in [*packets, *(talk.packet(to_server=way, flags=FIN_ACK) for way in (False, True))]:
+            engine.packet(packet, now=now, from_inside=True)
+    assert engine.relieve(now) == 4
+    assert engine.statistics.unfollowed() == {Unfollowed.MEMORY: 1}
+
+
 def test_ordinary_traffic_counts_nothing():
     talk = Tcp()
     packets = [*talk.handshake(), *talk.say(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", to_server=True), *MANY]
