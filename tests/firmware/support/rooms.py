@@ -38,6 +38,7 @@ class Room:
         self.paths = Paths(self.place / "unit")
         self.key = self.place / "helper"
         self.host_key, self.public = _host_key()
+        self.began = datetime.now(UTC).replace(microsecond=0)
         self.place.chmod(0o755)
         self._write("proc/sys/kernel/random/boot_id", BOOT.encode())
         for spool in (self.paths.spool("support"), self.paths.support_grant.parent):
@@ -60,7 +61,7 @@ class Room:
 
     def grant(self, *, seconds: float = 3600, until: timedelta = timedelta(hours=1), key: Path | None = None):
         """What the judge of keys would leave."""
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self.began  # the same grant twice is the same document
         public = (key or self.key).with_suffix(".pub").read_text().split()
         made = grant.Grant(
             call="c0ffee",
