@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from lab.wiring.pages import PAGES, page
+from lab.wiring.pictures import FOLDER, pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("bridge", "lan", "agent", "update", "usage", "page", "settings", "lamp", "support")
@@ -122,6 +123,10 @@ def main() -> None:
         (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / name).write_text(generate(name), encoding="utf-8")
         print(f"wrote {name}")
+    (ROOT / FOLDER).mkdir(exist_ok=True)
+    for name, text in pictures().items():
+        (ROOT / name).write_text(text, encoding="utf-8")
+    print(f"wrote {FOLDER}")
 
 
 if __name__ == "__main__":

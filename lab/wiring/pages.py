@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from lab.wiring import pictures
 from omamori.protocol.codes import CODES, Entry, Lamp
 from omamori.protocol.vocabulary import WiringCode
 
@@ -84,7 +85,9 @@ def _row(entry: Entry, language: str) -> str:
 
 def _customer(entry: Entry, language: str) -> str:
     title = f"## {entry.name.of(language)} (`{entry.code}`)"
-    return "\n\n".join([title, entry.meaning.of(language), _steps(entry, language)])
+    return "\n\n".join(
+        [title, entry.meaning.of(language), _picture(entry, language), _steps(entry, language)]
+    )
 
 
 def _desk(entry: Entry, language: str) -> str:
@@ -92,12 +95,17 @@ def _desk(entry: Entry, language: str) -> str:
     blocks = [
         f"## `{entry.code}`: {entry.name.of(language)}",
         f"{words['lamp']}: {lamp(entry.lamp, language)}. {entry.meaning.of(language)}",
+        _picture(entry, language),
         f"**{words['check']}.** {entry.desk.of(language)}",
         f"**{words['steps']}**",
         _steps(entry, language),
         f"**{words['clears']}:** {entry.clears.of(language)}",
     ]
     return "\n\n".join(blocks)
+
+
+def _picture(entry: Entry, language: str) -> str:
+    return f"![{entry.name.of(language)}](wiring/{pictures.name(entry.code, language)})"
 
 
 def _steps(entry: Entry, language: str) -> str:

@@ -86,7 +86,7 @@ class Wireless:
         lines = "\n".join(("ctrl_interface=/run/wpa", *network, ""))
         self.run(f"printf %s {shlex.quote(lines)} > /run/client.conf; : > /run/client.log")
         self.inside(
-            "wpa_supplicant -B -s -i wlan1 -D nl80211 -c /run/client.conf -f /run/client.log -P /run/client.pid"
+            "wpa_supplicant -B -s -i phone0 -D nl80211 -c /run/client.conf -f /run/client.log -P /run/client.pid"
         )
 
     def leaves(self):
@@ -95,7 +95,7 @@ class Wireless:
         )
 
     def is_on(self):
-        return self.says("wpa_cli -p /run/wpa -i wlan1 status", "wpa_state=COMPLETED")
+        return self.says("wpa_cli -p /run/wpa -i phone0 status", "wpa_state=COMPLETED")
 
     def fetch(self, path):
         return self.inside(f"busybox wget -T 60 -q -O - 'http://{ROUTER}:8000/{path}' 2>&1", check=False)
@@ -176,11 +176,14 @@ def test_the_company_runs_its_access_point_on_the_unit(unit):
 
 
 def plug_in_two_radios(unit):
-    unit.run("modprobe mac80211_hwsim radios=2 && udevadm settle")
-    assert {"radio0", "wlan1"} <= set(unit.run("ls /sys/class/net").split())
+    """The first that the kernel tells of is the unit's; the other one, whatever it is called, becomes the client's."""
+    unit.run("modprobe mac80211_hwsim radios=2")
+    unit.wait(lambda: unit.says("udevadm settle && ls /sys/class/net", "radio0"), "the unit's radio")
+    (other,) = (name for name in unit.run("ls /sys/class/net").split() if name.startswith("wlan"))
+    unit.mac = unit.run(f"cat /sys/class/net/{other}/address").strip()
     unit.run(f"printf %s {shlex.quote(LEASED)} > /run/leased && chmod 755 /run/leased && ip netns add client")
-    unit.mac = unit.run("cat /sys/class/net/wlan1/address").strip()
-    unit.run("iw phy $(cat /sys/class/net/wlan1/phy80211/name) set netns name client")
+    unit.run(f"iw phy $(cat /sys/class/net/{other}/phy80211/name) set netns name client")
+    unit.inside(f"ip link set {other} name phone0")
 
 
 def runs_with_few_rights(unit):
@@ -200,8 +203,8 @@ def runs_with_few_rights(unit):
 def a_client_joins_and_is_guarded(unit):
     unit.joins(*WPA2)
     unit.wait(unit.is_on, "the client to be on by WPA2")
-    unit.inside("busybox udhcpc -i wlan1 -n -q -t 30 -T 2 -s /run/leased -x hostname:keiri-phone")
-    assert "192.168.55.1" in unit.inside("ip -4 address show wlan1")
+    unit.inside("busybox udhcpc -i phone0 -n -q -t 30 -T 2 -s /run/leased -x hostname:keiri-phone")
+    assert "192.168.55.1" in unit.inside("ip -4 address show phone0")
     unit.wait(lambda: "an ordinary page" in unit.fetch(""), "an ordinary page")
     assert " 404 " in unit.fetch("list?id=1%20select%20password"), "the server knows no such page"
     assert " 403 " in unit.fetch("list?id=1%20union%20all%20select%20password"), (
@@ -227,11 +230,11 @@ def another_channel_and_wpa3_alone(unit):
     assert unit.ordered(3, passphrase="", protection="wpa3", channel="36")["settings"]["channel"] == "36"
     unit.joins(*SAE)
     unit.wait(unit.is_on, "the client to be on by WPA3")
-    assert unit.says("wpa_cli -p /run/wpa -i wlan1 status", "key_mgmt=SAE")
-    assert unit.says("wpa_cli -p /run/wpa -i wlan1 status", "freq=5180")
+    assert unit.says("wpa_cli -p /run/wpa -i phone0 status", "key_mgmt=SAE")
+    assert unit.says("wpa_cli -p /run/wpa -i phone0 status", "freq=5180")
     unit.joins(*WPA2)
     unit.wait(
-        lambda: unit.says("wpa_cli -p /run/wpa -i wlan1 scan_results", "SAE"), "the client to have looked"
+        lambda: unit.says("wpa_cli -p /run/wpa -i phone0 scan_results", "SAE"), "the client to have looked"
     )
     assert not unit.is_on()
 

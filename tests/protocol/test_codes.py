@@ -1,10 +1,13 @@
 """The table of codes: complete, in both languages, every lamp pattern one's own, and its pages name everything."""
 
 import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
 from lab.wiring.pages import PAGES, page
+from lab.wiring.pictures import FOLDER, pictures
 from omamori.firmware.lan.diagnosis import SURE
 from omamori.protocol.codes import CODES
 from omamori.protocol.vocabulary import WiringCode
@@ -53,3 +56,16 @@ def test_each_page_has_every_code_with_all_its_steps(name):
     for entry in CODES.values():
         assert f"`{entry.code}`" in written
         assert all(step.of(language) in written for step in entry.steps)
+
+
+def test_each_code_has_its_picture_in_both_languages_as_the_units_page_shows_it():
+    root, made = Path(__file__).parents[2], pictures()
+    written = {f"{FOLDER}/{path.name}": path.read_text() for path in (root / FOLDER).iterdir()}
+    assert written == made, "python -m lab.reference"
+    assert len(set(made.values())) == len(made) == 2 * len(CODES)
+    for picture in made.values():
+        assert ET.fromstring(picture).attrib["role"] == "img"  # noqa: S314 - made here
+    for name in PAGES:
+        named = re.findall(r"\]\((wiring/[^)]+)\)", page(name))
+        assert {f"docs/guides/{each}" for each in named} <= set(made)
+        assert len(named) == len(CODES) - 1

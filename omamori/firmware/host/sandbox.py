@@ -1,7 +1,7 @@
 """Takes away from the calling process what it will not need: capabilities, new privileges, files, programs, sockets, memory.
 
-For a process that lets foreign code parse hostile bytes: it keeps the descriptors it has and can do nothing else. Whatever
-the kernel does not have is left out and told. Source: prctl(2), capabilities(7), landlock(7), seccomp(2), setrlimit(2).
+`confine` is for a process that lets foreign code parse hostile bytes: it keeps the descriptors it has and can do nothing else. Whatever
+the kernel does not have is left out and told. `without_network` and `private` are for what a person drives. Source: prctl(2), capabilities(7), landlock(7), seccomp(2), setrlimit(2).
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import signal
 import struct
 from typing import Final
 
-_SET_PDEATHSIG, _SET_SECCOMP, _SET_NO_NEW_PRIVS = 1, 22, 38
+_SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _CAPABILITIES_V3: Final = 0x20080522
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 _LANDLOCK_ALL: Final = (1 << 13) - 1
@@ -32,6 +32,13 @@ _MACHINES: Final = {
         (40, 97, 104, 117, 129, 198, 199, 200, 201, 202, 203, 220, 221, 241, 270, 271, 280, 281, 435),
     ),
 }
+
+_SOCKET: Final = {"x86_64": 41, "aarch64": 198}
+_FAMILIES: Final = (1, 16)
+"""AF_UNIX, and AF_NETLINK, which programs ask about interfaces."""
+_URING: Final = (425, 426, 427)
+"""io_uring opens sockets, too, past any filter; its numbers are the same everywhere."""
+_X32: Final = 0x40000000
 
 
 def confine(*, memory: int, parent: int) -> list[str]:
@@ -89,6 +96,38 @@ def _without_calls(libc: ctypes.CDLL) -> bool:
     for place, number in enumerate(numbers):
         lines.append((0x15, len(numbers) - place, 0, number))
     lines += [(0x06, 0, 0, _ALLOW), (0x06, 0, 0, _REFUSE)]
+    return _filtered(libc, lines)
+
+
+def private() -> None:
+    """Other processes of the same user neither look into this one nor take its descriptors (ptrace(2)). Raises OSError."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "the process cannot be made private")
+
+
+def without_network() -> None:
+    """Give up for good, and for whatever is started: every socket but AF_UNIX and AF_NETLINK. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    known, number = _MACHINES.get(platform.machine()), _SOCKET.get(platform.machine())
+    if known is None or number is None:
+        raise OSError(f"no filter for {platform.machine()}")
+    head = [(0x20, 0, 0, 4), (0x15, 1, 0, known[0]), (0x06, 0, 0, _REFUSE), (0x20, 0, 0, 0)]
+    tail = [
+        (0x20, 0, 0, 16),
+        *((0x15, len(_FAMILIES) - place, 0, family) for place, family in enumerate(_FAMILIES)),
+    ]
+    tail += [(0x06, 0, 0, _REFUSE), (0x06, 0, 0, _ALLOW)]
+    refused = [(0x15, 0, 1, call) for call in _URING]
+    lines = [*head, (0x35, 0, 1, _X32), (0x06, 0, 0, _REFUSE)]
+    for line in refused:
+        lines += [line, (0x06, 0, 0, _REFUSE)]
+    lines += [(0x15, 1, 0, number), (0x06, 0, 0, _ALLOW), *tail]
+    if libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or not _filtered(libc, lines):
+        raise OSError(ctypes.get_errno(), "the network cannot be given up")
+
+
+def _filtered(libc: ctypes.CDLL, lines: list[tuple[int, int, int, int]]) -> bool:
+    """Install a program of (code, jump if true, jump if false, value)."""
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
     pointed = struct.pack("=HxxxxxxQ", len(lines), ctypes.addressof(program))
     return bool(libc.prctl(_SET_SECCOMP, _SECCOMP_FILTER, ctypes.create_string_buffer(pointed), 0, 0) == 0)

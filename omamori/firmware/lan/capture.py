@@ -23,8 +23,8 @@ _ETH_P_ALL: Final = 0x0003
 _AUXDATA: Final = struct.Struct("=IIIHHHH")
 _VLAN_VALID: Final = 0x10
 _BUFFER: Final = 512 * 1024
-_TO_PORTS: Final = (67, 68, 137, 138, 546, 547, 1900, 5353, 5355)
-_FROM_PORTS: Final = (123, 137, 1900, 5353, 5355)
+_TO_PORTS: Final = (67, 68, 137, 138, 546, 547, 1900, 3702, 5353, 5355)
+_FROM_PORTS: Final = (123, 137, 1900, 3702, 5353, 5355)
 
 
 # X holds 4 where one VLAN tag is left in the frame, else 0; offsets below are those of an untagged frame.

@@ -22,6 +22,7 @@ _PARAMETERS, _VENDOR_CLASS, _CLIENT_ID, _FQDN = 55, 60, 61, 81
 _DUID: Final = 255
 """The type of a client identifier that ends in a DUID (RFC 4361 6.1): behind it four bytes that number the interface."""
 _TEXT_CAP = 64
+_LONGEST_LABEL = 63
 _MOST_ROUTERS = 8
 
 
@@ -138,11 +139,13 @@ def _collect(field: bytes, found: dict[int, bytes]) -> None:
 
 
 def _name(options: dict[int, bytes]) -> str:
-    """The host name (12), or the first label of the client FQDN (81) when it is in its ASCII form."""
+    """The host name (12), or the first label of the client FQDN (81), in DNS form (flag E) or in ASCII."""
     name = _text(options.get(_HOST_NAME, b""))
     fqdn = options.get(_FQDN, b"")
-    if name or len(fqdn) < 4 or fqdn[0] & 0x04:
+    if name or len(fqdn) < 4:
         return name
+    if fqdn[0] & 0x04:
+        return _text(fqdn[4 : 4 + fqdn[3]]) if fqdn[3] <= _LONGEST_LABEL else ""
     return _text(fqdn[3:]).split(".", 1)[0]
 
 

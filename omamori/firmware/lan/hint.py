@@ -24,6 +24,7 @@ class Source(StrEnum):
     DHCPV6 = "dhcpv6"
     LLMNR = "llmnr"
     SSDP = "ssdp"
+    WSD = "wsd"
 
 
 @dataclass(frozen=True, slots=True)

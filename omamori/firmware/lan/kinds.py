@@ -77,6 +77,9 @@ _SIGNS: Final = (
     # services: DNS-SD names (dns-sd.org), UPnP device types, roles of NetBIOS
     _sign("service", r"_(ipp|ipps|printer|pdl-datastream|scanner|uscan)\._tcp", Kind.PRINTER),
     _sign("service", r"Printer(Basic|Enhanced)?|netbios-print", Kind.PRINTER),
+    _sign("service", r"wsd-PrintDeviceType|wsd-ScanDeviceType", Kind.PRINTER),
+    _sign("service", r"wsd-NetworkVideoTransmitter", Kind.CAMERA, weight=3),
+    _sign("service", r"wsd-Computer", Kind.PC, "Windows", 1),
     _sign("service", r"_(afpovertcp|adisk)\._tcp", Kind.NAS, weight=1),
     _sign("service", r"_(readynas|qdiscover|qmobile)\._tcp", Kind.NAS, weight=3),
     _sign("service", r"_smb\._tcp", Kind.NAS, weight=1),

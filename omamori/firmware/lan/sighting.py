@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from omamori.firmware.lan import (
     arp,
@@ -31,6 +31,8 @@ from omamori.firmware.lan.ntp import TimeSignal
 from omamori.firmware.lan.pppoe import Pppoe
 from omamori.firmware.lan.segment import Opening
 from omamori.protocol.ids import Mac
+
+_WSD: Final = 3702
 
 
 class Port(StrEnum):
@@ -134,10 +136,19 @@ def _hint(packet: Packet, source: int, target: int) -> Hint | None:
             return netbios.parse_datagram(sender, data)
         case _ if ssdp.PORT in {source, target}:
             return ssdp.parse(sender, data)
+        case _ if _WSD in {source, target}:
+            return _announcement(sender, data)
         case 547:
             return dhcp6.parse(sender, data)
         case _:
             return None
+
+
+def _announcement(sender: internet.Address, data: bytes) -> Hint | None:
+    """WS-Discovery; loaded with the first of it, nobody waits for what printers say."""
+    from omamori.firmware.lan import wsd
+
+    return wsd.parse(sender, data)
 
 
 def _passing(packet: Packet) -> Passing | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from omamori.firmware.host import files, grant, system
+from omamori.firmware.host import files, grant, sandbox, system
 from omamori.firmware.host.grant import Grant
 from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.host.spool import SpoolWriter
@@ -123,6 +123,7 @@ def main() -> int:
     folder = options.folder or Path(os.environ.get("RUNTIME_DIRECTORY") or "/run/omamori-support")
     began = time.monotonic()
     try:
+        sandbox.private()
         why = asyncio.run(_told(Process(paths, Door(folder, options.sshd))))
     except (OSError, ProtocolError) as error:
         print(f"support: cannot open: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sys
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -65,7 +66,8 @@ class Door:
     @property
     def command(self) -> list[str]:
         """The server for the stream on its standard input and output; what it has to say goes to standard error."""
-        return [self.sshd, "-i", "-e", "-f", str(self.folder / "sshd_config")]
+        cell = [sys.executable, "-m", "omamori.firmware.support.cell"]
+        return [*cell, self.sshd, "-i", "-e", "-f", str(self.folder / "sshd_config")]
 
     @property
     def environment(self) -> dict[str, str]:

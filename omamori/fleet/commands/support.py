@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from django.db import close_old_connections
+from django.db import DatabaseError, connection
 
 from omamori.fleet.accounts.actor import System
 from omamori.fleet.broker.authority import open_authority
@@ -99,8 +99,8 @@ def list_command(unit: str, *, as_json: bool) -> None:
 def pipe(unit: str) -> None:
     """Connect standard input and output with UNIT's SSH server, for `ssh -o ProxyCommand=...`."""
     key = units.unit(CLI, unit).pk
-    with _relayed(key) as connection:
-        _pump(connection)
+    with _relayed(key) as stream:
+        _pump(stream)
 
 
 @support.command("known-hosts")
@@ -181,14 +181,24 @@ def _context(state: FleetState) -> ssl.SSLContext:
 
 
 def _proven(unit: str, ticket: str) -> bool:
-    close_old_connections()
-    return queries.proven(unit, ticket, datetime.now(UTC))
+    with _asked():
+        return queries.proven(unit, ticket, datetime.now(UTC))
 
 
 def _live(unit: str) -> str:
-    close_old_connections()
-    found = queries.live(unit, datetime.now(UTC))
-    return found.call if found else ""
+    with _asked():
+        found = queries.live(unit, datetime.now(UTC))
+        return found.call if found else ""
+
+
+@contextlib.contextmanager
+def _asked() -> Iterator[None]:
+    """A database that fails now is an OSError for the relay, and is asked anew over a fresh connection."""
+    try:
+        yield
+    except DatabaseError as error:
+        connection.close()
+        raise OSError(f"the database: {error}") from error
 
 
 def _host_key(unit: str) -> str:
@@ -206,32 +216,32 @@ def _socket(state: FleetState) -> Path:
 @contextlib.contextmanager
 def _relayed(unit: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - a context manager
     """Raises Conflict where the unit does not wait there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
         try:
-            connection.connect(str(_socket(FleetState.from_environment())))
+            stream.connect(str(_socket(FleetState.from_environment())))
         except OSError as error:
             raise Conflict(f"the relay does not run: {error.strerror}") from error
-        connection.sendall(f'{{"unit": "{unit}"}}\n'.encode())
+        stream.sendall(f'{{"unit": "{unit}"}}\n'.encode())
         answer = b""
-        while not answer.endswith(b"\n") and len(answer) < LINE_CAP and (byte := connection.recv(1)):
+        while not answer.endswith(b"\n") and len(answer) < LINE_CAP and (byte := stream.recv(1)):
             answer += byte
         if answer != b"go\n":
             raise Conflict(f"{unit} does not wait at the relay: see `omamori fleet support list {unit}`")
-        yield connection
+        yield stream
 
 
-def _pump(connection: socket.socket) -> None:
+def _pump(stream: socket.socket) -> None:
     """Standard input there, what comes from there to standard output, until that ends."""
 
     def send() -> None:
         with contextlib.suppress(OSError):
             while piece := os.read(0, 65536):
-                connection.sendall(piece)
-            connection.shutdown(socket.SHUT_WR)
+                stream.sendall(piece)
+            stream.shutdown(socket.SHUT_WR)
 
     threading.Thread(target=send, daemon=True).start()
     with contextlib.suppress(OSError):
-        while piece := connection.recv(65536):
+        while piece := stream.recv(65536):
             view = memoryview(piece)
             while view:
                 view = view[os.write(1, view) :]

@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The database as the relay needs it; both are called in a thread."""
+    """The database as the relay needs it; both are called in a thread. Both raise OSError where it cannot be asked."""
 
     proven: Callable[[str, str], bool]
     """Unit, ticket."""
@@ -129,9 +129,12 @@ class Relay:
         unit, ticket = said.get("unit"), said.get("ticket")
         if not isinstance(unit, str) or not isinstance(ticket, str):
             return None
-        if not await asyncio.to_thread(self._calls.proven, unit, ticket):
+        try:
+            proven = await asyncio.to_thread(self._calls.proven, unit, ticket)
+            call = await asyncio.to_thread(self._calls.live, unit) if proven else ""
+        except OSError as error:
+            log.warning("%s is sent away: %s", unit, error)
             return None
-        call = await asyncio.to_thread(self._calls.live, unit)
         if not call or sum(lane.unit == unit for lane in self._lanes) >= self._limits.of_one_unit:
             return None
         return _Lane(unit, call, reader, writer)
@@ -142,18 +145,22 @@ class Relay:
         while True:
             await asyncio.sleep(self._limits.look)
             for unit in {lane.unit for lane in self._lanes}:
-                call = await asyncio.to_thread(self._calls.live, unit)
-                for lane in self._lanes:
-                    if lane.gone():
-                        lane.done.set()
-                    elif lane.unit == unit and lane.call != call:
-                        log.info("%s: the call is over", unit)
-                        lane.done.set()
+                try:
+                    self._cut(unit, await asyncio.to_thread(self._calls.live, unit))
+                except OSError as error:  # the unit knows its end by itself
+                    log.warning("%s is not looked up: %s", unit, error)
             if time.monotonic() - told >= self._limits.wait:
                 told = time.monotonic()
                 for lane in self._lanes:
                     if not lane.taken:
                         _say(lane, b"wait\n")
+
+    def _cut(self, unit: str, call: str) -> None:
+        """End what is not of the call that holds, and what hung up."""
+        for lane in self._lanes:
+            if lane.unit == unit and (lane.gone() or lane.call != call):
+                log.info("%s: over", unit)
+                lane.done.set()
 
     # --- helpers ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.lan import dhcp6, dnsmessage, mdns, ndp, netbios, ntp, probe, segment, ssdp, store
+from omamori.firmware.lan import dhcp6, dnsmessage, mdns, ndp, netbios, ntp, probe, segment, ssdp, store, wsd
 from omamori.firmware.lan.apart import ApartFile
 from omamori.firmware.lan.errors import BadFrame
 from omamori.firmware.lan.hint import Source, means_something
@@ -157,6 +157,32 @@ def test_upnp_devices_say_what_they_are():
     assert PC not in noted(gone)
 
 
+@pytest.mark.parametrize(
+    ("action", "types", "kind"),
+    [
+        ("Hello", "wsdp:Device wprt:PrintDeviceType wscn:ScanDeviceType", "printer"),
+        ("ProbeMatches", "dn:NetworkVideoTransmitter", "camera"),
+        ("Probe", "wsdp:Device wprt:PrintDeviceType", ""),
+        ("Bye", "wprt:PrintDeviceType", ""),
+        ("Hello", "wsdp:Device", ""),
+    ],
+)
+def test_what_announces_itself_by_ws_discovery_is_told_apart_from_who_searches(action, types, kind):
+    frame = wsd_message(action, types)
+    found = noted(frames.arp(PC, HERE, "192.168.1.1"), frame)
+    assert found[PC].kind == kind
+
+
+def wsd_message(action, types):
+    place = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
+    body = (
+        f'<?xml version="1.0"?><soap:Envelope xmlns:soap="x" xmlns:wsa="y" xmlns:wsd="{place}"><soap:Header>'
+        f"<wsa:Action>{place}/{action}</wsa:Action></soap:Header><soap:Body><wsd:{action}>"
+        f"<wsd:Types>{types}</wsd:Types></wsd:{action}></soap:Body></soap:Envelope>"
+    )
+    return frames.datagram(PC, HERE, "239.255.255.250", body.encode(), sport=3702, dport=3702)
+
+
 def test_dhcpv6_names_too():
     assert noted(dhcp6_solicit(b"\0\1" + bytes(12), "kikaku-pc"))[PC].name == "kikaku-pc"
 
@@ -288,6 +314,7 @@ PARSERS = {
     "netbios names": lambda data: netbios.parse_name_service(SENDER, data),
     "netbios datagrams": lambda data: netbios.parse_datagram(SENDER, data),
     "ssdp": lambda data: ssdp.parse(SENDER, data),
+    "wsd": lambda data: wsd.parse(SENDER, data),
     "dhcpv6": lambda data: dhcp6.parse(SENDER, data),
     "ntp": lambda data: ntp.parse(SENDER, data),
     "ndp": lambda data: ndp.parse(Packet(parse(SOLICITED).source, parse(SOLICITED).source, 255, 58, data)),
@@ -302,6 +329,7 @@ SAMPLES = [
         registration("SOUMU-PC"),
         announcement("SOUMU-PC"),
         ssdp_notify("SERVER: x"),
+        wsd_message("Hello", "wprt:PrintDeviceType"),
         frames.time_answer(PC, HERE, at(0)),
     )
 ] + [SOLICITED, SOLICITED[40:], dhcp6_solicit(bytes(14), "x")[62:], b"omamori-loop\x01" + bytes(8)]
@@ -344,5 +372,5 @@ def test_a_name_that_points_at_itself_ends():
 
 def test_sources_are_ranked_as_the_message_says():
     documented = Path(__file__).parents[3] / "omamori/protocol/messages/upward.py"
-    order = ", ".join(f"`{source.value}`" for source in Source if source is not Source.SSDP)
+    order = ", ".join(f"`{source.value}`" for source in Source if source not in {Source.SSDP, Source.WSD})
     assert order in documented.read_text()

@@ -53,6 +53,20 @@ def test_dhcp_name_comes_from_the_fqdn_where_there_is_no_other():
     assert said.host_name == "printer"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (b"\x07printer\x07example\x02jp\x00", "printer"),
+        (b"\x07printer", "printer"),
+        (b"\xc0\x0c", ""),
+        (b"\x00", ""),
+    ],
+)
+def test_dhcp_name_comes_from_an_fqdn_in_dns_form(name, told):
+    fqdn = b"\x04\x00\x00" + name
+    assert seen(frames.dhcp_client(PC, 3, options=bytes([81, len(fqdn)]) + fqdn)).said.host_name == told
+
+
 def test_dhcp_name_in_an_overloaded_field_is_found():
     body = bytearray(frames.dhcp_client(PC, 3, options=bytes([52, 1, 1])))
     file_field = 14 + 20 + 8 + 108

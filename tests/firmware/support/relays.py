@@ -78,14 +78,21 @@ class Fleet:
         script = place / "pipe.py"
         script.write_text(PIPE)
         self.pipe = f"{sys.executable} {script} {self.socket}"
+        self.down = False
+        """The database cannot be asked."""
         calls = Calls(
-            lambda unit, ticket: unit == "om-0001" and ticket == self.ticket and bool(self.call),
-            lambda unit: self.call if unit == "om-0001" else "",
+            lambda unit, ticket: self._known(unit) != "" and ticket == self.ticket,
+            self._known,
         )
         self.relay = Relay(calls, limits or Limits(look=0.2, wait=1.0, hello=5.0))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
         self._ready = threading.Event()
+
+    def _known(self, unit: str) -> str:
+        if self.down:
+            raise OSError("the database is locked")
+        return self.call if unit == "om-0001" else ""
 
     def waiting(self) -> int:
         return sum(not lane.taken for lane in self.relay._lanes)

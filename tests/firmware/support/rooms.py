@@ -5,8 +5,8 @@ The process under test runs as that user, without a right, as on the unit; the m
 
 import contextlib
 import os
+import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +21,9 @@ from omamori.protocol.ids import boot_id, unit_id
 from omamori.protocol.messages import SupportCall, Want, encode
 from tests.firmware.support.relays import Fleet
 
+PYTHON = "/usr/bin/python3"
+"""The checkout and its environment may lie where that user cannot go."""
+PARTS = ("__init__.py", "firmware/__init__.py", "firmware/host", "firmware/support", "protocol")
 USER, UID = "omamori-support", 61234
 BOOT = boot_id("0" * 32)
 UNIT = unit_id("om-0001")
@@ -38,7 +41,9 @@ class Room:
         self.paths = Paths(self.place / "unit")
         self.key = self.place / "helper"
         self.host_key, self.public = _host_key()
+        self.began = datetime.now(UTC).replace(microsecond=0)
         self.place.chmod(0o755)
+        self._install()
         self._write("proc/sys/kernel/random/boot_id", BOOT.encode())
         for spool in (self.paths.spool("support"), self.paths.support_grant.parent):
             spool.mkdir(parents=True)
@@ -48,6 +53,17 @@ class Room:
         users = Path("/etc/passwd").read_text() + f"{USER}:x:{UID}:{UID}::/:/bin/sh\n"
         (etc / "passwd").write_text(users)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", self.key], check=True)
+
+    def _install(self) -> None:
+        """Our code, where the unit's user can read it."""
+        source, code = Path(__file__).parents[3] / "omamori", self.place / "code/omamori"
+        for part in PARTS:
+            (code / part).parent.mkdir(parents=True, exist_ok=True)
+            if (source / part).is_dir():
+                shutil.copytree(source / part, code / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source / part, code / part)
+        subprocess.run(["chmod", "-R", "a+rX", self.place / "code"], check=True)
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.paths.root / name
@@ -60,7 +76,7 @@ class Room:
 
     def grant(self, *, seconds: float = 3600, until: timedelta = timedelta(hours=1), key: Path | None = None):
         """What the judge of keys would leave."""
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self.began  # the same grant twice is the same document
         public = (key or self.key).with_suffix(".pub").read_text().split()
         made = grant.Grant(
             call="c0ffee",
@@ -91,7 +107,7 @@ class Room:
         os.chown(folder, UID, UID)
         inner = (
             f"mount --bind {self.place}/etc/passwd /etc/passwd && mount --bind {folder} /mnt && exec setpriv --reuid {UID} --regid {UID}"
-            f" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all {sys.executable}"
+            f" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all {PYTHON}"
             f" -m omamori.firmware.support --root {self.paths.root} --folder /mnt"
         )
         log = (self.place / "log").open("ab")
@@ -100,7 +116,7 @@ class Room:
                 ["unshare", "--mount", "--propagation", "private", "sh", "-c", inner],
                 stdout=log,
                 stderr=log,
-                cwd=Path(__file__).parents[3],
+                cwd=self.place / "code",
             )
         self.processes.append(process)
         return process

@@ -1,13 +1,14 @@
 """A real ssh through the relay into a real sshd that no socket leads to, and every way in which that ends or is refused."""
 
 import json
+import shlex
 import subprocess
 from datetime import timedelta
 
 import pytest
 
 from tests.firmware.support.relays import authority
-from tests.firmware.support.rooms import UID, until
+from tests.firmware.support.rooms import PYTHON, UID, until
 
 pytestmark = pytest.mark.root
 
@@ -62,6 +63,23 @@ def test_it_forwards_nothing_and_takes_no_file(room):
     assert "administratively prohibited" in inner.stderr or "refused" in inner.stderr, inner.stderr
     room.waits()
     assert room.run("-s", "sftp").returncode != 0
+
+
+def test_the_companys_network_is_out_of_reach(room):
+    """Also by hand: what is started in there gets no socket to anywhere, and nothing of the process that has one."""
+    room.grant()
+    process = room.start()
+    room.waits()
+    script = (
+        "import socket\n"
+        "for family in (socket.AF_INET, socket.AF_INET6, socket.AF_PACKET):\n"
+        "    try:\n        socket.socket(family, socket.SOCK_RAW if family == 17 else socket.SOCK_STREAM)\n"
+        "    except PermissionError:\n        print('refused')\n"
+        "socket.socket(socket.AF_UNIX).close()\nsocket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()\nprint('ok')\n"
+    )
+    done = room.run(f"{PYTHON} -I -c {shlex.quote(script)}; ls /proc/{process.pid}/fd")
+    assert done.stdout == "refused\nrefused\nrefused\nok\n", done.stderr + room.log()
+    assert "Permission denied" in done.stderr
 
 
 def test_other_keys_and_other_users_stay_outside(room):

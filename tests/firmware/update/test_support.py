@@ -278,3 +278,14 @@ def test_damaged_files_open_nothing(desk):
     desk.unit.write("var/lib/omamori/agent/want.json", b"\xff")
     desk.look()
     assert not desk.open
+
+
+def test_the_support_key_with_every_online_key_names_no_firmware_and_no_pack(desk):
+    file = desk.fleet.place / "x"
+    file.write_bytes(b"x" * 1000)
+    desk.fleet.sign_unchecked("support", "firmware/test-2.0.0.bundle", file)
+    desk.fleet.sign_unchecked("support", "signatures/2.0.0.pack", file)
+    desk.unit.want(firmware="2.0.0", pack="2.0.0")
+    assert not desk.unit.run()
+    assert desk.unit.error.startswith("unpublished:")
+    assert "2.0.0.pack is not in the repository" in "".join(desk.unit.log)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,7 +70,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, template):
+    (tmp_path / "fleet").mkdir(mode=0o700)
+    shutil.copyfile(template, tmp_path / "fleet/fleet.sqlite3")
     made = Desk(tmp_path, free_port())
     run(tmp_path, "init", "--password", "correct horse battery", f"--set=support_bind=127.0.0.1:{made.port}")
     run(tmp_path, "units", "register", UNIT)

@@ -119,6 +119,21 @@ def test_a_call_that_is_over_is_cut_off(relay):
             relay.call = "c0ffee"
 
 
+def test_a_database_that_cannot_be_asked_cuts_nobody_off_and_lets_nobody_in(relay):
+    with call(relay) as unit:
+        waiting(relay, 1)
+        relay.down = True
+        try:
+            for _ in range(3):
+                assert line(unit) == b"wait\n"
+            with call(relay) as other:
+                assert line(other) == b""
+        finally:
+            relay.down = False
+        assert line(unit) == b"wait\n"
+    waiting(relay, 0)
+
+
 @settings(max_examples=25, deadline=None)
 @given(hello=st.binary(max_size=600))
 def test_any_bytes_are_sent_away(relay, hello):
