@@ -21,9 +21,9 @@ from omamori.image.state import State
 SECTOR: Final = 512
 BITS: Final = 16
 PLACES: Final[dict[str, tuple[str, int | None]]] = {
+    "seal": ("hash", 0),
     "root": ("root", 0),
     "tree": ("hash", 4096),
-    "seal": ("hash", 0),
     "anywhere": ("root", None),
 }
 """What may rot: in which partition, and from which byte on; None is wherever chance has it."""

@@ -1,23 +1,32 @@
 """What a host does all day: `python -m lab.wiring.worker MODE [NAME]`, run inside the host's namespace until ended.
 
-browse: asks for a name and fetches a page every few seconds. chatter: asks for neighbours that are not there, so that it is heard
+browse: asks for a name and fetches a page every few seconds; now and then it has slept and asks for its neighbours anew. chatter: asks for neighbours that are not there, so that it is heard
 and nothing crosses. announce: tells its name and services by mDNS. tagged, phone: frames that no stack of this kernel makes.
 """
 
 import contextlib
 import socket
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Final
 
 WEB = "www.omamori.example"
 MDNS = ("224.0.0.251", 5353)
 
 
+_rounds: Iterator[int] = count(1)
+_SLEEPS: Final = 5
+"""Pages between; a kernel that never sleeps would ask its neighbours alone, out of the unit's hearing."""
+
+
 def browse(_name: str) -> None:
     """One page; the next one after a few seconds, whatever becomes of it."""
+    if next(_rounds) % _SLEEPS == 0:
+        subprocess.run(["ip", "neighbour", "flush", "dev", "eth0"], check=False, capture_output=True)
     with contextlib.suppress(OSError), socket.create_connection((WEB, 80), timeout=3) as web:
         web.sendall(f"GET / HTTP/1.1\r\nHost: {WEB}\r\nConnection: close\r\n\r\n".encode())
         web.recv(4096)

@@ -14,7 +14,7 @@ from lab.namespaces import reaches
 from omamori.image.parts import partitions
 
 pytestmark = pytest.mark.timeout(1800)
-COUNTS = "tail -c +5 /sys/firmware/efi/efivars/OmamoriStarts-*"
+COUNTS = "cat /sys/firmware/efi/efivars/OmamoriStarts-* | tail -c 4"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,14 @@ def updated(image, newer, tmp_path):
     ]
     subprocess.run(words, check=True, capture_output=True)
     return replace(image, disk=disk)
+
+
+def test_a_start_is_counted_and_forgotten_once_it_is_healthy(host):
+    """With Secure Boot on, the kernel locked down, and nothing more than the service's rights."""
+    assert host.check_output(COUNTS) == "a0b0"
+    journal = "journalctl --boot --quiet --no-pager --output=cat --unit="
+    assert "Finished omamori-starts.service" in host.check_output(journal + "omamori-starts.service")
+    assert "cannot forget" not in host.check_output(journal + "omamori-committed.service")
 
 
 def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, newer, factory, tmp_path):

@@ -97,9 +97,15 @@ def _facts(finding: Finding, entry: Entry, words: Words) -> Html:
         (words["sure"], f"{finding.confidence:.0%}"),
     )
     line = tag("p", *(tag("span", tag("b", f"{name}: "), value) for name, value in short), class_="facts")
-    facts = tag("ul", *(tag("li", told(fact, words.language)) for fact in finding.evidence[:MOST_FACTS]))
+    facts = tag("ul", *(_said(fact, words, "li") for fact in finding.evidence[:MOST_FACTS]))
     gone = tag("p", tag("b", f"{words['clears']}: "), words.of(entry.clears))
     return joined(line, tag("details", tag("summary", words["evidence"]), facts, gone))
+
+
+def _said(text: str, words: Words, element: str) -> Html:
+    """What a process says, in the reader's language where there are words for it."""
+    shown = told(text, words.language)
+    return tag(element, shown, lang="en" if shown == text and words.language != "en" else None)
 
 
 def _lamp(pattern: Lamp, words: Words) -> str:
@@ -156,7 +162,7 @@ def _activation(situation: Situation, words: Words) -> Html:
         tag("p", tag("b", f"{words['unit']}: "), agent.unit) if agent and agent.unit else None,
         tag("p", told),
         tag("p", session) if session else None,
-        tag("p", tag("b", f"{words['problem']}: "), tag("span", agent.problem, lang="en"))
+        tag("p", tag("b", f"{words['problem']}: "), _said(agent.problem, words, "span"))
         if agent and agent.problem
         else None,
     )

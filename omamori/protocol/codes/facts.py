@@ -1,4 +1,5 @@
-"""The facts of a finding's evidence in the reader's language. Units tell them in English sentences of the forms below.
+"""The facts of a finding's evidence in the reader's language, and what the agent says of its activation. Units tell them in English
+sentences of the forms below.
 
 A sentence of no form here, from a newer unit, stays as it is. `{name}` stands for what differs; its last word in the English form
 says what it may be (`MARKS`), so that a sentence of any length is read in bounded time.
@@ -165,6 +166,22 @@ SENTENCES: Final = (
         "web requests to {word} are answered with status {number} and sent to {text}",
         "{word}へのアクセスに状態コード{number}が返り、{text}へ誘導されました",
     ),
+    # what the agent says of its activation
+    Text("the factory wrote no claim into this unit", "この本体には、工場で登録情報が書き込まれていません"),
+    Text("the claim cannot be used: {text}", "登録情報を読み込めません：{text}"),
+    Text(
+        "the fleet does not know this unit or its claim ({number})",
+        "当社サーバーに、この本体の登録がありません（{number}）",
+    ),
+    Text(
+        "this unit was activated before, with another key ({number})",
+        "この本体は、以前に別の鍵で有効化されています。ヘルプデスクへお電話ください（{number}）",
+    ),
+    Text(
+        "the fleet found the request too large ({number})", "当社サーバーが要求を受け付けません（{number}）"
+    ),
+    Text("the fleet is busy ({number})", "当社サーバーが混み合っています（{number}）"),
+    Text("the fleet refuses ({number})", "当社サーバーが拒否しました（{number}）"),
     # who is a router
     Text(
         "{mac_word} {text} on the {port_word} side, last at {time}",

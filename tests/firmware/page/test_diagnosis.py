@@ -122,6 +122,14 @@ def test_activation_is_told(unit, page, told, expected):
     assert expected in words(get(page, Accept_Language="en")[1])
 
 
+def test_what_the_agent_says_is_told_in_the_readers_language(unit, page):
+    unit.agent(problem="this unit was activated before, with another key (409)")
+    assert "以前に別の鍵で有効化されています" in get(page, Accept_Language="ja")[1]
+    assert "with another key" in get(page, Accept_Language="en")[1]
+    unit.agent(problem="a trouble of next year")
+    assert '<span lang="en">a trouble of next year</span>' in get(page, Accept_Language="ja")[1]
+
+
 def test_a_hosts_name_stays_text(unit, page):
     unit.hosts(host(10, name='<script>alert(1)</script>"><img src=x onerror=y>'))
     document = get(page)[1]
