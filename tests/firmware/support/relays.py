@@ -1,7 +1,11 @@
 """The fleet's relay in a thread, with a database of one call."""
 
 import asyncio
+import contextlib
 import ipaddress
+import select
+import socket
+import socketserver
 import ssl
 import sys
 import threading
@@ -64,6 +68,37 @@ def authority(place: Path) -> Path:
     file.write_bytes(secret + built.public_bytes(serialization.Encoding.PEM))
     (place / "ca.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
     return file
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """Takes CONNECT and nothing else; `asked` is where to."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Connection)
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        place = self.rfile.readline().split()[1].decode()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(place)
+        host, _, port = place.rpartition(":")
+        with socket.create_connection((host, int(port))) as onward:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            across = {self.connection: onward, onward: self.connection}
+            while True:
+                for end in select.select(list(across), [], [])[0]:
+                    with contextlib.suppress(OSError):
+                        if piece := end.recv(65536):
+                            across[end].sendall(piece)
+                            continue
+                    return
 
 
 class Fleet:

@@ -3,11 +3,12 @@
 import json
 import shlex
 import subprocess
+import threading
 from datetime import timedelta
 
 import pytest
 
-from tests.firmware.support.relays import authority
+from tests.firmware.support.relays import Proxy, authority
 from tests.firmware.support.rooms import PYTHON, UID, until
 
 pytestmark = pytest.mark.root
@@ -169,6 +170,24 @@ def test_a_relay_with_another_certificate_gets_no_word(room):
     room.start()
     until(lambda: "CERTIFICATE_VERIFY_FAILED" in room.log(), room.log)
     assert room.fleet.waiting() == 0
+
+
+def test_the_way_there_may_be_a_proxy(room):
+    room.grant()
+    held = json.loads(room.paths.support_grant.read_bytes())
+    with Proxy() as proxy:
+        threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            way = {"proxy_host": "127.0.0.1", "proxy_port": proxy.server_address[1]}
+            room.paths.support_grant.write_text(json.dumps(held | way))
+            process = room.start()
+            room.waits()
+            assert room.run("echo in").stdout == "in\n", room.log()
+            assert set(proxy.asked) == {f"127.0.0.1:{room.fleet.port}"}
+            room.paths.support_grant.unlink()
+            assert process.wait(60) == 0
+        finally:
+            proxy.shutdown()
 
 
 def test_a_damaged_grant_opens_nothing(room):
