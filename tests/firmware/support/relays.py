@@ -119,7 +119,7 @@ class Fleet:
             lambda unit, ticket: self._known(unit) != "" and ticket == self.ticket,
             self._known,
         )
-        self.relay = Relay(calls, limits or Limits(look=0.2, wait=1.0, hello=5.0))
+        self.relay = Relay(calls, limits or Limits(look=0.2, wait=1.0, hello=30.0))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
         self._ready = threading.Event()

@@ -18,7 +18,7 @@ HELLO = json.dumps({"unit": "om-0001", "ticket": "a ticket"}).encode() + b"\n"
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory):
     certificate = authority(tmp_path_factory.mktemp("tls"))
-    limits = Limits(connections=6, of_one_unit=3, hello=2.0, wait=0.3, look=0.1)
+    limits = Limits(connections=6, of_one_unit=3, hello=6.0, wait=0.3, look=0.1)
     with Fleet(tmp_path_factory.mktemp("r"), certificate, limits) as fleet:
         yield fleet
 
