@@ -9,7 +9,7 @@ from omamori.fleet.portal.signing_in import TRIES_A_MINUTE
 from omamori.fleet.units.models import Unit, Want
 from tests.fleet.portal.conftest import PASSWORD, PHISHING
 
-UNIT_PAGES = ("", "detections/", "hosts/", "wiring/", "updates/")
+UNIT_PAGES = ("", "detections/", "hosts/", "wiring/", "updates/", "support/")
 PEOPLE = {"hanako": 3, "seller": 3, "operator": 4, "someone-else": 1}
 WINDOW = {"weekdays": ["6", "7"], "start": "22:00", "end": "05:30", "timezone": "Asia/Tokyo"}
 
