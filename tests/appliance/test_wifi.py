@@ -12,7 +12,7 @@ import pytest
 
 from lab.appliance import ROUTER, Factory, Site, omamori, unit_between
 from lab.guest import Boot
-from lab.namespaces import PYTHON
+from lab.namespaces import PYTHON, reaches
 from omamori.image.build import Image
 from omamori.image.state import State
 from omamori.protocol.ids import UnitId
@@ -56,6 +56,10 @@ class Wireless:
     def says(self, command, text):
         """Whether a command prints it; one that fails prints nothing yet."""
         return text in self.run(command, check=False)
+
+    def state(self):
+        """Of the access point's service."""
+        return self.run("systemctl is-active omamori-wifi", check=False).strip()
 
     def ordered(self, number, **changed):
         """Leave an order as the page does, and wait until it is worked on."""
@@ -149,7 +153,7 @@ def test_the_company_runs_its_access_point_on_the_unit(unit):
     assert unit.run("ls /sys/class/net").split().count("radio0") == 0
     assert unit.ordered(1)["state"] == "refused", "no radio, no access point"
     plug_in_two_radios(unit)
-    assert unit.run("systemctl is-active omamori-wifi", check=False).strip() == "inactive"
+    assert unit.state() == "inactive"
     told = unit.ordered(2)
     assert (told["state"], told["settings"]["ssid"]) == ("kept", SSID), told
     runs_with_few_rights(unit)
@@ -160,11 +164,10 @@ def test_the_company_runs_its_access_point_on_the_unit(unit):
     a_client_joins_and_is_guarded(unit)
     a_wrong_passphrase_is_refused(unit)
     another_channel_and_wpa3_alone(unit)
+    one_that_is_killed_comes_back(unit)
     nobody_was_told_the_passphrase(unit)
     assert unit.ordered(4, wifi="off")["state"] == "kept"
-    unit.wait(
-        lambda: unit.run("systemctl is-active omamori-wifi", check=False).strip() == "inactive", "its end"
-    )
+    unit.wait(lambda: unit.state() == "inactive", "its end")
     assert unit.run("ls /sys/class/net/br0/brif").split() == ["lan0", "wan0"]
     assert unit.run("ls /run/omamori/wifi /var/lib/omamori/settings").split() == [
         "/run/omamori/wifi:",
@@ -237,6 +240,15 @@ def another_channel_and_wpa3_alone(unit):
         lambda: unit.says("wpa_cli -p /run/wpa -i phone0 scan_results", "SAE"), "the client to have looked"
     )
     assert not unit.is_on()
+
+
+def one_that_is_killed_comes_back(unit):
+    """Whoever has a cable goes on."""
+    unit.run("systemctl kill --signal=KILL omamori-wifi")
+    unit.wait(lambda: reaches(unit.site.lan, ROUTER), "the wired host to reach its router")
+    unit.wait(lambda: unit.says("systemctl show omamori-wifi -p NRestarts", "=1"), "it to be started again")
+    unit.wait(lambda: unit.state() == "active", "the access point to be back")
+    assert unit.run("cat /sys/class/net/radio0/carrier").strip() == "1"
 
 
 def nobody_was_told_the_passphrase(unit):
