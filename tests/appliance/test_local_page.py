@@ -1,0 +1,64 @@
+"""The unit's own page from a booted unit: by name, by address, and not from the router's side."""
+
+import ipaddress
+import json
+
+from lab.appliance import HOST, ROUTER
+from lab.namespaces import PYTHON
+
+ASK = """
+import socket, struct, time
+question = struct.pack("!6H", 0, 0, 1, 0, 0, 0) + b"\\7omamori\\5local\\0" + struct.pack("!2H", 1, 1)
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+out.bind(("", 5353))
+member = socket.inet_aton("224.0.0.251") + socket.inet_aton("%s")
+out.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, member[4:])
+out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+for _ in range(5):
+    out.sendto(question, ("224.0.0.251", 5353))
+    out.settimeout(3)
+    until = time.monotonic() + 3
+    try:
+        while time.monotonic() < until:
+            data, sender = out.recvfrom(4096)
+            if data[2] & 0x80 and b"\\7omamori\\5local" in data:
+                print(sender[0])
+                raise SystemExit
+    except TimeoutError:
+        pass
+"""
+"""Whoever answers for `omamori.local` (RFC 6762), by its address."""
+
+
+def named(side, own):
+    """The address that answers for the name, asked from a side by its own address; empty where nobody does."""
+    return side.run(PYTHON, "-c", ASK % own).stdout.strip()
+
+
+def shown(side, address):
+    """The page, empty where nobody serves one."""
+    found = side.run("curl", "-s", "-m", "60", "-H", "Accept-Language: en", f"http://{address}/", check=False)
+    return found.stdout if "<html" in found.stdout else ""
+
+
+def held(site):
+    """The unit's own IPv4 addresses."""
+    told = json.loads(site.guest.ssh("ip -4 -json address show dev br0"))
+    found = [each["local"] for link in told for each in link.get("addr_info", []) if "local" in each]
+    return [ipaddress.ip_address(address) for address in found]
+
+
+def test_it_is_found_by_its_name_on_the_lan_side_alone(site):
+    site.guest.wait(
+        lambda: any(not a.is_link_local for a in held(site)), seconds=120, what="an address", pause=2
+    )
+    asked: list[str] = []
+    site.guest.wait(lambda: asked.append(named(site.lan, HOST)) or asked[-1], seconds=90, what="the name")
+    address = asked[-1]
+    assert address in map(str, held(site))
+    assert "Omamori" in shown(site.lan, address)
+    assert named(site.wan, ROUTER) == ""
+    assert site.wan.run("curl", "-s", "-m", "5", f"http://{address}/", check=False).returncode != 0
