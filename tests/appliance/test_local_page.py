@@ -1,11 +1,15 @@
-"""The unit's own page from a booted unit: by name, by address, and not from the router's side."""
+"""The unit's own page from a booted unit: by name, by address, where nobody gives out addresses, and not from the router's side."""
 
 import ipaddress
 import json
 
+import pytest
+
 from lab.appliance import HOST, ROUTER
 from lab.namespaces import PYTHON
 
+CHOSEN = "169.254.9.9"
+DROP = "add table inet nobody; add chain inet nobody in { type filter hook input priority 0; }; add rule inet nobody in udp dport 67 drop"
 ASK = """
 import socket, struct, time
 question = struct.pack("!6H", 0, 0, 1, 0, 0, 0) + b"\\7omamori\\5local\\0" + struct.pack("!2H", 1, 1)
@@ -51,6 +55,22 @@ def held(site):
     return [ipaddress.ip_address(address) for address in found]
 
 
+@pytest.fixture
+def nobody_gives_addresses(site):
+    """No DHCP while it lasts; the host behind has chosen a link-local address as well."""
+    site.wan.run("nft", DROP)
+    site.lan.run("ip", "address", "add", f"{CHOSEN}/16", "dev", "eth0")
+    site.guest.ssh("networkctl reconfigure br0")
+    try:
+        yield
+    finally:
+        site.wan.run("nft", "delete table inet nobody")
+        site.lan.run("ip", "address", "del", f"{CHOSEN}/16", "dev", "eth0")
+        site.guest.ssh("networkctl reconfigure br0")
+        again = "the address given before"
+        site.guest.wait(lambda: any(a.is_private and not a.is_link_local for a in held(site)), seconds=180, what=again, pause=2)  # fmt: skip
+
+
 def test_it_is_found_by_its_name_on_the_lan_side_alone(site):
     site.guest.wait(
         lambda: any(not a.is_link_local for a in held(site)), seconds=120, what="an address", pause=2
@@ -62,3 +82,13 @@ def test_it_is_found_by_its_name_on_the_lan_side_alone(site):
     assert "Omamori" in shown(site.lan, address)
     assert named(site.wan, ROUTER) == ""
     assert site.wan.run("curl", "-s", "-m", "5", f"http://{address}/", check=False).returncode != 0
+
+
+def test_where_nobody_gives_out_addresses_it_is_found_at_one_of_its_own_choice(site, nobody_gives_addresses):  # noqa: ARG001 - it lasts
+    chosen = "an address of the unit's own choice"
+    site.guest.wait(lambda: any(a.is_link_local for a in held(site)), seconds=240, what=chosen, pause=3)
+    asked: list[str] = []
+    site.guest.wait(lambda: asked.append(named(site.lan, CHOSEN)) or asked[-1], seconds=90, what="the name")
+    address = asked[-1]
+    assert address in [str(each) for each in held(site) if each.is_link_local]
+    assert "Omamori" in shown(site.lan, address)
