@@ -31,6 +31,12 @@ BOOT = "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="session")
+def state() -> Path:
+    """What `OMAMORI_STATE` names for the processes of these tests; the engineer's own is none of theirs."""
+    return _PLACE
+
+
+@pytest.fixture(scope="session")
 def template() -> Path:
     """A migrated database that nothing writes to."""
     from django.core.management import call_command

@@ -21,7 +21,6 @@ from omamori.fleet.ingest.operations import store
 from omamori.fleet.lan.models import CoverageDay
 from omamori.fleet.notices import operations
 from omamori.fleet.notices.models import Letter, Notice, Watch
-from omamori.fleet.state import FleetState
 from omamori.fleet.supervisor import Errand, Supervisor
 from omamori.fleet.units.models import Unit, Want
 
@@ -53,7 +52,7 @@ def mail():
 
 
 @pytest.fixture
-def environment(database, mail):
+def environment(database, mail, state):
     """Of processes that use this test's database and mail server."""
     settings = {
         "DATABASE": str(database),
@@ -61,8 +60,8 @@ def environment(database, mail):
         "MAIL_PORT": str(mail.port),
         "MAIL_SECURITY": "none",
     }
-    state = os.environ | {"OMAMORI_STATE": str(FleetState.from_environment().root.parent)}
-    return state | {f"OMAMORI_FLEET_{key}": value for key, value in settings.items()}
+    named = {f"OMAMORI_FLEET_{key}": value for key, value in settings.items()}
+    return os.environ | named | {"OMAMORI_STATE": str(state)}
 
 
 @pytest.fixture
