@@ -69,9 +69,12 @@ class Links:
         self._netlink.close()
 
     def interface(self, name: str) -> Interface:
-        """Raises PortMissing."""
+        """Raises PortMissing.
+
+        Out of a list of all: what acknowledges a question for one stays in pyroute2's queue for ever (0.9.7).
+        """
         try:
-            (link,) = self._netlink.link("get", ifname=name)
+            (link,) = [one for one in self._netlink.link("dump") if one.get_attr("IFLA_IFNAME") == name]
         except (NetlinkError, OSError, ValueError) as error:
             raise PortMissing(f"no interface {name}: {error}") from error
         counters = link.get_attr("IFLA_STATS64") or {}
