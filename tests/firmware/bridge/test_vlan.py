@@ -140,7 +140,33 @@ def load(line, command, text):
     subprocess.run(line.unit.command(*command), input=text, text=True, check=True, capture_output=True)
 
 
-# --- the wire alone
+# --- the parts alone
+
+EARLY = """
+import socket, struct, sys
+port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+port.bind(("eth0", 0))
+port.send(b"\\xff" * 6 + bytes([2, 0, 0, 0, 0, 9]) + struct.pack("!HHH", 0x8100, int(sys.argv[1]), 0x0806) + bytes(46))
+"""
+
+
+def test_a_frame_that_comes_before_the_interface_is_up_ends_nothing():
+    name = f"omave-{os.getpid()}"
+    with namespace(f"{name}-a") as one, namespace(f"{name}-b") as other:
+        cable(one, "eth0", other, "eth0")
+        command = other.command(PYTHON, PORT, "eth0", str(TAG))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as port:
+            try:
+                device = port.stdout.readline().strip()
+                one.run(PYTHON, "-c", EARLY, str(TAG))
+                address(other, device, f"{SITE}/24")
+                other.run("ip", "link", "set", device, "up")
+                with vlan(one, f"{PC}/24"):
+                    wait_until(lambda: reaches(one, SITE), seconds=30, what="the VLAN")
+                assert port.poll() is None
+            finally:
+                port.terminate()
+
 
 TWO_VLANS = """
 import socket, sys

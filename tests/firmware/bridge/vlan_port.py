@@ -5,6 +5,7 @@ Run as a program: port, tag control (priority and VLAN number). Prints the name 
 tag off what it receives and tells it beside the frame (PACKET_AUXDATA).
 """
 
+import contextlib
 import fcntl
 import os
 import selectors
@@ -53,6 +54,12 @@ def arrived(packets, tag):
     )
 
 
+def deliver(device, frame):
+    """A frame for a device that is not up (yet) is lost, as at any port."""
+    with contextlib.suppress(OSError):
+        os.write(device, frame)
+
+
 if __name__ == "__main__":
     port, tag = sys.argv[1], int(sys.argv[2])
     name = f"{port}.{tag & 0xFFF}"
@@ -66,7 +73,7 @@ if __name__ == "__main__":
             if key.fileobj is packets:
                 frame = arrived(packets, tag)
                 if frame:
-                    os.write(device, frame)
+                    deliver(device, frame)
             else:
                 frame = os.read(device, 1 << 17)
                 packets.send(frame[:12] + struct.pack("!HH", TAG, tag) + frame[12:])
