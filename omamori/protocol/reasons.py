@@ -21,6 +21,7 @@ class Dropped(StrEnum):
     KERNEL = "blocked flow, in the kernel"
     FRAGMENTS = "fragments that contradict each other"
     SEGMENTS = "other data for bytes sent before"
+    ENDED = "data after the end"
     UNORDERED = "out of order in malware"
     UNMENDABLE = "malware in fragments"
 
@@ -53,6 +54,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
     Dropped.KERNEL: "the same, stopped by the kernel before any inspection",
     Dropped.FRAGMENTS: "fragments of one packet said different things; receivers differ on which they take",
     Dropped.SEGMENTS: "a second copy with other content that could not be set right",
+    Dropped.ENDED: "its sender had said that nothing more comes; receivers differ on whether they take it",
     Dropped.UNORDERED: "came early in a file that is being overwritten; the sender sends it again",
     Dropped.UNMENDABLE: "had to be overwritten, but came in fragments",
     Uninspected.QUEUE_FULL: "more came than the queue had room for",

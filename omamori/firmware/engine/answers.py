@@ -19,6 +19,8 @@ from omamori.protocol.reasons import Dropped
 from omamori.protocol.vocabulary import Guard
 
 CONTRADICTS: Final = "other data for bytes that were sent before, in fragments or through a tunnel"
+AFTER_END: Final = "data after its sender had said that nothing more comes"
+_CAUSES: Final = {CONTRADICTS: Dropped.SEGMENTS, AFTER_END: Dropped.ENDED}
 
 
 class Answers:
@@ -71,7 +73,7 @@ class Answers:
     def _stopped(self, turn: Round, replies: tuple[Reply, ...]) -> Verdict:
         self._counters.blocked += 1
         if not turn.block:
-            return Drop(turn.drop, turn.by, replies, Dropped.SEGMENTS if turn.drop is CONTRADICTS else None)
+            return Drop(turn.drop, turn.by, replies, _CAUSES.get(turn.drop))
         turn.flow.blocked = turn.block
         self._flows.closing(turn.flow)
         return Block(turn.block, turn.by, replies)

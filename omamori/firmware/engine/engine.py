@@ -8,7 +8,7 @@ Nothing stops a packet but a guard's match: what cannot be parsed passes.
 from collections.abc import Mapping, Sequence
 
 from omamori.firmware.engine import tunnel
-from omamori.firmware.engine.answers import CONTRADICTS, Answers
+from omamori.firmware.engine.answers import AFTER_END, CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
@@ -186,6 +186,9 @@ class Engine:
         if not segment.sound:
             self._counters.unsound += 1
             self._inspect_packet(turn, packet)
+            return
+        if segment.after_end:
+            turn.drop = AFTER_END
             return
         for piece in streams.acknowledged(flow, packet, to_server=to_server):
             self._stream(turn, piece, to_server=not to_server)

@@ -108,8 +108,8 @@ class FlowTable:
         """The packet's flow, whether the packet goes to its server, and a flow that was pushed out for it."""
         way = _way(packet)
         known = self._ways.get(way)
-        if known is not None and packet.protocol == TCP and not self._belongs(*known, packet):
-            known = self._rival(known[0], way, packet)
+        if known is not None and packet.protocol == TCP:
+            known = self._connection(*known, packet)
         if known is None:
             old = self._make_room(way)
             return *self._open(packet, way, now, from_inside=from_inside), old
@@ -162,44 +162,49 @@ class FlowTable:
         for flow in self.all():
             flow.last += seconds
 
-    def _belongs(self, flow: Flow, to_server: bool, packet: Packet) -> bool:  # noqa: FBT001 - a direction, as everywhere
-        """Its numbers are of this connection, or of none that can be told: a new one begins far from the last one."""
+    def _connection(self, flow: Flow, to_server: bool, packet: Packet) -> tuple[Flow, bool] | None:  # noqa: FBT001 - a direction, as everywhere
+        """Whose packet it is, of the two connections known between these ports; None if a new one begins.
+
+        Whoever can send one packet with other numbers must not make the unit forget a connection that goes on, nor take
+        what comes next in it for something else: so the numbers decide, and between equals who was answered already.
+        """
+        rival = flow.rival
+        if rival is None or rival.table is None:
+            return (flow, to_server) if self._belongs(flow, packet, to_server=to_server) else None
+        ways = {flow: to_server, rival: rival.way == _way(packet)}
+        theirs = [each for each in ways if self._belongs(each, packet, to_server=ways[each])]
+        if not theirs:
+            return None
+        chosen = max(theirs, key=lambda each: _claim(each, packet, to_server=ways[each]))
+        if chosen is rival:
+            flow.rival, rival.rival = None, flow
+            self._register(rival)
+        return chosen, ways[chosen]
+
+    def _belongs(self, flow: Flow, packet: Packet, *, to_server: bool) -> bool:
+        """Its numbers are of this connection, or of none that can be told."""
         own = flow.halves[to_server].stream
         if packet.flags & SYN:
             opens = packet.flags & (ACK | RST) == 0
             known = not own.begun or own.position(packet.sequence + 1) == 0
             return not opens or (known and flow.table is not self._closing)
-        if packet.sequence == own.expected or own.is_near(packet.sequence) or not packet.flags & ACK:
+        if packet.sequence == own.expected or not packet.payload:
             return True
-        # What it acknowledges proves nothing here: a server that remembers the old connection goes on from its numbers.
-        if self.is_over(flow) or _begins(packet):
-            return False
+        # Where it begins is known, what it acknowledges proves nothing: a server that remembers an old connection goes on
+        # from its numbers.
+        if own.begun:
+            return own.is_near(packet.sequence)
         other = flow.halves[not to_server].stream
         return other.is_near(packet.acknowledgement) if other.begun else flow.rival is None
 
-    def _rival(self, flow: Flow, way: _Way, packet: Packet) -> tuple[Flow, bool] | None:
-        """The earlier connection between these ports if the packet is of that; None if a new one begins.
-
-        Whoever can send one packet with other numbers must not make the unit forget a connection that goes on.
-        """
-        rival = flow.rival
-        if rival is None or rival.table is None or not self._belongs(rival, rival.way == way, packet):
-            return None
-        flow.rival, rival.rival = None, flow
-        self._register(rival)
-        return rival, rival.way == way
-
     def _make_room(self, way: _Way) -> Flow | None:
-        """The flow that is given up for a new one: between the same ports one that closes, or one of two that both go on."""
+        """The flow that is given up for a new one: of two between the same ports the one that nobody answered, for it may
+        be forged, or else the older one.
+        """
         known = self._ways.get(way)
-        if known is None:
+        if known is None or known[0].rival is None:
             return self._evict()
-        flow = known[0]
-        if flow.table is not self._closing:
-            if flow.rival is None:
-                return self._evict()
-            # One that nobody answered yet may be forged.
-            flow = flow if _is_one_sided(flow) else flow.rival
+        flow = known[0] if _is_one_sided(known[0]) else known[0].rival
         self.remove(flow)
         return flow
 
@@ -245,9 +250,15 @@ def _turned(way: _Way) -> _Way:
     return (way[2], way[3], way[0], way[1], way[4])
 
 
-def _begins(packet: Packet) -> bool:
-    """Its bytes are the first ones of a conversation, or of a request or an answer in one."""
-    return bool(_FROM_CLIENT.match(packet.payload) or _FROM_SERVER.match(packet.payload))
+def _claim(flow: Flow, packet: Packet, *, to_server: bool) -> tuple[int, bool]:
+    """How well the packet's numbers fit: at the next byte, near it, near it but before all that is known."""
+    own = flow.halves[to_server].stream
+    fits = 0
+    if packet.sequence == own.expected:
+        fits = 3
+    elif own.begun and own.is_near(packet.sequence):
+        fits = 1 + (own.position(packet.sequence) >= 0)
+    return fits, not _is_one_sided(flow)
 
 
 def _is_one_sided(flow: Flow) -> bool:

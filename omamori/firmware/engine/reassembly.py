@@ -13,8 +13,7 @@ from typing import NamedTuple
 _WRAP = 1 << 32
 _HALF = 1 << 31
 _FAR = 4 << 20
-"""A segment so far ahead is not of this connection's window, unless they keep coming."""
-_FAR_PATIENCE = 16
+"""A segment so far ahead is not of this connection's window."""
 _JOINED = 512
 """Neighbours up to this size are kept as one: a comparison must not cost more for a byte in each segment."""
 _MAX_SEGMENTS = 1024
@@ -37,7 +36,6 @@ class Reassembly:
 
     __slots__ = (
         "_begins",
-        "_far",
         "_pending",
         "_recent",
         "expected",
@@ -64,7 +62,6 @@ class Reassembly:
         """The sequence number of the next byte to be delivered; None before anything is known."""
         self._begins: list[int] = []
         self._pending: list[bytes] = []
-        self._far = 0
 
     @property
     def begun(self) -> bool:
@@ -92,6 +89,10 @@ class Reassembly:
         most = _FAR if self.finished_at is None else self.finished_at + 1 - self.offset
         return -_FAR < (sequence - self.expected + _HALF) % _WRAP - _HALF <= most
 
+    def disproves_end(self, at: int, size: int) -> bool:
+        """So many bytes at this offset go on where the sender said it ends."""
+        return self.finished_at is not None and at <= self.finished_at < at + size
+
     def finish(self, sequence: int) -> None:
         """The sender has no byte at or after `sequence`; what was delivered already cannot be taken back so."""
         if self.finished_at is None and self.expected is not None and self.position(sequence) >= self.offset:
@@ -110,8 +111,6 @@ class Reassembly:
             return []
         if at < self.offset:
             data, at = data[self.offset - at :], self.offset
-        if at - self.offset > _FAR and self._is_stray():
-            return []
         self._keep(at, data)
         pieces = self._drain()
         while self.held > limit or len(self._pending) > _MAX_SEGMENTS:
@@ -172,10 +171,6 @@ class Reassembly:
         first, *others = self._drain()
         return [first._replace(missing=missing), *others]
 
-    def _is_stray(self) -> bool:
-        self._far += 1
-        return self._far < _FAR_PATIENCE
-
     def _deliver(self, data: bytes) -> Piece:
         piece = Piece(self.offset, 0, data)
         recent, size = self._recent, len(data)
@@ -188,7 +183,6 @@ class Reassembly:
         while (self.kept > _HISTORY and len(recent) > 1) or len(recent) > _MAX_RECENT:
             self.kept -= len(recent.popleft()[1])
         self._advance(size)
-        self._far = 0
         return piece
 
     def _advance(self, count: int) -> None:

@@ -2,7 +2,7 @@
 
 An attacker may send what only the unit takes for real: segments that die on the way, resets and ends out of place, a byte
 marked urgent, other data for bytes that were sent already. So a reset counts only at exactly the expected number (RFC 5961),
-an end only at or after it, an urgent byte is left out as receivers do (RFC 6093), and where a byte is sent twice and differs
+an end only at or after it, and what comes after an end is kept from a receiver that may not have got it; an urgent byte is left out as receivers do (RFC 6093), and where a byte is sent twice and differs
 the first one stands: a later packet that differs is set right.
 """
 
@@ -30,12 +30,15 @@ class Segment:
     """Some of its data was sent before, and other data then: it is to be set right. Never where nothing is changed."""
     sound: bool = True
     """A receiver would take it."""
+    after_end: bool = False
+    """Its data begins where its sender said that nothing more comes, and all before has been taken. Never where nothing is changed."""
     events: frozenset[str] = NO_EVENTS
     """Suricata's names of what is odd about it (`stream-event`)."""
 
 
 _IN_ORDER = Segment(again=False, differs=False)
 _UNSOUND = Segment(again=False, differs=False, sound=False)
+_AFTER_END = Segment(again=False, differs=False, after_end=True)
 
 
 class Streams:
@@ -52,7 +55,7 @@ class Streams:
     def arrive(self, flow: Flow, packet: Packet, *, to_server: bool) -> Segment:
         """Where it lies. Call for each packet first."""
         own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
-        if packet.payload and not self.is_sound(packet):
+        if (packet.payload or packet.flags & (RST | FIN)) and not self.is_sound(packet):
             return _UNSOUND
         if packet.flags & SYN:
             flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
@@ -69,6 +72,10 @@ class Streams:
             other.begin(packet.acknowledgement)
         at = own.offset if first == own.expected else own.position(first)
         _measure(flow, at + len(data) + 1 + bool(packet.flags & FIN), to_server=to_server)
+        if own.finished_at is not None and own.disproves_end(at, len(data)):
+            if own.finished and self._prevents:
+                return _AFTER_END
+            own.finished_at = None
         if data and at == own.offset and not own.held and not packet.flags & (RST | FIN):
             return _IN_ORDER
         if not data:

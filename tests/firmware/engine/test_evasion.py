@@ -8,129 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine import tunnel
-from omamori.firmware.engine.checksum import is_sound, with_payload
-from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.checksum import is_sound
 from omamori.firmware.engine.packet import SYN, parse
-from omamori.firmware.engine.settings import Mode, Settings
-from omamori.firmware.engine.signatures import RuleHit, Signatures
-from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, _ip, datagram, received
+from omamori.firmware.engine.settings import Mode
+from tests.firmware.engine.conversation import PC, SITE, Tcp, _ip, datagram, received
+from tests.firmware.engine.evil import KIND, REQUEST, half_said, summed, told, unit
 
-EVIL = b"an-evil-command"
-HIT = RuleHit(7, 1, 1, "TEST evil", "trojan-activity", 1, "drop", {})
-RST_ACK, FIN_ACK = 0x14, 0x11
 SIX = {"client": "2001:db8::20", "server": "2001:db8::9"}
-
-
-class Evil:
-    """One rule: EVIL in the stream or in a request's target."""
-
-    needs = frozenset(("stream", "http.uri"))
-
-    def __init__(self):
-        self.events = set()
-
-    def evaluate(self, inspection):
-        self.events |= inspection.events
-        seen = [*inspection.buffers.get("stream", ()), *inspection.buffers.get("http.uri", ())]
-        return [HIT] if any(EVIL in value for value in seen) else []
-
-
-def unit(**fields):
-    rules = Evil()
-    made = Unit(Engine(Signatures(rules), Settings(**fields)))
-    made.events = rules.events
-    return made
-
-
-def told(guard):
-    return {each.signature_id for each in guard.engine.take_detections()}
-
-
-REQUEST = b"GET /" + EVIL + b" HTTP/1.1\r\nHost: h\r\n\r\n"
-KIND = b"GET /my-kind-command HTTP/1.1\r\nHost: h\r\n\r\n"
-assert len(REQUEST) == len(KIND)
-
-
-def half_said(talk, sequence=None):
-    """The first half of the evil request."""
-    return talk.packet(to_server=True, payload=REQUEST[:10], sequence=sequence)
-
-
-@pytest.mark.parametrize("flags", [RST_ACK, 0x04, FIN_ACK])
-@pytest.mark.parametrize("off", [-5, 3, 100_000, 2**31])
-def test_a_reset_or_an_end_out_of_place_changes_nothing(flags, off):
-    guard, talk = unit(), Tcp()
-    guard.feed([*talk.handshake(), half_said(talk)])
-    guard.feed([talk.packet(to_server=True, flags=flags, sequence=talk.sequences[True] + off)])
-    guard.now += 300
-    guard.engine.tick(guard.now)
-    guard.feed([talk.packet(to_server=True, payload=REQUEST[10:])])
-    assert guard.last == "Block"
-    assert told(guard) == {"1:7"}
-
-
-@pytest.mark.parametrize(
-    "payload", [b"", b"x" * 20, KIND], ids=["bare", "with data", "with another connection's data"]
-)
-@pytest.mark.parametrize("flags", [2, 0x18])
-def test_an_opening_out_of_place_does_not_make_the_connection_forgotten(payload, flags):
-    guard, talk = unit(), Tcp()
-    guard.feed([*talk.handshake(), half_said(talk)])
-    stray = Tcp(sequences={True: 0x7000_0000, False: 0x1234_5678})
-    guard.feed([stray.packet(to_server=True, flags=flags, payload=payload)])
-    guard.feed([talk.packet(to_server=True, payload=REQUEST[10:])])
-    assert guard.last == "Block"
-
-
-def test_ports_may_be_used_again_although_no_opening_is_seen():
-    """As on the wire: the data path hands over packets with payload only."""
-    guard = unit()
-    for number in range(5):
-        talk = Tcp(sequences={True: 0x1000_0000 * number + 77, False: 0x0800_0000 * number + 99})
-        guard.feed([talk.packet(to_server=True, payload=KIND)])
-        guard.feed([talk.packet(to_server=False, payload=b"HTTP/1.1 204 No\r\n\r\n")])
-    assert not told(guard)
-    talk = Tcp(sequences={True: 0xF000_0000, False: 0xE000_0000})
-    guard.feed([half_said(talk), talk.packet(to_server=True, payload=REQUEST[10:])])
-    assert told(guard) == {"1:7"}
-    assert guard.engine.statistics.flows <= 2
-
-
-ANSWER = b"HTTP/1.1 204 No\r\n\r\n"
-
-
-def used_again(talk, *, later=0x4000_0000):
-    """Another connection on its ports, while the server still remembers it: then the server's numbers go on a little further on (as in Linux)."""
-    numbers = {True: talk.sequences[True] + later, False: talk.sequences[False] + 65537}
-    return Tcp(sequences=numbers)
-
-
-def both_end(talk):
-    return [talk.packet(to_server=way, flags=FIN_ACK) for way in (False, True)]
-
-
-@pytest.mark.parametrize(
-    ("closed", "later"),
-    [(True, 0x4000_0000), (True, 0x10_0000), (False, 0x4000_0000)],
-    ids=["far on", "by a slow clock", "after an end that was not seen"],
-)
-def test_another_connection_on_the_ports_of_an_old_one_is_inspected(closed, later):
-    guard, talk = unit(), Tcp()
-    guard.feed([talk.packet(to_server=True, payload=KIND), talk.packet(to_server=False, payload=ANSWER)])
-    guard.feed(both_end(talk) if closed else [])
-    guard.feed([used_again(talk, later=later).packet(to_server=True, payload=REQUEST)])
-    assert guard.last == "Block"
-
-
-def test_another_connection_on_the_ports_of_a_blocked_one_passes():
-    guard, talk = unit(), Tcp()
-    guard.feed([talk.packet(to_server=True, payload=REQUEST)])
-    assert guard.last == "Block"
-    another = used_again(talk)
-    guard.feed(
-        [another.packet(to_server=True, payload=KIND), another.packet(to_server=False, payload=ANSWER)]
-    )
-    assert guard.last == "Pass"
 
 
 @given(st.data())
@@ -179,15 +63,6 @@ def test_a_byte_marked_urgent_is_left_out_as_receivers_do():
     data[38:40] = (payload.index(b"!") + 1).to_bytes(2, "big")
     guard.feed([bytes(data)])
     assert guard.last == "Block"
-
-
-def summed(packet, off=0):
-    """The packet with its checksum right, but for `off`."""
-    made = parse(packet)
-    out = bytearray(with_payload(made, made.payload))
-    at = made.transport_at + 16
-    out[at : at + 2] = ((int.from_bytes(out[at : at + 2], "big") + off) % 0x10000).to_bytes(2, "big")
-    return bytes(out)
 
 
 @pytest.mark.parametrize("ends", [{}, SIX], ids=["IPv4", "IPv6"])

@@ -3,8 +3,11 @@
 import pytest
 
 from tests.firmware.engine.conversation import PC, SITE, Tcp, received
+from tests.firmware.engine.evil import summed
 from tests.firmware.engine.mails import MARK, infected
 from tests.firmware.engine.test_mail import found, unit
+
+FIN_ACK = 0x11
 
 
 def control(guard, said):
@@ -41,6 +44,18 @@ def test_ftp_files_both_ways_in_both_modes(how, handshake, upload):
     (detection,) = found(guard)
     assert detection.detail == ("up.exe" if upload else "down.exe")
     assert detection.source.address == (PC if upload else SITE)
+
+
+@pytest.mark.parametrize("off", [0, 77], ids=["that dies on the way", "with a wrong checksum"])
+def test_an_end_that_the_receiver_never_sees_does_not_cut_the_file_in_two(off):
+    guard, (said, template) = unit(), FTP["PASV"]
+    control(guard, [*said, (True, b"RETR down.exe\r\n")])
+    data = Tcp(template.client, template.server, template.client_port, template.server_port)
+    cut = infected().index(MARK) + 5
+    got = guard.feed(data.say(infected()[:cut], to_server=False))
+    guard.feed([summed(data.packet(to_server=False, flags=FIN_ACK, sequence=data.sequences[False]), off)])
+    got += guard.feed(data.say(infected()[cut:], to_server=False))
+    assert MARK not in received(got)
 
 
 def test_a_connection_that_nobody_announced_is_no_ftp_file():

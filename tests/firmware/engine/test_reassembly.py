@@ -66,17 +66,6 @@ def test_a_hole_is_skipped_when_the_receiver_has_acknowledged_it():
     assert half.acknowledged(10) == [(5, 5, b"later")]
 
 
-def test_strays_far_ahead_are_ignored_until_they_persist():
-    half = Reassembly()
-    half.begin(0)
-    far = 10 << 20
-    assert delivered(half, [(far + n * 4, b"data") for n in range(15)]) == []
-    assert half.held == 0
-    delivered(half, [(far + n * 4, b"data") for n in range(15, 20)])
-    assert half.held == 20
-    assert half.skip()[0].missing == far + 60
-
-
 def test_the_end_is_known_in_any_order():
     half = Reassembly()
     half.begin(0)
