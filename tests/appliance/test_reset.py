@@ -1,13 +1,8 @@
 """The button held for ten seconds in a booted unit: all it has learned, been told and made is gone, and traffic goes on."""
 
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from lab.appliance import ROUTER
 from lab.guest import Boot
@@ -16,6 +11,7 @@ from omamori.firmware.host import settings
 from omamori.firmware.host.settings import Fixed, Settings
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Claim, encode
+from tests.certificates import self_signed
 
 DATA = "/var/lib/omamori"
 SET = "192.168.55.77"
@@ -27,18 +23,9 @@ PROCESSES = "omamori-bridge omamori-lan omamori-usage omamori-agent"
 @pytest.fixture
 def unit(start_unit, image, tmp_path):
     """With a claim whose fleet is not there: the press asks in vain."""
-    claim = Claim(UnitId("om-0001"), "s" * 24, f"https://{ROUTER}:1", authority())
+    claim = Claim(UnitId("om-0001"), "s" * 24, f"https://{ROUTER}:1", self_signed("nobody").certificate)
     with start_unit(image, tmp_path, Boot.DIRECT, claim=encode(claim).decode()) as site:
         yield site
-
-
-def authority():
-    """A certificate of nobody's."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
-    number, end = x509.random_serial_number(), now + timedelta(days=2)
-    made = x509.CertificateBuilder(name, name, key.public_key(), number, now - timedelta(days=2), end)
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def filesystem(guest):

@@ -5,7 +5,6 @@ One guest of its own, of the variant `radio` (version 9.0.x): the kernel of the 
 
 import json
 import shlex
-import subprocess
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +18,7 @@ from omamori.protocol.ids import UnitId
 from omamori.protocol.label import label_code
 from omamori.protocol.messages import Claim, encode
 from omamori.protocol.version import Version
+from tests.certificates import self_signed
 
 VERSION = "9.0.0"
 SECRET, PASSPHRASE, SSID = "s3cret-of-the-factory", "correct horse # battery", "事務所 Wi-Fi"
@@ -105,17 +105,6 @@ class Wireless:
         return self.inside(f"busybox wget -T 60 -q -O - 'http://{ROUTER}:8000/{path}' 2>&1", check=False)
 
 
-def certificate(folder):
-    """Of a fleet at the router's address: (its certificate, the file with its key, too)."""
-    key, made = folder / "fleet.key", folder / "fleet.crt"
-    about = ("-days", "2", "-subj", "/CN=fleet", "-addext", f"subjectAltName=IP:{ROUTER}")
-    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    subprocess.run(["openssl", *new, *about, "-keyout", key, "-out", made], check=True, capture_output=True)
-    whole = folder / "fleet.pem"
-    whole.write_text(made.read_text() + key.read_text())
-    return made.read_text(), whole
-
-
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
     made = Factory.found(tmp_path_factory.mktemp("factory"))
@@ -128,8 +117,9 @@ def image(tmp_path_factory):
 @pytest.fixture(scope="module")
 def unit(image, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wifi")
-    authority, pem = certificate(folder)
-    claim = encode(Claim(UnitId("om-0009"), SECRET, f"https://{ROUTER}:8443", authority)).decode()
+    pair = self_signed(ROUTER)
+    pem = pair.write(folder / "fleet.pem")
+    claim = encode(Claim(UnitId("om-0009"), SECRET, f"https://{ROUTER}:8443", pair.certificate)).decode()
     web = folder / "www"
     web.mkdir()
     (web / "index.html").write_text("<html>an ordinary page</html>")

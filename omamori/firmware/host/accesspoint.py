@@ -85,15 +85,8 @@ def fields(wanted: AccessPoint | None) -> dict[str, str]:
 
 def load(path: Path) -> AccessPoint | None:
     """What is stored; None where there is nothing. Raises OSError, ValueError."""
-    try:
-        value = json.loads(files.read_capped(path, cap=FILE_CAP))
-    except FileNotFoundError:
-        return None
-    except RecursionError as error:
-        raise ValueError("no access point") from error
-    if not isinstance(value, dict):
-        raise ValueError("no access point")  # noqa: TRY004 - a file's content, not a caller's type
-    return parse({str(name): text for name, text in value.items() if isinstance(text, str)})
+    found = files.read_texts(path, cap=FILE_CAP)
+    return None if found is None else parse(found)
 
 
 def store(path: Path, wanted: AccessPoint | None) -> None:

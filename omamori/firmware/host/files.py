@@ -5,6 +5,7 @@ survive a power cut, the file and its directory are synced first.
 """
 
 import contextlib
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,19 @@ def sync_directory(directory: Path) -> None:
 def temporary_name(path: Path) -> Path:
     """Hidden, in the same directory, distinct for each process."""
     return path.with_name(f".{path.name}.{os.getpid()}.new")
+
+
+def read_texts(path: Path, *, cap: int = READ_CAP) -> dict[str, str] | None:
+    """The texts of a JSON object, by name; None where there is no file. Raises OSError, ValueError."""
+    try:
+        value = json.loads(read_capped(path, cap=cap))
+    except FileNotFoundError:
+        return None
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - a file's content, not a caller's type
+    return {name: text for name, text in value.items() if isinstance(text, str)}
 
 
 def read_capped(path: Path, *, cap: int = READ_CAP) -> bytes:

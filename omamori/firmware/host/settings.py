@@ -118,15 +118,8 @@ def fields(settings: Settings) -> dict[str, str]:
 
 def load(path: Path) -> Settings:
     """What is stored; the usual where there is nothing. Raises OSError, ValueError."""
-    try:
-        value = json.loads(files.read_capped(path, cap=FILE_CAP))
-    except FileNotFoundError:
-        return USUAL
-    except RecursionError as error:
-        raise ValueError("not settings") from error
-    if not isinstance(value, dict):
-        raise ValueError("not settings")  # noqa: TRY004 - a file's content, not a caller's type
-    return parse({str(name): text for name, text in value.items() if isinstance(text, str)})
+    found = files.read_texts(path, cap=FILE_CAP)
+    return USUAL if found is None else parse(found)
 
 
 def store(path: Path, settings: Settings) -> None:

@@ -214,7 +214,7 @@ def _socket(state: FleetState) -> Path:
 
 
 @contextlib.contextmanager
-def _relayed(unit: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - a context manager
+def _relayed(unit: str) -> Iterator[socket.socket]:
     """Raises Conflict where the unit does not wait there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
         try:

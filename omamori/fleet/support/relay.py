@@ -13,7 +13,7 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -227,7 +227,7 @@ def _say(lane: _Lane, line: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _closing(writer: asyncio.StreamWriter):  # type: ignore[no-untyped-def] # noqa: ANN202 - a context manager
+def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
     """Whatever happens, the connection ends, and what was said before is sent."""
     try:
         yield

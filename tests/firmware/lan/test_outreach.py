@@ -7,13 +7,8 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
-from ipaddress import IPv4Address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from lab.namespaces import wait_until
 from lab.wiring.stub import handler
@@ -29,26 +24,13 @@ from omamori.firmware.lan.outreach import (
     read_session,
 )
 from omamori.firmware.lan.sounding import after, with_session
+from tests.certificates import self_signed
 
 NOW = datetime.now(UTC)
 
 
-def certificate(path, *, began=NOW - timedelta(days=1), ends=NOW + timedelta(days=1), name="localhost"):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = x509.CertificateBuilder(
-        subject, subject, key.public_key(), x509.random_serial_number(), began, ends
-    )
-    known = x509.DNSName(name) if name.strip("0123456789.") else x509.IPAddress(IPv4Address(name))
-    names = x509.SubjectAlternativeName([known])
-    signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    words = (
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(key.private_bytes(*words) + signed.public_bytes(serialization.Encoding.PEM))
-    return path
+def certificate(path, **known):
+    return self_signed("localhost", **known).write(path)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from omamori.firmware.host import settings
 from omamori.firmware.host.settings import Proxy, Settings
 from omamori.firmware.lan.observations import FleetAnswer
 from omamori.firmware.lan.outreach import Fleet, attempt_by
+from tests.certificates import self_signed
 from tests.firmware.lan.panel import GATEWAY, site
 from tests.firmware.lan.test_outreach import certificate, server
 
@@ -49,7 +50,7 @@ while True:
 
 @pytest.mark.root
 def test_a_unit_behind_a_proxy_is_told_of_no_internet_only_until_the_proxy_is_set(tmp_path):
-    pem, asked = certificate(tmp_path / "fleet.pem", name=FLEET), tmp_path / "asked"
+    pem, asked = self_signed(FLEET).write(tmp_path / "fleet.pem"), tmp_path / "asked"
     stub = (sys.executable, "-m", "lab.wiring.stub", "--bind", FLEET, "--port", "8443", "--certificate", pem)
     with site(tmp_path) as net:
         net.router.run("ip", "address", "add", f"{FLEET}/32", "dev", "lo")

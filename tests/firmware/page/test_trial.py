@@ -19,6 +19,7 @@ from omamori.firmware.settings.network import DROP_IN
 from omamori.protocol.ids import UnitId
 from omamori.protocol.label import label_code
 from omamori.protocol.messages import Claim, encode
+from tests.certificates import self_signed
 from tests.firmware.page.browsing import FIXED, Visitor
 from tests.firmware.page.conftest import served
 
@@ -37,27 +38,18 @@ ip address add "$address" dev br0
 """
 
 
-def certificate(path: Path) -> str:
-    """A new one for the fleet's address, with its key beside it in the file; the certificate alone is returned."""
-    key, made = path.with_suffix(".key"), path.with_suffix(".crt")
-    about = ("-days", "2", "-subj", "/CN=fleet", "-addext", f"subjectAltName=IP:{FLEET}")
-    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    subprocess.run(["openssl", *new, *about, "-keyout", key, "-out", made], check=True, capture_output=True)
-    path.write_text(made.read_text() + key.read_text())
-    return made.read_text()
-
-
 class Play:
     """A line with the unit's page and settings process, its claim and its fleet."""
 
     def __init__(self, line, unit, folder: Path) -> None:
         self.line, self.unit, self.folder = line, unit, folder
         self.fleet_pem = folder / "fleet.pem"
-        authority = certificate(folder / "fleet.pem")
-        claim = Claim(UnitId("om-0001"), SECRET, f"https://{FLEET}:8443", authority)
+        made = self_signed(FLEET)
+        made.write(folder / "fleet.pem")
+        claim = Claim(UnitId("om-0001"), SECRET, f"https://{FLEET}:8443", made.certificate)
         write_atomic(unit.paths.claim, encode(claim))
         ca = unit.paths.agent_state / "fleet-ca.pem"
-        write_atomic(ca, authority.encode())
+        write_atomic(ca, made.certificate.encode())
         unit.write(unit.paths.fleet, {"url": claim.fleet, "ca": "/var/lib/omamori/agent/fleet-ca.pem"})
         write_atomic(unit.paths.kernel_uptime, b"1000.0 1.0\n")
         played = folder / "bin/networkctl"
@@ -153,7 +145,7 @@ def test_an_address_that_does_not_is_taken_back(play, visitor):
 
 
 def test_a_fleet_with_another_certificate_is_none(play, visitor):
-    (play.unit.paths.agent_state / "fleet-ca.pem").write_text(certificate(play.folder / "stranger.pem"))
+    (play.unit.paths.agent_state / "fleet-ca.pem").write_text(self_signed(FLEET).certificate)
     with play.fleet():
         visitor.send(GOOD)
         play.apply(patience=3)

@@ -2,22 +2,17 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import select
 import socket
 import socketserver
 import ssl
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from omamori.fleet.support.relay import Calls, Limits, Relay
+from tests.certificates import self_signed
 
 PIPE = """
 import os, socket, sys, threading
@@ -43,31 +38,10 @@ while piece := connection.recv(65536):
 
 
 def authority(place: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1 with its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = place / "relay.pem"
-    file.write_bytes(secret + built.public_bytes(serialization.Encoding.PEM))
-    (place / "ca.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    return file
+    """Of a relay at 127.0.0.1, with its key; the certificate alone is beside it."""
+    made = self_signed("127.0.0.1")
+    (place / "ca.pem").write_text(made.certificate)
+    return made.write(place / "relay.pem")
 
 
 class Proxy(socketserver.ThreadingTCPServer):
