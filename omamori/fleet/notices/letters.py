@@ -96,9 +96,8 @@ def _hosts(found: Sequence[News], place: Place, language: str) -> list[str]:
 
 def _host(news: News, place: Place, language: str) -> str:
     if news.what is What.SUPPORT:
-        return _line(
-            f"{news.vendor} {_moment(news.since, place)} – {_moment(news.until, place)} {news.name}: {news.kind}"
-        )
+        times = f"{_moment(news.since, place)} – {_moment(news.until, place)}"
+        return _line(f"{news.unit} {times} {news.name}: {news.why}")
     told = ", ".join(filter(None, (news.kind, news.vendor, news.mac)))
     when = f" {_moment(news.since, place)}" if news.since else ""
     return _line(f"{news.name or _NAMELESS.of(language)} ({told}){when}")

@@ -27,22 +27,25 @@ class What(StrEnum):
     NEW = "new"
     VANISHED = "vanished"
     SUPPORT = "support"
-    """A helper could look at a unit: the name is who, the kind why, the vendor which unit."""
+    """A helper could look at a unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One host and what is new about it."""
+    """One host and what is new about it, or one helper who could look at a unit."""
 
     what: What
-    mac: str
+    mac: str = ""
     name: str = ""
+    """The host's, or the helper's."""
     kind: str = ""
     vendor: str = ""
     since: str = ""
-    """ISO 8601: first seen where it is new, else last seen."""
+    """ISO 8601: first seen where it is new, else last seen; of a helper, when the unit opened."""
     until: str = ""
-    """Of a helper only: when the unit closed."""
+    """When the unit closed. This and what follows of a helper only."""
+    unit: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,12 +151,11 @@ def _helpers(site: Site, now: datetime) -> list[News]:
     return [
         News(
             What.SUPPORT,
-            "",
-            visit.who,
-            visit.why,
-            visit.unit,
-            visit.opened.isoformat(),
-            (visit.closed or visit.until or visit.opened).isoformat(),
+            name=visit.who,
+            since=visit.opened.isoformat(),
+            until=(visit.closed or visit.until or visit.opened).isoformat(),
+            unit=visit.unit,
+            why=visit.why,
         )
         for visit in untold(site, now=now)
     ]
