@@ -22,6 +22,7 @@ class Dropped(StrEnum):
     FRAGMENTS = "fragments that contradict each other"
     SEGMENTS = "other data for bytes sent before"
     ENDED = "data after the end"
+    LATE = "data after it was waited for"
     UNORDERED = "out of order in malware"
     UNMENDABLE = "malware in fragments"
 
@@ -55,6 +56,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
     Dropped.FRAGMENTS: "fragments of one packet said different things; receivers differ on which they take",
     Dropped.SEGMENTS: "a second copy with other content that could not be set right",
     Dropped.ENDED: "its sender had said that nothing more comes; receivers differ on whether they take it",
+    Dropped.LATE: "so much came before it that what came was inspected without it",
     Dropped.UNORDERED: "came early in a file that is being overwritten; the sender sends it again",
     Dropped.UNMENDABLE: "had to be overwritten, but came in fragments",
     Uninspected.QUEUE_FULL: "more came than the queue had room for",

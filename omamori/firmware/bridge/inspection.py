@@ -55,6 +55,9 @@ class EngineInspector:
         if self._orders and (news := self._orders.news(now)):
             self._engine.obey(news)
 
+    def missed(self, now: float) -> None:
+        self._engine.missed(now)
+
     def relieve(self, now: float) -> int:
         return self._engine.relieve(now)
 

@@ -49,6 +49,10 @@ class Inspector(Protocol):
 
     def tick(self, now: float) -> None: ...
 
+    def missed(self, now: float) -> None:
+        """Packets that it should have seen, or their ends, passed without it."""
+        ...
+
     def relieve(self, now: float) -> int:
         """Forget part of what is remembered, to need less memory; how many flows."""
         ...
@@ -178,6 +182,7 @@ class Worker:
         return _SHED
 
     def _overloaded(self, lane: Lane, packets: int, what: str) -> None:
+        self._inspector.missed(time.time())
         kind, uninspected = lane.kind.name, self.counters.uninspected
         uninspected[kind] = uninspected.get(kind, 0) + packets
         self._say(f"overloaded {kind} {what}", f"overloaded: {what} ({kind})", uninspected[kind])
@@ -223,7 +228,9 @@ class Worker:
 
     def _count(self, lane: Lane, packet: QueuedPacket) -> None:
         self.counters.packets += 1
-        self.counters.cut += not packet.whole
+        if not packet.whole:
+            self.counters.cut += 1
+            self._inspector.missed(time.time())
         missed = lane.gap(packet.id)
         if missed:
             self.counters.missed += missed

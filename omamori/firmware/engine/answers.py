@@ -13,14 +13,13 @@ from omamori.firmware.engine.journal import Unspoken
 from omamori.firmware.engine.packet import SYN, Packet
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.statistics import Statistics
-from omamori.firmware.engine.streams import Streams
+from omamori.firmware.engine.streams import AFTER_END, TOO_LATE, Streams
 from omamori.firmware.engine.verdict import DECIDED, PASS, SUSPECT, Block, Drop, Reply, Rewrite, Verdict
 from omamori.protocol.reasons import Dropped
 from omamori.protocol.vocabulary import Guard
 
 CONTRADICTS: Final = "other data for bytes that were sent before, in fragments or through a tunnel"
-AFTER_END: Final = "data after its sender had said that nothing more comes"
-_CAUSES: Final = {CONTRADICTS: Dropped.SEGMENTS, AFTER_END: Dropped.ENDED}
+_CAUSES: Final = {CONTRADICTS: Dropped.SEGMENTS, AFTER_END: Dropped.ENDED, TOO_LATE: Dropped.LATE}
 
 
 class Answers:

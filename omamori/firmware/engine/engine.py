@@ -8,7 +8,7 @@ Nothing stops a packet but a guard's match: what cannot be parsed passes.
 from collections.abc import Mapping, Sequence
 
 from omamori.firmware.engine import tunnel
-from omamori.firmware.engine.answers import AFTER_END, CONTRADICTS, Answers
+from omamori.firmware.engine.answers import CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
@@ -81,6 +81,10 @@ class Engine:
         self._counters.packets += 1
         self._counters.bytes += len(data)
         return self._one(data, now, from_inside=from_inside, rewriting=rewriting)
+
+    def missed(self, now: float) -> None:
+        """Packets passed without this engine, of flows unknown: for a while holes in streams are taken for that."""
+        self._streams.missed(now)
 
     def tick(self, now: float) -> None:
         """Call about once a second: forgets idle flows."""
@@ -187,20 +191,20 @@ class Engine:
             self._counters.unsound += 1
             self._inspect_packet(turn, packet)
             return
-        if segment.after_end:
-            turn.drop = AFTER_END
+        if segment.stopped:
+            turn.drop = segment.stopped
             return
         for piece in streams.acknowledged(flow, packet, to_server=to_server):
             self._stream(turn, piece, to_server=not to_server)
         if not (rewriting and segment.again):
-            _count(flow, packet, to_server=to_server)
+            flow.facts.count(packet.end, to_server=to_server)
             self._inspect_packet(turn, packet, segment.events)
         if segment.differs and mendable:
             turn.suspect = flow.suspect = True
         elif segment.differs:
             turn.drop = CONTRADICTS
         if packet.payload and self._followed(flow):
-            for piece in streams.take(flow, packet, to_server=to_server):
+            for piece in streams.take(flow, packet, turn.now, to_server=to_server):
                 self._stream(turn, piece, to_server=to_server)
         over = streams.is_over(flow, packet, to_server=to_server)
         self._closed(turn, to_server=to_server)
@@ -215,7 +219,7 @@ class Engine:
 
     def _datagram(self, turn: Round, packet: Packet) -> None:
         flow, facts = turn.flow, turn.flow.facts
-        _count(flow, packet, to_server=turn.to_server)
+        facts.count(packet.end, to_server=turn.to_server)
         facts.established = bool(facts.to_server_packets and facts.to_client_packets)
         events: Sequence[Event] = ()
         if packet.protocol == UDP and packet.payload:
@@ -390,13 +394,3 @@ def _told_again(message: Message, later: Sequence[Event]) -> bool:
         ):
             return True
     return False
-
-
-def _count(flow: Flow, packet: Packet, *, to_server: bool) -> None:
-    facts = flow.facts
-    if to_server:
-        facts.to_server_packets += 1
-        facts.to_server_bytes += packet.end
-    else:
-        facts.to_client_packets += 1
-        facts.to_client_bytes += packet.end

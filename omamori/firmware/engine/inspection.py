@@ -54,6 +54,15 @@ class FlowFacts:
     rule_memory: dict[object, object] = field(default_factory=dict)
     """What the rule evaluator remembers of this flow (which rule fired for what); nobody else looks inside."""
 
+    def count(self, size: int, *, to_server: bool) -> None:
+        """One more packet, of so many bytes."""
+        if to_server:
+            self.to_server_packets += 1
+            self.to_server_bytes += size
+        else:
+            self.to_client_packets += 1
+            self.to_client_bytes += size
+
 
 KeptRules: TypeAlias = dict[
     tuple[tuple[str, ...], tuple[tuple[bytes, ...], ...]], tuple[frozenset[int], frozenset[int]]

@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 _WRAP = 1 << 32
 _HALF = 1 << 31
-_FAR = 4 << 20
-"""A segment so far ahead is not of this connection's window."""
+_FAR = 8 << 20
+"""A segment so far ahead is not of this connection's window: no receiver has more room by default, and Linux begins the next
+connection between the same ports so much further on within a second."""
 _JOINED = 512
 """Neighbours up to this size are kept as one: a comparison must not cost more for a byte in each segment."""
-_MAX_SEGMENTS = 1024
+_MAX_SEGMENTS = 4096
+_MOST_GIVEN_UP = 64
 _MAX_RECENT = 256
 _HISTORY = 64 << 10
 """Bytes kept after their delivery, until they are acknowledged, to compare what is sent again with."""
@@ -40,6 +42,7 @@ class Reassembly:
         "_recent",
         "expected",
         "finished_at",
+        "given_up",
         "held",
         "kept",
         "offset",
@@ -57,6 +60,8 @@ class Reassembly:
         """Delivered bytes kept for comparison."""
         self.urgent: int | None = None
         """Offset of the newest urgent byte, until it is delivered."""
+        self.given_up: tuple[tuple[int, int], ...] = ()
+        """Holes, from where to where, that may still be filled, but no longer inspected."""
         self._recent: deque[tuple[int, bytes]] = deque()
         self.expected: int | None = None
         """The sequence number of the next byte to be delivered; None before anything is known."""
@@ -89,6 +94,10 @@ class Reassembly:
         most = _FAR if self.finished_at is None else self.finished_at + 1 - self.offset
         return -_FAR < (sequence - self.expected + _HALF) % _WRAP - _HALF <= most
 
+    def is_given_up(self, at: int, size: int) -> bool:
+        """Some of so many bytes at this offset fill a hole that was given up."""
+        return any(begin < at + size and at < end for begin, end in self.given_up)
+
     def disproves_end(self, at: int, size: int) -> bool:
         """So many bytes at this offset go on where the sender said it ends."""
         return self.finished_at is not None and at <= self.finished_at < at + size
@@ -98,8 +107,11 @@ class Reassembly:
         if self.finished_at is None and self.expected is not None and self.position(sequence) >= self.offset:
             self.finished_at = self.position(sequence)
 
-    def push(self, sequence: int, data: bytes, limit: int) -> list[Piece]:
-        """What can be delivered now that `data` came, keeping at most `limit` out-of-order bytes."""
+    def push(self, sequence: int, data: bytes, limit: int, *, strict: bool = False) -> list[Piece]:
+        """What can be delivered now that `data` came, keeping at most `limit` out-of-order bytes.
+
+        `strict`: a hole that had to be skipped for that is remembered in `given_up`.
+        """
         if sequence == self.expected and not self._pending:
             return [self._deliver(data)]
         self.begin(sequence)
@@ -114,6 +126,8 @@ class Reassembly:
         self._keep(at, data)
         pieces = self._drain()
         while self.held > limit or len(self._pending) > _MAX_SEGMENTS:
+            if strict:
+                self.given_up = (*self.given_up[1 - _MOST_GIVEN_UP :], (self.offset, self._begins[0]))
             pieces += self.skip()
         return pieces
 

@@ -47,8 +47,10 @@ class Settings:
     """How many earlier bytes a stream rule sees before the new ones, at most."""
     datagrams: int = 64
     """A UDP or ICMP exchange that no protocol claims is decided after so many packets."""
-    pending: int = 256 << 10
-    """Out-of-order bytes kept, each way of each flow; beyond it a hole is skipped."""
+    pending: int = 4 << 20
+    """Out-of-order bytes kept, each way of each flow; beyond it a hole is given up. No less than a sender may have under way."""
+    pending_overloaded: int = 256 << 10
+    """The same while packets pass uninspected: then a hole is likely the unit's own, and will not be filled."""
     pending_total: int = 64 << 20
     """The same over all flows."""
     history_total: int = 32 << 20

@@ -7,6 +7,7 @@ the first one stands: a later packet that differs is set right.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from omamori.firmware.engine.checksum import is_sound
 from omamori.firmware.engine.flow import Flow
@@ -17,6 +18,10 @@ from omamori.firmware.engine.settings import Mode, Settings
 OVERLAP_DIFFERS = "reassembly_overlap_different_data"
 RESET_OUT_OF_PLACE = "suspected_rst_inject"
 END_OUT_OF_PLACE = "fin_out_of_window"
+AFTER_END: Final = "data after its sender had said that nothing more comes"
+TOO_LATE: Final = "data that come after the unit stopped to wait for them"
+OVERLOADED: Final = 60.0
+"""Seconds after a packet passed uninspected in which holes are taken for the unit's own."""
 NO_EVENTS: frozenset[str] = frozenset()
 
 
@@ -30,15 +35,16 @@ class Segment:
     """Some of its data was sent before, and other data then: it is to be set right. Never where nothing is changed."""
     sound: bool = True
     """A receiver would take it."""
-    after_end: bool = False
-    """Its data begins where its sender said that nothing more comes, and all before has been taken. Never where nothing is changed."""
+    stopped: str = ""
+    """Why no receiver may get it: of two, one might take it, and its data cannot be inspected. Never where nothing is changed."""
     events: frozenset[str] = NO_EVENTS
     """Suricata's names of what is odd about it (`stream-event`)."""
 
 
 _IN_ORDER = Segment(again=False, differs=False)
 _UNSOUND = Segment(again=False, differs=False, sound=False)
-_AFTER_END = Segment(again=False, differs=False, after_end=True)
+_AFTER_END = Segment(again=False, differs=False, stopped=AFTER_END)
+_TOO_LATE = Segment(again=False, differs=False, stopped=TOO_LATE)
 
 
 class Streams:
@@ -47,6 +53,7 @@ class Streams:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._prevents = settings.mode is Mode.PREVENT
+        self._missed = -OVERLOADED
         self._held = 0
         """Out-of-order bytes."""
         self.kept = 0
@@ -76,6 +83,8 @@ class Streams:
             if own.finished and self._prevents:
                 return _AFTER_END
             own.finished_at = None
+        if own.given_up and self._prevents and own.is_given_up(at, len(data)):
+            return _TOO_LATE
         if data and at == own.offset and not own.held and not packet.flags & (RST | FIN):
             return _IN_ORDER
         if not data:
@@ -102,18 +111,29 @@ class Streams:
         self._account(other.held - held, other.kept - kept)
         return pieces
 
-    def take(self, flow: Flow, packet: Packet, *, to_server: bool) -> list[Piece]:
+    def missed(self, now: float) -> None:
+        """Packets, of whatever flow, passed uninspected."""
+        self._missed = now
+
+    def take(self, flow: Flow, packet: Packet, now: float, *, to_server: bool) -> list[Piece]:
         """What can be taken now of its own direction."""
         stream = flow.halves[to_server].stream
         held, kept = stream.held, stream.kept
         if packet.flags & URG and packet.urgent:
             stream.urgent = stream.position(_first(packet)) + packet.urgent - 1
-        limit = self._settings.pending if self._held < self._settings.pending_total else 0
-        pieces = stream.push(_first(packet), packet.payload, limit)
+        limit, strict = self._patience(now)
+        pieces = stream.push(_first(packet), packet.payload, limit, strict=strict)
         self._account(stream.held - held, stream.kept - kept)
         return (
             pieces if stream.urgent is None else [part for piece in pieces for part in stream.in_band(piece)]
         )
+
+    def _patience(self, now: float) -> tuple[int, bool]:
+        """How many out-of-order bytes of a direction are kept, and whether a hole given up beyond that stays one for the receiver."""
+        if self._held >= self._settings.pending_total:
+            return 0, False
+        overloaded = abs(now - self._missed) < OVERLOADED
+        return (self._settings.pending_overloaded if overloaded else self._settings.pending), not overloaded
 
     def is_over(self, flow: Flow, packet: Packet, *, to_server: bool) -> bool:
         """Nothing more is expected of the connection."""

@@ -149,6 +149,7 @@ def test_what_waits_too_long_for_inspection_passes(unit):
     assert unit.line.lan.run(*command, check=False).returncode == 0
     assert fetch_from(unit, ADDRESSES[0], seconds=9) == b"an ordinary page"
     unit.wait_told("packets that waited too long pass uninspected")
+    unit.wait_told("some passed without the toy")
     wait_until(
         lambda: sum(one["shed"] for one in unit.status()["workers"]) > 900, seconds=9, what="the count"
     )

@@ -33,6 +33,7 @@ class Toy:
         self.pack = {name: value.encode() for name, value in pack.items() if isinstance(value, str)}
         self.messages = []
         self.kept = []
+        self.overloaded = False
 
     def packet(self, data, *, from_inside, rewriting, **_):
         def has(name):
@@ -74,6 +75,11 @@ class Toy:
 
     def tick(self, _now):
         pass
+
+    def missed(self, _now):
+        if not self.overloaded:
+            self.overloaded = True
+            self.tell("some passed without the toy")
 
     def relieve(self, _now):
         self.kept.clear()

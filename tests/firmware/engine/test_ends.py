@@ -47,7 +47,7 @@ def test_what_looks_like_another_connection_and_acknowledges_this_one_hides_noth
     assert told(guard) == {"1:7"} or guard.last == "Rewrite"
 
 
-FAR = 5 << 20
+FAR = 20 << 20
 
 
 @pytest.mark.parametrize("way", [FAR, -FAR], ids=["ahead", "behind"])

@@ -1,0 +1,114 @@
+"""Bytes that come late: what a receiver gets was inspected, however much is sent before the hole is filled."""
+
+import pytest
+
+from omamori.firmware.engine.antivirus import Antivirus, literal
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.settings import Mode, Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.engine.verdict import Drop
+from omamori.protocol.reasons import Dropped
+from tests.firmware.engine.conversation import Tcp, Unit, received
+from tests.firmware.engine.mails import MARK, infected
+
+LENGTH = 8 << 20
+HOLE = 6000
+PIECE = 30_000
+"""As the kernel puts segments together."""
+ANTIVIRUS = Antivirus([literal("av:mark", "Test.Mark", MARK)], [])
+
+
+class Download:
+    """A file without its bytes from 4000 on, `HOLE` of them, in which malware is."""
+
+    def __init__(self, *, malware_at=5000, **fields):
+        self.guard = Unit(Engine(Signatures(antivirus=ANTIVIRUS), Settings(**fields)))
+        self.talk = Tcp()
+        self.file = bytes(malware_at) + infected() + bytes(LENGTH)
+        self.out = self.guard.feed(self.talk.handshake())
+        self.guard.feed(self.talk.say(b"GET /f HTTP/1.1\r\nHost: h.example\r\n\r\n", to_server=True))
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.file)
+        self.feed(self.talk.say(head + self.file[:4000], to_server=False))
+        self.hole = self.talk.sequences[False]
+        self.talk.sequences[False] += HOLE
+        self.sent = 4000 + HOLE
+
+    def feed(self, packets):
+        self.out += self.guard.feed(packets)
+
+    def go_on(self, size):
+        self.feed(self.talk.say(self.file[self.sent : self.sent + size], to_server=False, size=PIECE))
+        self.sent += size
+
+    def fill(self):
+        """Twice, as a sender that hears nothing."""
+        for at in [*range(0, HOLE, 1000)] * 2:
+            piece = self.file[4000 + at : 5000 + at]
+            self.feed([self.talk.packet(to_server=False, payload=piece, sequence=self.hole + at)])
+
+    def got(self):
+        """What the client reads."""
+        return received(self.out)
+
+
+@pytest.mark.parametrize("ahead", [100 << 10, 300 << 10, 3 << 20, 4 << 20, 5 << 20, 7 << 20])
+def test_malware_in_a_hole_is_not_delivered(ahead):
+    download = Download()
+    download.go_on(ahead)
+    download.fill()
+    assert MARK not in download.got()
+    download.go_on(100 << 10)
+    assert MARK not in download.got()
+
+
+def test_the_file_arrives_whole_where_the_hole_is_filled_in_time():
+    download = Download(malware_at=0)
+    download.file = bytes(LENGTH)
+    download.go_on(3 << 20)
+    download.fill()
+    assert len(download.got()) > 3 << 20
+    assert not download.guard.engine.statistics.holes
+
+
+def test_what_comes_after_it_was_given_up_is_stopped_and_counted():
+    download = Download()
+    download.go_on(5 << 20)
+    download.fill()
+    assert download.guard.engine.statistics.holes == 1
+    assert {(type(each), each.cause) for each in download.guard.verdicts[-12:]} == {(Drop, Dropped.LATE)}
+
+
+def test_after_packets_that_passed_uninspected_little_is_waited_for_and_nothing_stopped():
+    """The hole is of the unit's own making: its client has those bytes, and what follows must be scanned as it passes."""
+    download = Download(malware_at=700 << 10)
+    download.guard.engine.missed(download.guard.now)
+    download.go_on(300 << 10)
+    assert download.guard.engine.statistics.holes == 1
+    download.fill()
+    assert len(download.got()) > 300 << 10
+    download.go_on(500 << 10)
+    assert MARK not in download.got()
+    assert len(download.got()) > 700 << 10
+
+
+def test_a_while_later_a_hole_is_somebody_elses_again():
+    download = Download()
+    download.guard.engine.missed(download.guard.now - 100)
+    download.go_on(300 << 10)
+    download.fill()
+    assert MARK not in download.got()
+
+
+def test_in_observation_nothing_is_stopped():
+    download = Download(mode=Mode.OBSERVE)
+    download.go_on(5 << 20)
+    download.fill()
+    assert MARK in download.got()
+
+
+def test_what_is_kept_over_all_connections_is_bounded_and_then_nothing_is_stopped():
+    download = Download(pending_total=200 << 10)
+    download.go_on(400 << 10)
+    download.fill()
+    assert download.guard.engine.statistics.holes
+    assert len(download.got()) > 400 << 10
