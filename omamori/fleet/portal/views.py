@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from omamori.fleet.accounts.actor import Member
 from omamori.fleet.detections import queries as detections
 from omamori.fleet.lan import queries as lan
+from omamori.fleet.portal import reasons
 from omamori.fleet.portal.access import page, unit_page
 from omamori.fleet.portal.cards import DetectionRow, FindingRow, HostRow, UnitCard, unit_cards
 from omamori.fleet.portal.forms import DetectionFilter
@@ -65,6 +66,7 @@ def unit(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
         "recorded": lately.filter(action=Action.LOGGED).count(),
         "behind": hosts.filter(side=Side.BEHIND).count(),
         "elsewhere": hosts.filter(side=Side.ROUTER).count(),
+        "counted": reasons.told(unit),
     }
     return _unit_page(request, actor, unit, "unit", context)
 

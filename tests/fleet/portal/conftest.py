@@ -80,14 +80,22 @@ def _presence(operations):
 def _messages(fleet):
     from django.utils import timezone
 
-    from omamori.protocol.messages import BridgeState, Endpoint, UpdateState
+    from omamori.protocol.messages import BridgeState, Endpoint, Reason, UpdateState
     from omamori.protocol.version import Version
     from omamori.protocol.vocabulary import Action, Direction, Guard, Severity, Side, UpdatePhase
 
     now = timezone.now().replace(microsecond=0)
     pc, phone = "00:16:3e:11:22:33", "da:a1:19:44:55:66"
     staged = UpdateState(UpdatePhase.STAGED, Version.parse("1.1.0"), changed=now)
-    working = BridgeState(workers=2, packets=48_210_332, blocked=214, neutralised=3)
+    working = BridgeState(
+        workers=2,
+        packets=48_210_332,
+        blocked=214,
+        neutralised=3,
+        dropped=(Reason("ips", 180), Reason("blocked flow, in the kernel", 3211), Reason("wg", 34)),
+        uninspected=(Reason("no worker", 211), Reason("wrong checksum", 9)),
+        unfollowed=(Reason("hole in a stream", 2),),
+    )
     for unit, update in (
         ("om-0001", staged),
         ("om-0002", UpdateState(UpdatePhase.IDLE)),

@@ -31,6 +31,7 @@ PAGES = {
     "wiring-ok": "/units/om-0001/wiring/",
     "wiring-empty": "/units/om-0003/wiring/",
     "updates": "/units/om-0001/updates/",
+    "support": "/units/om-0001/support/",
 }
 SHOWN = {"units", "unit", "detections", "hosts", "coverage", "wiring", "updates"}
 """Pages of the guide."""

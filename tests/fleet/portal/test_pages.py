@@ -62,6 +62,23 @@ def test_somebody_who_belongs_nowhere_is_told_so(visit):
 @pytest.mark.parametrize(
     ("language", "said"),
     [
+        ("en", ["Packets that were stopped", "Attack guard", "1,234", "too many came at once"]),
+        ("ja", ["止めたパケット", "攻撃対策", "1,234", "一度に届いた量が多すぎたもの"]),
+    ],
+)
+def test_a_unit_says_what_was_stopped_or_not_inspected_and_why(visit, language, said):
+    counted = {"ips": 1234, "<b>a newer word": 7, "av": 0}
+    reasons = {"dropped": counted, "uninspected": {"queue full": 3}, "unfollowed": {}}
+    Unit.objects.filter(pk="om-0001").update(reasons=reasons)
+    page = text(visit(language=language).get("/units/om-0001/"))
+    assert [word for word in said if word not in page] == []
+    assert "&lt;b&gt;a newer word" in page
+    assert "最後まで検査しなかった" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
         ("en", ["Important alert", "The unit is in front of the router", "Offline", "1.0.0", "2026.11.1"]),
         ("ja", ["重要な警告", "本体がルーターより手前にあります", "オフライン", "1.0.0", "2026.11.1"]),
     ],

@@ -11,8 +11,9 @@ import pytest
 from django.utils import translation
 
 from omamori.fleet import portal
-from omamori.fleet.portal import words
+from omamori.fleet.portal import reasons, words
 from omamori.fleet.portal.status import Facts, Level, status
+from omamori.protocol.reasons import Dropped, Unfollowed, Uninspected
 from omamori.protocol.vocabulary import Action, Direction, Guard, Severity, Side, UpdatePhase, WiringCode
 
 ROOM = Path(portal.__file__).parent
@@ -32,6 +33,12 @@ TABLES = {
 def test_every_code_has_words(name):
     table, codes = TABLES[name]
     assert set(table) == set(codes)
+
+
+def test_every_reason_has_words():
+    told = {"dropped": {*Guard, *Dropped}, "uninspected": {*Uninspected}, "unfollowed": {*Unfollowed}}
+    assert set(reasons.KINDS) == set(told)
+    assert set(reasons.REASONS) == {(kind, word) for kind, words in told.items() for word in words}
 
 
 def test_every_fault_of_the_wiring_has_steps():
