@@ -14,6 +14,7 @@ from omamori.firmware.bridge.proven import Proven
 from omamori.firmware.bridge.rehearsal import rehearse
 from omamori.firmware.engine.block_page import Notice
 from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.flow import Openings
 from omamori.firmware.engine.guards.sites import TOLD_ONLY
 from omamori.firmware.engine.journal import Numbering
 from omamori.firmware.engine.settings import Settings
@@ -90,9 +91,10 @@ def inspector(
     settings: Settings,
     orders: OrderFiles | None = None,
     direction: Direction | None = None,
+    openings: Openings | None = None,
 ) -> EngineInspector:
     """An engine that inspects with these signatures."""
-    engine = Engine(signatures, settings, Numbering(first=first_number))
+    engine = Engine(signatures, settings, Numbering(first=first_number), openings)
     made = EngineInspector(engine, orders, direction)
     made.tick(time.time())
     return made
@@ -109,7 +111,9 @@ def load(path: Path, paths: Paths, flows: int) -> Loaded:
     settings = Settings(flows=flows, notice=_notice(paths))
     return Loaded(
         signatures.version,
-        lambda number: inspector(signatures, number, settings, OrderFiles(paths), Direction(paths)),
+        lambda number, openings: inspector(
+            signatures, number, settings, OrderFiles(paths), Direction(paths), openings
+        ),
     )
 
 

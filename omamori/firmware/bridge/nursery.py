@@ -24,10 +24,13 @@ from typing import Final, NoReturn
 
 from omamori.firmware.bridge.lane import opened
 from omamori.firmware.bridge.last_packet import Exempt, LastPacket
+from omamori.firmware.bridge.openings import Openings
 from omamori.firmware.bridge.replies import Replies
 from omamori.firmware.bridge.report import Kind, Reporter
 from omamori.firmware.bridge.room import Room
 from omamori.firmware.bridge.worker import STALE, Caution, Inspector, Worker
+from omamori.firmware.host.handshakes import LENGTH
+from omamori.firmware.host.nflog import PacketLog
 from omamori.firmware.host.nfqueue import QueueError
 from omamori.firmware.host.rules import Queues
 from omamori.firmware.host.wire import Wire
@@ -44,7 +47,7 @@ class Loaded:
     """A pack made ready."""
 
     version: str
-    inspector: Callable[[int], Inspector]
+    inspector: Callable[[int, Openings], Inspector]
     """Called in each worker, with the first number of its detections."""
 
 
@@ -197,7 +200,7 @@ def _be_worker(post: Post, loaded: Loaded, task: _Task, channel: socket.socket) 
 
 
 def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
-    inspector = loaded.inspector(task.first_number)
+    inspector = loaded.inspector(task.first_number, _openings(post, task.index, reporter))
     try:
         lanes = opened(post.queues.of_worker(task.index))
     except QueueError as error:
@@ -211,6 +214,15 @@ def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
     reporter.send(Kind.READY)
     worker.run()
     return 0
+
+
+def _openings(post: Post, index: int, reporter: Reporter) -> Openings:
+    """They know nothing where the kernel has no log groups: connections are then picked up at the first data that is seen."""
+    try:
+        return Openings(PacketLog(post.queues.openings(index), longest=LENGTH, at_once=True))
+    except OSError as error:
+        reporter.send(Kind.LOG, f"where connections begin is not known: {error}".encode())
+        return Openings(None)
 
 
 def _wire(post: Post, reporter: Reporter) -> Wire | None:

@@ -47,7 +47,7 @@ class ScanWatch:
         self._next_tick = 0.0
         self._log = PacketLog(group, longest=handshakes.LENGTH)
         try:
-            handshakes.apply(wiring.bridge, group)
+            handshakes.apply(wiring.bridge, group, wiring.openings)
         except handshakes.HandshakesError as error:
             self._log.close()
             raise NflogError(0, str(error)) from error

@@ -29,7 +29,7 @@ from omamori.firmware.bridge.stillness import Stillness
 from omamori.firmware.bridge.wiring import Timing, Wiring
 from omamori.firmware.host.firewall import Firewall, FirewallError
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.host.rules import KINDS, Plan, Queues
+from omamori.firmware.host.rules import Plan, Queues
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.firmware.host.system import notify
 from omamori.protocol.messages import Log
@@ -257,8 +257,7 @@ class Supervisor:
 
     def _free_queues(self) -> Queues:
         taken = {one.queues.owner for one in (self._serving, self._draining) if one}
-        owner, count = (1 if 1 not in taken else 2), self._wiring.workers
-        return Queues(owner, self._wiring.first_queue + KINDS * count * (owner - 1), count)
+        return self._wiring.queues(1 if 1 not in taken else 2)
 
     def _hatch(self, generation: Generation, index: int) -> None:
         self._births += 1

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from omamori.firmware.host.rules import KINDS, Queues
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -43,3 +45,12 @@ class Wiring:
     """Of this machine, as `host/pace.py` says: what waits for inspection may wait so many times longer."""
     memory: int = 256 << 20
     """Bytes that they may need for flows, all together; while a pack is exchanged, the leaving ones as much again."""
+
+    def queues(self, owner: int) -> Queues:
+        """Those of the generation with this number, 1 or 2."""
+        return Queues(owner, self.first_queue + KINDS * self.workers * (owner - 1), self.workers)
+
+    @property
+    def openings(self) -> list[int]:
+        """The log groups of all workers of both generations, see `Queues.openings`."""
+        return [self.queues(owner).openings(index) for owner in (1, 2) for index in range(self.workers)]

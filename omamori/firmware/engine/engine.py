@@ -23,7 +23,7 @@ from omamori.firmware.engine.applications.layer import (
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.expected import ExpectedConnections
-from omamori.firmware.engine.flow import Flow, FlowTable
+from omamori.firmware.engine.flow import Flow, FlowTable, Openings
 from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
@@ -49,12 +49,14 @@ class Engine:
         signatures: Signatures | None = None,
         settings: Settings | None = None,
         numbering: Numbering | None = None,
+        openings: Openings | None = None,
     ) -> None:
+        """`openings`: asked where connections begin whose handshake does not come here."""
         self.settings = settings or Settings()
         self._signatures = signatures or Signatures()
         self._needs = self._signatures.rules.needs
         numbering = numbering or Numbering()
-        self._flows = FlowTable(self.settings, first=numbering.first, step=numbering.step)
+        self._flows = FlowTable(self.settings, first=numbering.first, step=numbering.step, openings=openings)
         self._fragments = Fragments(strict=self.settings.mode is Mode.PREVENT)
         self._journal = Journal(self.settings, numbering)
         self._conduct = Conduct(self.settings)

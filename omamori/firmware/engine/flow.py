@@ -7,6 +7,7 @@ Who opened a flow is known from its SYN. The data path sends no bare SYN up, so 
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
 
 from omamori.firmware.engine.antivirus import FileScan
 from omamori.firmware.engine.applications.layer import Layer
@@ -19,7 +20,32 @@ from omamori.firmware.engine.settings import Settings
 _FROM_SERVER = re.compile(rb"HTTP/1\.|220[ -]|\+OK|\* OK|\x16\x03[\x00-\x04]..\x02", re.DOTALL)
 _FROM_CLIENT = re.compile(rb"[A-Z]{3,10} [^ \r\n]+ HTTP/|(?:EHLO|HELO) |\x16\x03[\x00-\x04]..\x01", re.DOTALL)
 
-_Way = tuple[bytes, int, bytes, int, int]
+Way = tuple[bytes, int, bytes, int, int]
+"""Source and its port, destination and its port, protocol."""
+
+
+class Opening(NamedTuple):
+    """The sequence numbers of the first bytes of a connection."""
+
+    client: int
+    server: int
+
+
+class Openings(Protocol):
+    """Who knows where connections begin whose handshake the engine does not see."""
+
+    def take(self, way: Way) -> Opening | None:
+        """Of the connection that goes this way, to its server."""
+        ...
+
+    def listen(self) -> None:
+        """Called about once a second."""
+        ...
+
+
+HANDSHAKE: Final = 3
+_PLAUSIBLE: Final = 1 << 20
+"""The first data that is seen is not so much further on."""
 
 
 class Half:
@@ -59,7 +85,7 @@ class Flow:
         "way",
     )
 
-    def __init__(self, number: int, facts: FlowFacts, way: _Way, now: float) -> None:
+    def __init__(self, number: int, facts: FlowFacts, way: Way, now: float) -> None:
         self.number = number
         self.facts = facts
         self.way = way
@@ -71,7 +97,7 @@ class Flow:
         self.undetected: list[bytes | None] = [b"", b""]
         """First bytes of each direction while the protocol is not known; None once they say nothing."""
         self.opening = 0
-        """TCP handshake packets seen: 1 SYN, 2 also SYN and ACK, 3 all."""
+        """TCP handshake packets known of: 1 SYN, 2 also SYN and ACK, `HANDSHAKE` all."""
         self.blocked = ""
         """Why everything is dropped."""
         self.decided = False
@@ -92,10 +118,12 @@ class Flow:
 class FlowTable:
     """All flows, each in the table of its timeout; a table's order is that of the last packet."""
 
-    def __init__(self, settings: Settings, *, first: int = 1, step: int = 1) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, *, first: int = 1, step: int = 1, openings: Openings | None = None
+    ) -> None:
+        self._settings, self._openings = settings, openings
         self._number, self._step = first, step
-        self._ways: dict[_Way, tuple[Flow, bool]] = {}
+        self._ways: dict[Way, tuple[Flow, bool]] = {}
         self._tcp: OrderedDict[int, Flow] = OrderedDict()
         self._closing: OrderedDict[int, Flow] = OrderedDict()
         self._other: OrderedDict[int, Flow] = OrderedDict()
@@ -143,7 +171,9 @@ class FlowTable:
             self._register(flow.rival)
 
     def expired(self, now: float) -> Iterator[Flow]:
-        """Takes out the flows that were idle for too long."""
+        """Takes out the flows that were idle for too long. Call about once a second."""
+        if self._openings is not None:
+            self._openings.listen()
         timeouts = self._settings.timeouts
         limits = ((self._tcp, timeouts.tcp), (self._closing, timeouts.closing), (self._other, timeouts.other))
         for table, limit in limits:
@@ -197,7 +227,7 @@ class FlowTable:
         other = flow.halves[not to_server].stream
         return other.is_near(packet.acknowledgement) if other.begun else flow.rival is None
 
-    def _make_room(self, way: _Way) -> Flow | None:
+    def _make_room(self, way: Way) -> Flow | None:
         """The flow that is given up for a new one: of two between the same ports the one that nobody answered, for it may
         be forged, or else the older one.
         """
@@ -217,8 +247,8 @@ class FlowTable:
         self.evicted += 1
         return flow
 
-    def _open(self, packet: Packet, way: _Way, now: float, *, from_inside: bool) -> tuple[Flow, bool]:
-        to_server = _goes_to_server(packet)
+    def _open(self, packet: Packet, way: Way, now: float, *, from_inside: bool) -> tuple[Flow, bool]:
+        to_server, opening = self._opening(packet, way)
         client, client_port, server, server_port, protocol = way if to_server else _turned(way)
         facts = FlowFacts(
             packet.protocol_name, client, server, client_port, server_port, from_inside == to_server
@@ -226,11 +256,24 @@ class FlowTable:
         facts.begun = now
         flow = Flow(self._number, facts, (client, client_port, server, server_port, protocol), now)
         self._number += self._step
+        if opening:
+            flow.opening = HANDSHAKE
+            for half, first in zip(flow.halves, (opening.server, opening.client), strict=True):
+                half.stream.begin(first)
         before = self._ways.get(flow.way)
         flow.rival = before[0] if before is not None else None
         self._register(flow)
         self._put(flow, self._tcp if packet.protocol == TCP else self._other)
         return flow, to_server
+
+    def _opening(self, packet: Packet, way: Way) -> tuple[bool, Opening | None]:
+        """Whether the flow's first packet goes to its server, and where it begins, if that is known."""
+        if self._openings is not None and packet.protocol == TCP and not packet.flags & SYN:
+            for to_server in (True, False):
+                opening = self._openings.take(way if to_server else _turned(way))
+                if opening and (packet.sequence - opening[not to_server]) % (1 << 32) < _PLAUSIBLE:
+                    return to_server, opening
+        return _goes_to_server(packet), None
 
     def _register(self, flow: Flow) -> None:
         self._ways[_turned(flow.way)] = (flow, False)
@@ -242,11 +285,11 @@ class FlowTable:
         flow.table = table
 
 
-def _way(packet: Packet) -> _Way:
+def _way(packet: Packet) -> Way:
     return (packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol)
 
 
-def _turned(way: _Way) -> _Way:
+def _turned(way: Way) -> Way:
     return (way[2], way[3], way[0], way[1], way[4])
 
 

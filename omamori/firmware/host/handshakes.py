@@ -7,6 +7,7 @@ mark, which no other table uses, remember that. The table accepts everything.
 """
 
 import subprocess
+from collections.abc import Sequence
 from typing import Final
 
 from omamori.firmware.host.rules import Mark
@@ -27,8 +28,12 @@ class HandshakesError(Exception):
     """The kernel refused the rules; nothing was changed."""
 
 
-def rules(bridge: str, group: int) -> str:
-    """The whole table. The first two lines make its replacement one transaction, whether or not it was there."""
+def rules(bridge: str, group: int, openings: Sequence[int] = ()) -> str:
+    """The whole table. The first two lines make its replacement one transaction, whether or not it was there.
+
+    `openings` are groups that get a copy of each answer to an opening, at once and without a limit (bridge/openings.py).
+    """
+    copied = "\n".join(f"    log group {each} queue-threshold 1 snaplen {LENGTH}" for each in openings)
     return f"""table inet {_TABLE}
 delete table inet {_TABLE}
 table inet {_TABLE} {{
@@ -36,9 +41,13 @@ table inet {_TABLE} {{
     type filter hook forward priority mangle - 6; policy accept;
     meta mark {Mark.LOCAL:d} accept
     iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn jump questions
+    iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn | ack jump openings
     iifname "{bridge}" oifname "{bridge}" tcp flags & (fin | syn | rst | ack) == syn | ack jump answers
     iifname "{bridge}" oifname "{bridge}" tcp flags & (syn | rst | ack) == 0x0 jump questions
     iifname "{bridge}" oifname "{bridge}" meta l4proto udp jump datagrams
+  }}
+  chain openings {{
+{copied}
   }}
   chain datagrams {{
 {_once("original", _ASKED, DATAGRAMS, QUESTION.decode(), group)}
@@ -62,10 +71,10 @@ def _once(direction: str, bit: int, rate: int, prefix: str, group: int) -> str:
     )
 
 
-def apply(bridge: str, group: int) -> None:
+def apply(bridge: str, group: int, openings: Sequence[int] = ()) -> None:
     """Raises HandshakesError."""
     command = ["nft", "--file", "-"]
-    text = rules(bridge, group)
+    text = rules(bridge, group, openings)
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -42,15 +42,17 @@ class Copy(NamedTuple):
 class PacketLog:
     """A bound group. Never blocks."""
 
-    def __init__(self, group: int, *, longest: int = 2048, buffer: int = 4 << 20) -> None:
-        """Raises NflogError."""
+    def __init__(
+        self, group: int, *, longest: int = 2048, buffer: int = 4 << 20, at_once: bool = False
+    ) -> None:
+        """`at_once`: each copy comes alone, before the packet has left. Raises NflogError."""
         self.missed = 0
         """Copies that the kernel had to drop."""
         self._last: int | None = None
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
         self._socket = socket.socket(socket.AF_NETLINK, kind, nf.NETLINK_NETFILTER)
         try:
-            self._configure(group, longest, buffer)
+            self._configure(group, longest, buffer, 1 if at_once else _BATCH)
         except OSError as error:
             self._socket.close()
             raise NflogError(error.errno, f"log group {group}: {error.strerror}") from error
@@ -90,7 +92,7 @@ class PacketLog:
             self.missed += min((sequence - self._last - 1) & 0xFFFFFFFF, 1 << 20)
         self._last = sequence
 
-    def _configure(self, group: int, longest: int, buffer: int) -> None:
+    def _configure(self, group: int, longest: int, buffer: int, batch: int) -> None:
         self._socket.bind((0, 0))
         with contextlib.suppress(PermissionError):
             self._socket.setsockopt(socket.SOL_SOCKET, nf.RCVBUFFORCE, buffer)
@@ -99,7 +101,7 @@ class PacketLog:
             nf.attribute(_CFG_MODE, struct.pack(">IBB", longest, _COPY_PACKET, 0)),
             nf.attribute(_CFG_NLBUFSIZ, struct.pack(">I", 1 << 17)),
             nf.attribute(_CFG_TIMEOUT, struct.pack(">I", 10)),  # hundredths of a second
-            nf.attribute(_CFG_QTHRESH, struct.pack(">I", _BATCH)),
+            nf.attribute(_CFG_QTHRESH, struct.pack(">I", batch)),
             nf.attribute(_CFG_FLAGS, struct.pack(">H", _SEQUENCE_FLAG)),
         )
         for setting in settings:

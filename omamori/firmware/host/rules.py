@@ -60,6 +60,10 @@ PROBE: Final = 0x5000
 """Packet mark of the self-test's packet for the first worker; the next has the next number."""
 
 
+OPENINGS: Final = 0x1000
+"""Log group of the first queue; the groups below are others'."""
+
+
 @dataclass(frozen=True, slots=True)
 class Queues:
     """The queues of one generation: `count` of each kind from `first` on, one of each for a worker. `owner` is 1 to 15."""
@@ -84,6 +88,10 @@ class Queues:
     @property
     def datagrams(self) -> int:
         return self.first + 3 * self.count
+
+    def openings(self, index: int) -> int:
+        """The log group where a worker gets copies of the answers to openings; `handshakes.py` has the rules."""
+        return OPENINGS + self.scan + index
 
     def of_worker(self, index: int) -> tuple[int, int, int, int]:
         """(scan, suspect, names, datagrams)"""

@@ -94,6 +94,30 @@ client.send(b"-and-the-end")
 received(client)
 """
 )
+WRONG_ORDER = """
+import socket, sys
+from omamori.firmware.engine.packet import parse
+from tests.firmware.engine.conversation import Tcp
+from tests.firmware.engine.evil import summed
+REPAIR, WHICH, NUMBER = 19, 20, 21  # linux/tcp.h: TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ
+client = socket.create_connection((sys.argv[1], 8080), timeout=5)
+client.setsockopt(socket.IPPROTO_TCP, REPAIR, 1)
+numbers = []
+for queue in (1, 2):
+    client.setsockopt(socket.IPPROTO_TCP, WHICH, queue)
+    numbers.append(client.getsockopt(socket.IPPROTO_TCP, NUMBER) % 2**32)
+client.setsockopt(socket.IPPROTO_TCP, REPAIR, -1)
+(here, port), (there, _) = client.getsockname(), client.getpeername()
+talk = Tcp(here, there, port, 8080, dict(enumerate(numbers)))
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+text = f"GET /?q={sys.argv[2]} HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n".encode()
+for at, piece in ((14, text[14:]), (0, text[:14]), (0, text[:14])):
+    packet = summed(talk.packet(to_server=True, payload=piece, sequence=numbers[1] + at))
+    raw.sendto(packet, (there, 0))
+client.settimeout(2)
+try: client.recv(100)
+except OSError: pass
+"""
 WITNESS = """
 import socket
 from omamori.firmware.engine.packet import TCP, parse
@@ -180,3 +204,15 @@ def test_other_data_for_bytes_already_sent_never_arrives(place, tmp_path):
         wait_until(lambda: "-and-the-end" in seen.lines(), seconds=20, what="the end")
     assert seen.lines().count("first-copy-first-copy") == 4
     assert not any("other-copy" in entry for entry in seen.lines())
+
+
+def test_a_request_whose_second_part_comes_first_is_inspected_from_its_beginning(place):
+    line, _, receiver = place
+    client(line, WRONG_ORDER, "an-ordinary-word")
+    wait_until(
+        lambda: any("an-ordinary-word" in entry for entry in receiver.lines()), seconds=10, what="the request"
+    )
+    client(line, WRONG_ORDER, "union-select")
+    client(line, WRONG_ORDER, "the-last-word")
+    wait_until(lambda: any("the-last-word" in entry for entry in receiver.lines()), seconds=10, what="it")
+    assert not any("union-select" in entry for entry in receiver.lines())

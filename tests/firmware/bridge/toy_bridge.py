@@ -101,7 +101,7 @@ def load(path):
     if pack.get("broken"):
         raise ValueError("this pack is broken")
     time.sleep(pack.get("slow", 0))
-    return Loaded(pack["version"], lambda _first_number: Toy(pack))
+    return Loaded(pack["version"], lambda _first_number, _openings: Toy(pack))
 
 
 class SlowKernel:
