@@ -14,9 +14,9 @@ from omamori.firmware.bridge.proven import Proven
 from omamori.firmware.bridge.rehearsal import rehearse
 from omamori.firmware.engine.block_page import Notice
 from omamori.firmware.engine.engine import Engine
-from omamori.firmware.engine.flow import Openings
 from omamori.firmware.engine.guards.sites import TOLD_ONLY
 from omamori.firmware.engine.journal import Numbering
+from omamori.firmware.engine.opening import Openings
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.verdict import Verdict

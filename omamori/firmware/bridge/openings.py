@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Final
 
 from omamori.firmware.engine.errors import PacketError
-from omamori.firmware.engine.flow import Opening, Way
+from omamori.firmware.engine.opening import Opening, Way
 from omamori.firmware.engine.packet import ACK, RST, SYN, TCP, parse
 from omamori.firmware.host.nflog import PacketLog
 

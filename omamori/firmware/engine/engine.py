@@ -23,11 +23,12 @@ from omamori.firmware.engine.applications.layer import (
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.expected import ExpectedConnections
-from omamori.firmware.engine.flow import Flow, FlowTable, Openings
+from omamori.firmware.engine.flow import Flow, FlowTable
 from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import Inspection, Moment
 from omamori.firmware.engine.journal import Journal, Numbering, Sighting
+from omamori.firmware.engine.opening import Openings
 from omamori.firmware.engine.packet import TCP, UDP, Packet, oddities, parse
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Mode, Settings

@@ -7,11 +7,12 @@ Who opened a flow is known from its SYN. The data path sends no bare SYN up, so 
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from omamori.firmware.engine.antivirus import FileScan
 from omamori.firmware.engine.applications.layer import Layer
 from omamori.firmware.engine.inspection import FlowFacts
+from omamori.firmware.engine.opening import Opening, Openings, Way
 from omamori.firmware.engine.packet import ACK, RST, SYN, TCP, Packet
 from omamori.firmware.engine.reassembly import Reassembly
 from omamori.firmware.engine.rewriting import Overwrites
@@ -19,29 +20,6 @@ from omamori.firmware.engine.settings import Settings
 
 _FROM_SERVER = re.compile(rb"HTTP/1\.|220[ -]|\+OK|\* OK|\x16\x03[\x00-\x04]..\x02", re.DOTALL)
 _FROM_CLIENT = re.compile(rb"[A-Z]{3,10} [^ \r\n]+ HTTP/|(?:EHLO|HELO) |\x16\x03[\x00-\x04]..\x01", re.DOTALL)
-
-Way = tuple[bytes, int, bytes, int, int]
-"""Source and its port, destination and its port, protocol."""
-
-
-class Opening(NamedTuple):
-    """The sequence numbers of the first bytes of a connection."""
-
-    client: int
-    server: int
-
-
-class Openings(Protocol):
-    """Who knows where connections begin whose handshake the engine does not see."""
-
-    def take(self, way: Way) -> Opening | None:
-        """Of the connection that goes this way, to its server."""
-        ...
-
-    def listen(self) -> None:
-        """Called about once a second."""
-        ...
-
 
 HANDSHAKE: Final = 3
 _PLAUSIBLE: Final = 1 << 20

@@ -3,7 +3,7 @@
 import pytest
 
 from omamori.firmware.engine.engine import Engine
-from omamori.firmware.engine.flow import Opening
+from omamori.firmware.engine.opening import Opening
 from omamori.firmware.engine.packet import parse
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
