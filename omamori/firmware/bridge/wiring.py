@@ -1,6 +1,12 @@
 """Where the data path sits and how patient it is: plain data."""
 
+from collections.abc import Container
 from dataclasses import dataclass
+from typing import Final
+
+from omamori.firmware.host.rules import KINDS, Queues
+
+EVERYTHING: Final = "all traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +49,12 @@ class Wiring:
     """Of this machine, as `host/pace.py` says: what waits for inspection may wait so many times longer."""
     memory: int = 256 << 20
     """Bytes that they may need for flows, all together; while a pack is exchanged, the leaving ones as much again."""
+
+    def queues(self, taken: Container[int]) -> Queues:
+        """Those of the next generation; `taken` are the owners of others'."""
+        owner = 1 if 1 not in taken else 2
+        return Queues(owner, self.first_queue + KINDS * self.workers * (owner - 1), self.workers)
+
+    def name(self, index: int) -> str:
+        """Of what one worker inspects."""
+        return f"queue {index + 1} of {self.workers}" if self.workers > 1 else EVERYTHING
