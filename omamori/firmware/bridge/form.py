@@ -6,10 +6,15 @@ therefore a program of its own (`afresh.py`). Once trust in compiled modules is 
 
 import socket
 from collections.abc import Sequence
+from typing import Final
 
 from omamori.firmware.bridge.compiled import Trust
 from omamori.firmware.bridge.generation import Generation, Pack
 from omamori.firmware.bridge.nursery import Load, Post
+
+_DEATHS: Final = 3
+_WITHIN: Final = 3600.0
+"""Seconds. Whoever can end a worker may take his time over it, and choose among them all."""
 
 
 class Form:
@@ -26,6 +31,7 @@ class Form:
         """`afresh`: the command of a nursery for Python only. `compiled`: this process has compiled modules. `why`: it has not."""
         self._afresh, self._trust = afresh, trust
         self._present = compiled
+        self._deaths: list[float] = []
         self.compiled = compiled
         """Whether nurseries that begin now have compiled modules."""
         self.why = why
@@ -41,6 +47,11 @@ class Form:
     def fits(self, generation: Generation) -> bool:
         """Whether it has the form that is wanted now."""
         return generation.compiled == self.compiled
+
+    def died(self, now: float) -> bool:
+        """One of the workers with compiled modules; whether too many did. `now` is monotonic."""
+        self._deaths = [*(at for at in self._deaths if now - at < _WITHIN), now]
+        return len(self._deaths) >= _DEATHS
 
     def lost(self, why: str) -> bool:
         """Compiled modules are not to be trusted. False where that changes nothing."""

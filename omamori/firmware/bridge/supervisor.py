@@ -318,9 +318,9 @@ class Supervisor:
         )
         if member.passing:
             self._say("error", f"a packet between {member.passing} ended it; that flow passes from now on")
-        if too_often and generation.compiled:
-            self._distrust("its workers crashed three times in a row")
-        elif too_often and self._choice.others(generation.pack):
+        if generation.compiled and member.exit_code != 0 and self._form.died(now):
+            self._distrust("workers crashed three times within an hour")
+        elif too_often and not generation.compiled and self._choice.others(generation.pack):
             self._crashes.forget()
             self._serving = None
             self._leaving.append(generation)
