@@ -9,6 +9,7 @@ import ast
 import re
 import shutil
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -97,8 +98,9 @@ def _objects_stage(place: Place, written: Path) -> Stage:
 
 def here() -> Place:
     """For the Python that runs this. Raises BuildHostError where it has no compiler."""
-    if not shutil.which("gcc"):
-        raise BuildHostError("gcc is not installed: ./inv installs what a build needs")
+    headers = Path(sysconfig.get_paths()["include"], "Python.h")
+    if not shutil.which("gcc") or not headers.is_file():
+        raise BuildHostError(f"gcc or {headers} is not there: ./inv installs what a build needs")
     compiler = run(["gcc", "-dumpfullversion"]).strip()
 
     def work(made: Path, words: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ from omamori.image import compiled
 from omamori.image.errors import ToolFailed
 from omamori.image.stages import Cache, hash_of
 
+pytestmark = pytest.mark.timeout(600)
+
 FEW = ["omamori.firmware.engine.checksum", "omamori.firmware.engine.domains"]
 
 

@@ -12,6 +12,8 @@ from omamori.image import compiled
 from omamori.image.progress import Lines
 from omamori.image.stages import Cache
 
+pytestmark = pytest.mark.timeout(600)
+
 ONE = "omamori.firmware.engine.checksum"
 ASK = f"""
 import sys

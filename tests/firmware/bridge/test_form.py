@@ -14,7 +14,7 @@ from omamori.image.stages import Cache
 from tests.firmware.bridge.test_data_path import PACK, Unit
 from tests.firmware.bridge.test_guarding import packed
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
 ONE = "omamori.firmware.engine.checksum"
 TOLD = "the engine goes on without compiled modules: "
