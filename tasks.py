@@ -62,6 +62,7 @@ def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noq
         "json": "write the figures to this file",
         "check": "exit non-zero where a goal is missed",
         "quick": "one short round, to see that it works",
+        "python": "ours without compiled modules takes part too",
     }
 )
 def bench(
@@ -72,11 +73,14 @@ def bench(
     json: str = "",
     check: bool = False,  # noqa: FBT001, FBT002
     quick: bool = False,  # noqa: FBT001, FBT002
+    python: bool = False,  # noqa: FBT001, FBT002
 ) -> None:
     """Measure the data path against a plain bridge and Suricata inline (installs Debian's in a root of its own)."""
     valued = {"--rules": rules, "--only": only, "--rounds": str(rounds), "--json": json}
     flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
-    flags += [name for name, wanted in {"--check": check, "--quick": quick}.items() if wanted]
+    flags += [
+        name for name, wanted in {"--check": check, "--quick": quick, "--python": python}.items() if wanted
+    ]
     c.run(f"{PYTHON} -m lab.bench {' '.join(flags)}", pty=sys.stdout.isatty())
 
 

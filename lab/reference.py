@@ -21,6 +21,8 @@ from lab.wiring.pictures import FOLDER, pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("bridge", "lan", "agent", "update", "usage", "page", "settings", "lamp", "support")
+_FIRST = {"bridge": "omamori.firmware.bridge.process"}
+"""What an entry point imports in any case, as soon as it has settled whether modules are compiled."""
 _PAGES = ("docs/reference/omamori.md", "docs/reference/omamori-unit.md", "docs/reference/openapi.json")
 _LISTS = {f"tests/golden/imports/{process}.txt": process for process in PROCESSES}
 FILES = (*_PAGES, *_LISTS, *PAGES)
@@ -44,7 +46,8 @@ def imports(process: str) -> str:
     Of others' packages only the names on top, and of those only what our code imports: the rest changes with their versions.
     """
     entry = f"omamori.firmware.{process}.__main__"
-    listed = f"import sys, {entry}; print(*sys.modules, sep='\\n')"
+    first = _FIRST.get(process, entry)
+    listed = f"import sys, {entry}, {first}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", listed], check=True, stdout=subprocess.PIPE, text=True)
     reachable = _reachable(entry) | {entry}
     loaded = {name for name in done.stdout.split() if name.startswith("omamori") or name in reachable}

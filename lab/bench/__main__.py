@@ -1,6 +1,7 @@
 """How fast the data path is, against a plain bridge and Suricata inline: the same traffic, in turns, in one run.
 
-`python -m lab.bench [--quick] [--rounds N] [--seconds S] [--rules PATH ...] [--only WORKLOAD,...] [--json FILE] [--check]`, as root.
+`python -m lab.bench [--quick] [--rounds N] [--seconds S] [--rules PATH ...] [--only WORKLOAD,...] [--python] [--json FILE] [--check]`, as root.
+Ours runs as in the image, with its hot modules compiled (`lab/compiled.py`); quickly, or without a compiler, as Python only.
 Rules are the corpus' where OMAMORI_CORPUS names it, else the demo's. Client, server and inspection share one machine: compare
 columns with each other, not with a network card. Exit codes: 0 done, 1 with --check where a goal is missed, 2 nothing measured.
 """
@@ -13,10 +14,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab import compiled
 from lab.bench import goals, report
 from lab.bench.run import Run
 from lab.bench.tools import ToolsMissingError, tools
 from lab.bench.workloads import WORKLOADS, Load
+from omamori.image.errors import ImageError
 from omamori.image.state import State
 
 DEMO = Path(__file__).parents[1] / "signatures" / "demo.rules"
@@ -33,7 +36,9 @@ def main() -> int:
         return 2
     load = QUICK if options.quick else Load(seconds=options.seconds)
     with tempfile.TemporaryDirectory(prefix="omamori-bench-") as folder:
-        run = Run(Path(folder), installed, options.rules or _rules(), load, options.only)
+        rules, objects = options.rules or _rules(), None if options.quick else _objects()
+        beside = options.python and objects is not None
+        run = Run(Path(folder), installed, rules, load, options.only, objects=objects, beside=beside)
         run.measure(rounds=1 if options.quick else options.rounds)
     found = report.medians(run.samples)
     outcomes = goals.judge(found)
@@ -61,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", type=_chosen, default=tuple(WORKLOADS), metavar="WORKLOAD,...", help=", ".join(WORKLOADS)
     )
+    parser.add_argument("--python", action="store_true", help="ours as Python only takes part too")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     parser.add_argument(
@@ -82,6 +88,15 @@ def _chosen(text: str) -> Sequence[str]:
 def _rules() -> list[Path]:
     corpus = os.environ.get("OMAMORI_CORPUS")
     return [Path(corpus, "rules")] if corpus else [DEMO]
+
+
+def _objects() -> Path | None:
+    """Compiled modules for this Python; None, and why, where that cannot be done."""
+    try:
+        return compiled.folder()
+    except ImageError as error:
+        print(f"measured without compiled modules: {error}", file=sys.stderr)
+        return None
 
 
 def _told(outcome: goals.Outcome) -> dict[str, object]:

@@ -55,12 +55,24 @@ class Plain:
 class Omamori:
     """The product's data path, by default with a queue for each processor; a pack of the same rules, malware patterns and a domain list."""
 
-    def __init__(self, here: Place, rules: RuleFiles, *, queues: int | None = None) -> None:
-        self.name = f"omamori, {queues} queue" if queues else "omamori"
+    def __init__(
+        self,
+        here: Place,
+        rules: RuleFiles,
+        *,
+        name: str = "omamori",
+        queues: int | None = None,
+        objects: Path | None = None,
+    ) -> None:
+        """`objects`: compiled modules, as the image has them; without them it is Python only."""
+        self.name = name
         self._here, self._rules = here, rules
         wanted = ("--queues", str(queues)) if queues else ()
         command = (PYTHON, "-m", "omamori.firmware.bridge", *wanted, "--root")
         self._unit = BridgeProcess(here.line, here.folder / "unit", command=command)
+        if objects:
+            self._unit.paths.compiled.parent.mkdir(parents=True)
+            self._unit.paths.compiled.symlink_to(objects)
 
     @contextlib.contextmanager
     def start(self) -> Iterator[None]:

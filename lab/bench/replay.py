@@ -1,9 +1,10 @@
 """What a message costs the engine alone: packets of HTTP connections, made here, fed to it without line, queue or server.
 
-`python -m lab.bench.replay [--rules PATH ...] [--against FOLDER] [--rounds N]` prints microseconds of processor time for a request
+`python -m lab.bench.replay [--rules PATH ...] [--against FOLDER | --compiled] [--rounds N]` prints microseconds of processor time for a request
 with its answer on connections that last, the same with a cookie of its own in each, and for a connection with one request and a
-page of 10 kB. Rules as in the bench. `--against` names another checkout: both take turns, and the ratio is printed. Of each the
-fastest of many short measures counts, for on a busy machine all others measure the machine.
+page of 10 kB. Rules as in the bench. `--against` names another checkout: both take turns, and the ratio is printed. `--compiled`
+does the same with this checkout's hot modules compiled, against it as it is. Of each the fastest of many short measures counts,
+for on a busy machine all others measure the machine.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from struct import pack as packed
@@ -136,25 +137,34 @@ def main() -> None:
             _build(made := Path(folder, "rules.pack"), options.rules)
             print(json.dumps(_costs(pack.load(made))))
         return
-    trees = {"here": _HERE, **({"against": options.against} if options.against else {})}
-    best: dict[str, dict[str, float]] = {name: {} for name in trees}
+    best: dict[str, dict[str, float]] = {}
     for _ in range(options.rounds):
-        for name, tree in trees.items():
-            for kind, each in _child(tree, options.rules).items():
-                best[name][kind] = min(each, best[name].get(kind, each))
+        for name, (tree, program) in _contestants(options).items():
+            known = best.setdefault(name, {})
+            for kind, each in _child(tree, program, options.rules).items():
+                known[kind] = min(each, known.get(kind, each))
     for kind in KINDS:
         told = "".join(f"{name} {costs[kind]:6.1f} us  " for name, costs in best.items())
-        ratio = f"ratio {best['here'][kind] / best['against'][kind]:.2f}" if options.against else ""
+        first, *others = (costs[kind] for costs in best.values())
+        ratio = f"ratio {first / others[0]:.2f}" if others else ""
         print(f"{kind:24} {told}{ratio}")
+
+
+def _contestants(options: argparse.Namespace) -> dict[str, tuple[Path, Sequence[str]]]:
+    """Checkout and program, by name; the first is compared with the second."""
+    here: tuple[Path, Sequence[str]] = _HERE, (__file__,)
+    if options.compiled:
+        return {"compiled": (_HERE, ("-m", "lab.compiled", "lab.bench.replay")), "python": here}
+    return {"here": here, **({"against": (options.against, (__file__,))} if options.against else {})}
 
 
 def _costs(signatures: Signatures) -> Mapping[str, float]:
     return {kind: cost(signatures, kind) for kind in KINDS}
 
 
-def _child(tree: Path, rules: list[Path] | None) -> Mapping[str, float]:
+def _child(tree: Path, program: Sequence[str], rules: list[Path] | None) -> Mapping[str, float]:
     """The same over the engine of a checkout."""
-    command = [sys.executable, __file__, "--alone", *(["--rules", *map(str, rules)] if rules else [])]
+    command = [sys.executable, *program, "--alone", *(["--rules", *map(str, rules)] if rules else [])]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     costs: Mapping[str, float] = json.loads(done.stdout)
@@ -173,6 +183,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lab.bench.replay", description=__doc__.splitlines()[0])
     parser.add_argument("--rules", nargs="+", type=Path, help="rule files or folders in place of the corpus")
     parser.add_argument("--against", type=Path, help="another checkout to compare with")
+    parser.add_argument("--compiled", action="store_true", help="hot modules compiled, against Python only")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -17,6 +17,7 @@ from lab.bench.place import Place, make_content, place
 from lab.bench.report import Samples, note
 from lab.bench.tools import Tools
 from lab.bench.workloads import WORKLOADS, Load, half_load, probed, watched
+from omamori.firmware.bridge.compiled import found
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,18 @@ class Run:
     """Collects samples; `facts` say under which conditions."""
 
     def __init__(
-        self, folder: Path, tools: Tools, sources: Sequence[Path], load: Load, only: Sequence[str]
+        self,
+        folder: Path,
+        tools: Tools,
+        sources: Sequence[Path],
+        load: Load,
+        only: Sequence[str],
+        *,
+        objects: Path | None = None,
+        beside: bool = False,
     ) -> None:
+        """`objects`: compiled modules, which we run with; `beside`: Python only takes part too."""
+        self._objects, self._beside = objects, beside
         self._folder, self._tools, self._load, self._only = folder, tools, load, only
         make_content(folder / "content")
         self._rules = rules.make(folder / "rules", sources, tools)
@@ -46,6 +57,7 @@ class Run:
             "suricata": tools.suricata_version() or "not installed",
             "kernel": platform.release(),
             "seconds": load.seconds,
+            "compiled modules": len(found(objects)) - 1 if objects else 0,
         }
         print(", ".join(f"{name}: {value}" for name, value in self.facts.items()), flush=True)
 
@@ -65,9 +77,13 @@ class Run:
             )
 
         entries = [Entry(Plain(), line("p"))]
-        for queues in (None, 1):
-            here = line(f"q{queues or 0}")
-            entries.append(Entry(Omamori(here, self._rules, queues=queues), here))
+        kinds = {"omamori": (None, self._objects), "omamori, 1 queue": (1, self._objects)}
+        if self._beside:
+            kinds["omamori, python"] = (None, None)
+        for number, (name, (queues, objects)) in enumerate(kinds.items()):
+            here = line(f"q{number}")
+            ours = Omamori(here, self._rules, name=name, queues=queues, objects=objects)
+            entries.append(Entry(ours, here))
         for tuned in (False, True) if self._tools.has_suricata else ():
             here = line("t" if tuned else "s")
             entries.append(Entry(Inline(here, self._rules, tuned=tuned), here))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omamori.image import budgets, sbom
+from omamori.image import budgets, compiled, sbom
 from omamori.image import recipe as recipes
 from omamori.image.bundle import bundle_stage, name_of
 from omamori.image.disk import disk_stage
@@ -18,6 +18,7 @@ from omamori.image.errors import BuildHostError
 from omamori.image.layers import (
     LOCK,
     PROJECT,
+    SITE,
     Release,
     firmware_sources,
     firmware_stage,
@@ -78,16 +79,20 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
     base = cache.get(base_stage(recipe, sources))
     initrd = cache.get(initrd_stage(base, recipe, tools))
     wheels = cache.get(wheels_stage(base))
+    compiler = cache.get(compiled.compiler_stage())
     layers = (
         wheels,
         cache.get(firmware_stage(base, release)),
         cache.get(system_stage(base, release)),
+        compiled.stage(cache, compiled.within(tools, compiler)),
     )
     root = cache.get(root_stage(base, layers, recipe, tools))
     slots = cache.get(slots_stage(base, root, initrd, release, tools))
     disk = cache.get(disk_stage(root, slots, release, tools))
     bundle = cache.get(bundle_stage(root, slots, release))
-    contents = cache.get(contents_stage(base, wheels, release))
+    contents = cache.get(
+        contents_stage(base, [wheels / "layer" / SITE, compiler / compiled.RUNTIME], release)
+    )
     report = _report(release, base=base, root=root, slots=slots, bundle=bundle)
     directory = state.image(recipe.variant, release.version, broken=release.broken)
     files = {

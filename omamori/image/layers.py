@@ -24,7 +24,8 @@ from omamori.protocol.version import Version
 PROJECT = Path(__file__).resolve().parents[2]
 LOCK = PROJECT / "requirements/unit.txt"
 SITE = "usr/local/lib/python3.13/dist-packages"
-_PYTHON = "3.13"
+PYTHON = "3.13"
+"""The unit's."""
 _PLATFORMS = [
     "manylinux_2_34_x86_64",
     "manylinux_2_28_x86_64",
@@ -55,25 +56,11 @@ def wheels_stage(base: Path) -> Stage:
 
     def make(place: Path) -> None:
         wheels = place / "wheels"
-        run(
-            [
-                *_pip(),
-                "download",
-                "--quiet",
-                "--require-hashes",
-                "--no-deps",
-                *_target(),
-                "-r",
-                LOCK,
-                "-d",
-                wheels,
-            ],
-            timeout=600,
-        )
+        fetch_wheels(LOCK, wheels)
         _install(wheels, place / "layer")
         _compile(base, place / "layer")
 
-    return Stage("wheels", {"lock": hash_of(LOCK), "python": _PYTHON, "base": base.name, "format": 1}, make)
+    return Stage("wheels", {"lock": hash_of(LOCK), "python": PYTHON, "base": base.name, "format": 1}, make)
 
 
 def firmware_stage(base: Path, release: Release) -> Stage:
@@ -219,6 +206,20 @@ def _settle(layer: Path, recipe: Recipe) -> None:
     os.utime(clock, (recipe.epoch, recipe.epoch))
 
 
+def fetch_wheels(lock: Path, folder: Path) -> None:
+    """For the unit's Python, checked against the hashes of a lock file."""
+    words = ["download", "--quiet", "--require-hashes", "--no-deps", *_target()]
+    run([*_pip(), *words, "-r", lock, "-d", folder], timeout=600)
+
+
+def unpack_wheels(wheels: Path, site: Path) -> None:
+    """A wheel is a zip whose content goes to the site directory (the binary distribution format, PEP 427)."""
+    site.mkdir(parents=True)
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(site)
+
+
 def _pip() -> list[str]:
     return [sys.executable, "-m", "pip"]
 
@@ -226,16 +227,12 @@ def _pip() -> list[str]:
 def _target() -> list[str]:
     platforms = [word for name in _PLATFORMS for word in ("--platform", name)]
     abis = [word for name in ("cp313", "abi3", "none") for word in ("--abi", name)]
-    return ["--only-binary=:all:", "--python-version", _PYTHON, "--implementation", "cp", *platforms, *abis]
+    return ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp", *platforms, *abis]
 
 
 def _install(wheels: Path, layer: Path) -> None:
-    """A wheel is a zip whose content goes to the site directory (the binary distribution format, PEP 427)."""
     site = layer / SITE
-    site.mkdir(parents=True)
-    for wheel in sorted(wheels.glob("*.whl")):
-        with zipfile.ZipFile(wheel) as opened:
-            opened.extractall(site)
+    unpack_wheels(wheels, site)
     _scripts(site, layer / "usr/local/bin")
 
 

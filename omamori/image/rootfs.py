@@ -23,6 +23,7 @@ _TOOLS = [
   "systemd-ukify", "systemd-boot-efi", "systemd-repart", "fdisk", "dosfstools", "mtools", "squashfs-tools", "cryptsetup-bin",
   "qemu-system-x86", "qemu-utils", "ovmf", "python3-pefile", "zstd",
   "faketime",
+  "gcc", "libc6-dev", "libpython3-dev", "python3-setuptools", # the engine's hot modules are compiled (decision 0022)
 ]  # fmt: skip
 # Asked of apt while it still knows: where each installed file came from, and its hash in the signed index.
 _RECORD = r"""set -eu

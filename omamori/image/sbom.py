@@ -5,6 +5,7 @@ The same image gives the same bytes: components are sorted, the time is the reci
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 from omamori.image import copyrights
 from omamori.image.errors import EvidenceError
-from omamori.image.layers import PROJECT, SITE, Release
+from omamori.image.layers import PROJECT, Release
 from omamori.image.packages import Lock
 from omamori.image.stages import Stage
 
@@ -39,24 +40,25 @@ class Component:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def contents_stage(base: Path, wheels: Path, release: Release) -> Stage:
-    """`sbom.cdx.json` and `licences.txt`."""
+def contents_stage(base: Path, sites: Sequence[Path], release: Release) -> Stage:
+    """`sbom.cdx.json` and `licences.txt`; `sites` have what wheels say of themselves, in directories of stages."""
     recipe = release.recipe
     inputs = {
         "base": base.name,
-        "wheels": wheels.name,
+        "wheels": list(map(str, sites)),
         "version": str(release.version),
         "variant": recipe.variant,
         "format": 1,
     }
 
     def make(place: Path) -> None:
-        root, site = base / "root", wheels / "layer" / SITE
+        root = base / "root"
         lock = Lock.read(base / "packages.lock")
         debian = debian_components(root, lock, recipe.architecture)
-        components = [*debian, *wheel_components(site), _ours(release)]
+        wheels = [one for site in sites for one in wheel_components(site)]
+        components = [*debian, *wheels, _ours(release)]
         (place / NAME).write_text(document(components, release))
-        text = copyrights.texts(root / "usr/share/doc", [site], root / "usr/share/common-licenses")
+        text = copyrights.texts(root / "usr/share/doc", list(sites), root / "usr/share/common-licenses")
         own = (PROJECT / "LICENSE").read_text()
         (place / LICENCES).write_text(f"Omamori {release.version}\n\n{own}\n{text}")
 

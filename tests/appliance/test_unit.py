@@ -1,5 +1,7 @@
 """A booted unit: sealed, sandboxed, forwarding before any Python of ours runs."""
 
+from pathlib import Path
+
 import pytest
 
 from lab.namespaces import reaches
@@ -131,6 +133,20 @@ def test_no_code_of_fleet_or_signing_reaches_a_unit(host):
     assert host.run("python3 -c 'import omamori.fleet'").rc != 0
     assert host.run("python3 -c 'import omamori.signing'").rc != 0
     assert host.check_output("python3 -c 'import omamori.protocol; print(1)'") == "1"
+
+
+def test_the_engine_is_there_compiled_for_the_unit_and_as_python(host):
+    asked = (
+        "from pathlib import Path; from omamori.firmware.bridge import compiled; "
+        'print(compiled.use(Path("/usr/lib/omamori/compiled"))); '
+        "from omamori.firmware.engine import engine; print(engine.__file__)"
+    )
+    said, file = host.check_output(f"python3 -c '{asked}'").split("\n")
+    assert (said, Path(file).parent) == ("", Path("/usr/lib/omamori/compiled"))
+    python = host.check_output(
+        "python3 -c 'from omamori.firmware.engine import engine; print(engine.__file__)'"
+    )
+    assert python.endswith("/omamori/firmware/engine/engine.py")
 
 
 def test_byte_code_is_there_and_never_written(host):

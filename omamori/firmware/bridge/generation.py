@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
+from omamori.firmware.bridge.afresh import become
 from omamori.firmware.bridge.nursery import NO_QUEUES, Load, Post, be_nursery
 from omamori.firmware.bridge.report import Counters, Kind, Record, counters, receive
 from omamori.firmware.host.rules import Queues
@@ -126,10 +127,22 @@ class Generation:
     """One pack in memory and the workers that use it."""
 
     def __init__(
-        self, pack: Pack, post: Post, load: Load, inherited: Sequence[socket.socket | int] = ()
+        self,
+        pack: Pack,
+        post: Post,
+        load: Load,
+        inherited: Sequence[socket.socket | int] = (),
+        *,
+        compiled: bool = False,
+        afresh: Sequence[str] = (),
     ) -> None:
-        """Fork the nursery; it closes the `inherited` descriptors of its siblings. Raises OSError."""
-        self.pack, self.post = pack, post
+        """Fork the nursery; it closes the `inherited` descriptors of its siblings. Raises OSError.
+
+        `compiled` says whether it has compiled modules; `afresh` is the program that it goes on as, to have none.
+        """
+        self.pack, self.post, self.compiled = pack, post, compiled
+        self.broke = ""
+        """How one of its processes was ended by itself; empty while none was."""
         self.version = ""
         """Empty until the pack is loaded."""
         self.failure = ""
@@ -148,7 +161,7 @@ class Generation:
             ours.close()
             for unwanted in inherited:
                 os.close(unwanted if isinstance(unwanted, int) else unwanted.detach())
-            be_nursery(pack.path, post, load, theirs)
+            _begin(pack, post, load, theirs, afresh)
         theirs.close()
         ours.setblocking(False)
         self._exit: int | None = None
@@ -196,6 +209,12 @@ class Generation:
         with contextlib.suppress(OSError):
             self.channel.send(json.dumps([index, first_number]).encode())
 
+    def lost(self, member: Member) -> None:
+        """A worker that ended before all were ready: why the pack could not be used."""
+        self.failure = self.failure or member.failure or f"a worker ended with {member.exit_text}"
+        if (member.exit_code or 0) < 0:
+            self.broke = self.failure
+
     def barren(self) -> bool:
         """Whether the nursery is gone; it is reaped."""
         if self._exit is None:
@@ -204,6 +223,8 @@ class Generation:
                 return False
             self.hear()
             self._exit = os.waitstatus_to_exitcode(status)
+            if self._exit < 0 and not self.ending:
+                self.broke = f"loading ended with {self.exit_text}"
             self.channel.close()
         return True
 
@@ -240,6 +261,15 @@ class Generation:
         for member in self.members.values():
             if member.pid == pid:
                 member.exit_code, member.passing = code, passing
+
+
+def _begin(pack: Pack, post: Post, load: Load, channel: socket.socket, afresh: Sequence[str]) -> NoReturn:
+    """The child's whole life."""
+    if afresh:
+        with contextlib.suppress(OSError):
+            become(afresh, pack.path, post, channel)
+        os._exit(1)
+    be_nursery(pack.path, post, load, channel)
 
 
 def _received(channel: socket.socket) -> Iterator[Record]:

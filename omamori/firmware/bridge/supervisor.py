@@ -19,6 +19,7 @@ from omamori.firmware.bridge import status
 from omamori.firmware.bridge.beside import Beside
 from omamori.firmware.bridge.choice import Choice
 from omamori.firmware.bridge.crashes import Crashes
+from omamori.firmware.bridge.form import Form
 from omamori.firmware.bridge.gaps import Gap, Gaps, Offer
 from omamori.firmware.bridge.generation import Generation, Member, Pack
 from omamori.firmware.bridge.nursery import Load, Post
@@ -26,10 +27,10 @@ from omamori.firmware.bridge.overload import Overload
 from omamori.firmware.bridge.report import Kind
 from omamori.firmware.bridge.selftest import PASSED, SelfTest
 from omamori.firmware.bridge.stillness import Stillness
-from omamori.firmware.bridge.wiring import Timing, Wiring
+from omamori.firmware.bridge.wiring import EVERYTHING, Timing, Wiring
 from omamori.firmware.host.firewall import Firewall, FirewallError
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.host.rules import Plan, Queues
+from omamori.firmware.host.rules import Plan
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.firmware.host.system import notify
 from omamori.protocol.messages import Log
@@ -37,7 +38,6 @@ from omamori.protocol.messages import Log
 _LOG = logging.getLogger(__name__)
 _NUMBERS: Final = 1_000_000
 """Detection numbers of one worker."""
-_EVERYTHING: Final = "all traffic"
 
 
 class Supervisor:
@@ -53,8 +53,10 @@ class Supervisor:
         *,
         link: Sequence[str] = (),
         beside: Beside | None = None,
+        form: Form | None = None,
     ) -> None:
         """`link`: what was found amiss with the ports."""
+        self._form = form or Form()
         self._paths, self._wiring, self._load = paths, wiring, load
         self._timing = timing or Timing()
         self._offer = Offer(firewall, self._timing.look)
@@ -72,7 +74,7 @@ class Supervisor:
         self._heard_at = 0.0
         self._next_status = 0.0
         self._gaps = Gaps(self._bypassed)
-        self._gaps.begin(_EVERYTHING)
+        self._gaps.begin(EVERYTHING)
         self._overload = Overload()
         self._stillness = Stillness()
         self._self_test = SelfTest()
@@ -87,7 +89,7 @@ class Supervisor:
     def run(self) -> None:
         """Supervise until stopped; what was blocked stays blocked afterwards, everything else passes."""
         notify("READY=1")
-        for found in self._link:
+        for found in (*self._link, *filter(None, [self._form.why])):
             self._say("warning", found)
         while not self._stopping:
             self._wait()
@@ -142,7 +144,7 @@ class Supervisor:
             elif record.kind is Kind.LOG:
                 self._say("warning", record.content.decode("utf-8", "replace"))
             elif record.kind is Kind.READY and generation is self._serving:
-                self._say_gap(self._gaps.end(self._name(member.index)))
+                self._say_gap(self._gaps.end(self._wiring.name(member.index)))
                 self._self_test.begin(self._wiring.workers)
 
     def _bury(self) -> None:
@@ -161,9 +163,7 @@ class Supervisor:
         if generation is self._serving:
             self._crashed(generation, member)
         elif generation is self._loading:
-            generation.failure = (
-                generation.failure or member.failure or f"a worker ended with {member.exit_text}"
-            )
+            generation.lost(member)
             self._not_loaded(generation, busy=member.no_queues)
 
     def _finished(self, generation: Generation) -> None:
@@ -215,7 +215,7 @@ class Supervisor:
     def _choose_pack(self) -> None:
         wanted = self._choice.wanted(time.monotonic(), serving=self._serving is not None)
         newest = self._loading or self._serving
-        in_hand = newest and newest.pack == wanted and not newest.barren()
+        in_hand = newest and newest.pack == wanted and self._form.fits(newest) and not newest.barren()
         if wanted is None or in_hand or time.monotonic() < self._not_before:
             return
         if self._loading:
@@ -249,15 +249,12 @@ class Supervisor:
         memory = wiring.memory // wiring.workers
         ports = wiring.inside_port, wiring.outside_port
         gently = self._serving is not None
-        post = Post(self._free_queues(), *ports, memory, wiring.slowness, gently=gently)
+        taken = {one.queues.owner for one in (self._serving, self._draining) if one}
+        post = Post(wiring.queues(1 if 1 not in taken else 2), *ports, memory, wiring.slowness, gently=gently)
         try:
-            self._loading = Generation(pack, post, self._load, inherited)
+            self._loading = self._form.generation(pack, post, self._load, inherited)
         except OSError as error:
             self._say("error", f"no worker could be started: {error}")
-
-    def _free_queues(self) -> Queues:
-        taken = {one.queues.owner for one in (self._serving, self._draining) if one}
-        return self._wiring.queues(1 if 1 not in taken else 2)
 
     def _hatch(self, generation: Generation, index: int) -> None:
         self._births += 1
@@ -298,7 +295,7 @@ class Supervisor:
         if busy:
             self._not_before = time.monotonic() + 2.0
             self._say("error", f"the queues cannot be had: {generation.failure}")
-        else:
+        elif not (generation.broke and generation.compiled and self._distrust(generation.broke)):
             self._refuse(generation, generation.failure or f"loading ended with {generation.exit_text}")
 
     def _dismiss(self, generation: Generation) -> None:
@@ -312,7 +309,7 @@ class Supervisor:
         self._say("error", f"pack {generation.pack.path.name} cannot be used ({why}); {kept}")
 
     def _crashed(self, generation: Generation, member: Member) -> None:
-        now, name = time.monotonic(), self._name(member.index)
+        now, name = time.monotonic(), self._wiring.name(member.index)
         too_often = self._crashes.ended(member.index, now, crashed=member.exit_code != 0)
         self._mend()  # the next one begins while this is told
         self._gaps.begin(name)
@@ -321,17 +318,23 @@ class Supervisor:
         )
         if member.passing:
             self._say("error", f"a packet between {member.passing} ended it; that flow passes from now on")
-        if too_often and self._choice.others(generation.pack):
+        if generation.compiled and member.exit_code != 0 and self._form.died(now):
+            self._distrust("workers crashed three times within an hour")
+        elif too_often and not generation.compiled and self._choice.others(generation.pack):
             self._crashes.forget()
             self._serving = None
             self._leaving.append(generation)
             generation.end()
-            self._gaps.begin(_EVERYTHING)
+            self._gaps.begin(EVERYTHING)
             self._refuse(generation, "its worker crashed three times in a row")
 
-    def _name(self, index: int) -> str:
-        count = self._wiring.workers
-        return f"queue {index + 1} of {count}" if count > 1 else _EVERYTHING
+    def _distrust(self, why: str) -> bool:
+        """Of compiled modules; what is wanted then, Python only, is loaded in the next round. False where that changes nothing."""
+        changed = self._form.lost(why)
+        if changed:
+            self._crashes.forget()
+            self._say("error", self._form.why)
+        return changed
 
     def _retire_draining(self) -> None:
         retired, self._draining = self._draining, None
@@ -381,6 +384,7 @@ class Supervisor:
                 "latency": self._self_test.latency,
                 "link": list(self._link),
                 "refused": self._choice.refused(),
+                "engine": self._form.told(),
             }
             status.write(
                 self._paths.bridge_status,

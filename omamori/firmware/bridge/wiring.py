@@ -1,8 +1,11 @@
 """Where the data path sits and how patient it is: plain data."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from omamori.firmware.host.rules import KINDS, Queues
+
+EVERYTHING: Final = "all traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +57,7 @@ class Wiring:
     def openings(self) -> list[int]:
         """The log groups of all workers of both generations, see `Queues.openings`."""
         return [self.queues(owner).openings(index) for owner in (1, 2) for index in range(self.workers)]
+
+    def name(self, index: int) -> str:
+        """Of what one worker inspects."""
+        return f"queue {index + 1} of {self.workers}" if self.workers > 1 else EVERYTHING

@@ -4,9 +4,9 @@ A pattern split over any number of packets is found. Patterns that hold for one 
 again for each match; plain ones are reported once by the matcher itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import overload
 
 import hyperscan
 
@@ -16,6 +16,7 @@ from omamori.firmware.engine.malware.budget import Confidence, Limits, Pool
 from omamori.firmware.engine.malware.file import File, FileScan, Found
 from omamori.firmware.engine.malware.hashes import FileHash, HashSet
 from omamori.firmware.engine.malware.kinds import Kind
+from omamori.firmware.engine.malware.known import Entry, Stream
 from omamori.firmware.engine.malware.logical import Expression
 from omamori.firmware.engine.malware.patterns import Pattern, hexadecimal, literal
 from omamori.firmware.engine.malware.places import Place
@@ -78,23 +79,9 @@ class Logical:
             return True
         return file.image is not None and self.sections[0] <= len(file.image.sections) <= self.sections[1]
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One expression of the database, and what a match of it means."""
-
-    pattern: Pattern
-    place: Place | None = None
-    kind: Kind | None = None
-    logical: int = -1
-    """Number of the logical signature that it is a part of."""
-    part: int = 0
-    once: bool = True
-    """The first match says all."""
-
-
-class _Stream(Protocol):
-    def scan(self, data: bytes, /) -> object: ...
+    def holds(self, counts: Mapping[int, int]) -> bool:
+        """Whether so many matches of its parts make one of it."""
+        return self.expression.holds(counts)
 
 
 class Antivirus:
@@ -135,7 +122,7 @@ class Antivirus:
         limits = limits or Limits()
         return FileScan(self, limits, pool or Pool(limits.held), name=name, size=size)
 
-    def stream(self, hits: list[tuple[int, int]]) -> tuple[_Stream | None, Callable[[], None]]:
+    def stream(self, hits: list[tuple[int, int]]) -> tuple[Stream | None, Callable[[], None]]:
         """The matcher's state for one file, and how to end it. Matches are added to `hits`: number of the entry, and end."""
         if self._database is None:
             return None, _nothing

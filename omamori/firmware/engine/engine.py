@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.answers import CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
+from omamori.firmware.engine.applications.giving_way import GivesWay
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
     ConnectionExpected,
     Content,
     Event,
-    GivesWay,
     LoginRefused,
     Message,
     SiteAsked,

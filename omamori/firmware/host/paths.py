@@ -33,6 +33,11 @@ class Paths:
         return self.root / "usr/lib/omamori/factory.pack"
 
     @property
+    def compiled(self) -> Path:
+        """The engine's hot modules as shared objects; missing where they run as Python only."""
+        return self.root / "usr/lib/omamori/compiled"
+
+    @property
     def os_release(self) -> Path:
         return self.root / "usr/lib/os-release"
 
@@ -115,6 +120,11 @@ class Paths:
     @property
     def bridge_status(self) -> Path:
         return self.run / "bridge/status.json"
+
+    @property
+    def compiled_trust(self) -> Path:
+        """What this boot has learnt about compiled modules; see bridge/compiled.py."""
+        return self.run / "bridge/compiled"
 
     @property
     def usage_status(self) -> Path:

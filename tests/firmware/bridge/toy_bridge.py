@@ -1,8 +1,8 @@
 """The real supervisor, workers, queues and kernel rules around a toy inspector, so that the data path is tested alone.
 
-Run as a program: root, number of queues, seconds that the kernel's tools take. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
+Run as a program: root, number of queues, seconds that the kernel's tools take, `compiled` to say that there are compiled modules. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
 overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `toil` (a millisecond each), `hoard` and `leak` (8 MB each, which can or cannot be
-given back), `die`, and `broken` (loading
+given back), `die`, `die-compiled` and `load-compiled` (with compiled modules only), and `broken` (loading
 raises).
 """
 
@@ -16,6 +16,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from omamori.firmware.bridge.afresh import resume
+from omamori.firmware.bridge.compiled import Trust
+from omamori.firmware.bridge.form import Form
 from omamori.firmware.bridge.nursery import Loaded
 from omamori.firmware.bridge.supervisor import Supervisor
 from omamori.firmware.bridge.wiring import Timing, Wiring
@@ -26,6 +29,8 @@ from omamori.protocol.messages import Log, encode_body
 from omamori.protocol.vocabulary import Guard
 
 LEAKED = []
+AFRESH = "--afresh"
+COMPILED = "compiled" in sys.argv
 
 
 class Toy:
@@ -51,7 +56,7 @@ class Toy:
             time.sleep(0.1)
         if has("toil"):
             time.sleep(0.001)
-        if has("die"):
+        if has("die") or (COMPILED and has("die-compiled")):
             os.kill(os.getpid(), signal.SIGKILL)
         if has("block"):
             self.tell(f"blocked, from inside: {from_inside}")
@@ -98,6 +103,8 @@ class Toy:
 
 def load(path):
     pack = json.loads(path.read_text())
+    if COMPILED and pack.get("load-compiled"):
+        os.kill(os.getpid(), signal.SIGSEGV)
     if pack.get("broken"):
         raise ValueError("this pack is broken")
     time.sleep(pack.get("slow", 0))
@@ -116,7 +123,9 @@ class SlowKernel:
         self.kernel.apply(plan)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == AFRESH:
+    resume(sys.argv[2], load)
+elif __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(levelname)s %(message)s")
     prepare_bridge()
     queues = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -124,6 +133,8 @@ if __name__ == "__main__":
     wiring = Wiring("br0", "wan0", "lan0", *ports, workers=queues, memory=queues * (32 << 20))
     timing = Timing(drain=20, quiet=2, status=0.2, look=0.5)
     kernel = SlowKernel(choose(), float(sys.argv[3])) if len(sys.argv) > 3 else choose()
-    supervisor = Supervisor(Paths(Path(sys.argv[1])), wiring, load, kernel, timing)
+    paths = Paths(Path(sys.argv[1]))
+    form = Form((sys.executable, __file__, AFRESH), Trust(paths), compiled=COMPILED)
+    supervisor = Supervisor(paths, wiring, load, kernel, timing, form=form)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     supervisor.run()

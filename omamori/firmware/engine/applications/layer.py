@@ -7,7 +7,7 @@ makes it `lost`. What it keeps is bounded.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias
 
 from omamori.firmware.engine.inspection import Kept
 from omamori.firmware.engine.reassembly import Piece
@@ -145,21 +145,4 @@ class Layer(Protocol):
 
     def context(self, transaction: int | None) -> Context:
         """Of one transaction where it is still known, else of the newest."""
-        ...
-
-
-@runtime_checkable
-class GivesWay(Protocol):
-    """A layer after which, once it is finished, another protocol may begin on the same connection (STARTTLS, CONNECT)."""
-
-    @property
-    def gives_way(self) -> bool: ...
-
-
-@runtime_checkable
-class Closable(Layer, Protocol):
-    """A layer that has something to say when one direction ends before the flow does."""
-
-    def closed(self, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
-        """Nothing more comes in this direction."""
         ...
