@@ -203,6 +203,11 @@ class Paths:
         return self.run / "support/grant.json"
 
     @property
+    def support_notice(self) -> Path:
+        """The part of the grant that the unit's page may show."""
+        return self.run / "helper/notice.json"
+
+    @property
     def support_state(self) -> Path:
         """The judge's own: TUF metadata, what was opened in which boot."""
         return self.state / "support"

@@ -1,7 +1,7 @@
 """Takes away from the calling process what it will not need: capabilities, new privileges, files, programs, sockets, memory.
 
 `confine` is for a process that lets foreign code parse hostile bytes: it keeps the descriptors it has and can do nothing else. Whatever
-the kernel does not have is left out and told. `without_network` and `private` are for what a person drives. Source: prctl(2), capabilities(7), landlock(7), seccomp(2), setrlimit(2).
+the kernel does not have is left out and told. `without_network`, `without_writing` and `private` are for what a person drives. Source: prctl(2), capabilities(7), landlock(7), seccomp(2), setrlimit(2).
 """
 
 import contextlib
@@ -11,13 +11,18 @@ import platform
 import resource
 import signal
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _CAPABILITIES_V3: Final = 0x20080522
-_LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_ALL: Final = (1 << 13) - 1
 """The access rights of files that its first version knows."""
+_LANDLOCK_WRITING: Final = 1 << 1 | 0x1FF0 | 1 << 14
+"""Of them: write, remove and make; and truncate, since its third version."""
+_LANDLOCK_SIGNALS: Final = 2
+"""Its sixth version keeps signals inside, too."""
 _SECCOMP_FILTER: Final = 2
 _ALLOW: Final = 0x7FFF0000
 _REFUSE: Final = 0x00050000 | 1  # EPERM
@@ -103,6 +108,41 @@ def private() -> None:
     """Other processes of the same user neither look into this one nor take its descriptors (ptrace(2)). Raises OSError."""
     if ctypes.CDLL(None, use_errno=True).prctl(_SET_DUMPABLE, 0, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "the process cannot be made private")
+
+
+def without_writing(but: Iterable[str]) -> bool:
+    """Give up for good, and for whatever is started: writing to files but below these, and signals to anybody outside.
+
+    False where this kernel cannot. Raises OSError where it can and did not.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    version = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
+    if version < 3:
+        return False
+    scopes = (0, _LANDLOCK_SIGNALS) if version >= 6 else ()
+    rights = struct.pack(f"={1 + len(scopes)}Q", _LANDLOCK_WRITING, *scopes)
+    ruleset = libc.syscall(
+        _LANDLOCK_CREATE, ctypes.create_string_buffer(rights), ctypes.c_size_t(len(rights)), 0
+    )
+    try:
+        allowed = [_writable(libc, ruleset, place) for place in but]
+        done = ruleset >= 0 and all(allowed) and libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        if not done or libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0):
+            raise OSError(ctypes.get_errno(), "writing cannot be given up")
+    finally:
+        if ruleset >= 0:
+            os.close(ruleset)
+    return True
+
+
+def _writable(libc: ctypes.CDLL, ruleset: int, place: str) -> bool:
+    """Raises OSError where there is no such place."""
+    folder = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    try:
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", _LANDLOCK_WRITING, folder))
+        return bool(libc.syscall(_LANDLOCK_ADD, ruleset, 1, rule, 0) == 0)
+    finally:
+        os.close(folder)
 
 
 def without_network() -> None:

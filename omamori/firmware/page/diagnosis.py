@@ -5,6 +5,7 @@ from typing import Final
 
 from omamori.firmware.page.drawing import drawing
 from omamori.firmware.page.frame import page
+from omamori.firmware.page.helper import helper_section
 from omamori.firmware.page.markup import Html, joined, tag
 from omamori.firmware.page.requests import Response
 from omamori.firmware.page.scenes import RIGHT, scene
@@ -42,6 +43,7 @@ def diagnosis(situation: Situation, words: Words) -> Response:
         words,
         f"{title} – Omamori",
         _verdict(situation, words),
+        helper_section(situation.helper, words),
         _also(situation.findings[1:], words),
         _to_do(situation, words),
         _activation(situation, words),

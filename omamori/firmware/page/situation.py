@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from omamori.firmware.host import files
+from omamori.firmware.host import files, notice
+from omamori.firmware.host.notice import Notice
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Finding, Host, Hosts, Wiring
@@ -37,6 +38,8 @@ class Situation:
     agent: Agent | None = None
     """None while the agent has said nothing."""
     has_radio: bool = False
+    helper: Notice | None = None
+    """None while nobody from outside may look at the unit."""
 
     @property
     def root(self) -> WiringCode | None:
@@ -60,6 +63,7 @@ def read(paths: Paths) -> Situation:
         hosts=hosts.hosts if hosts else (),
         agent=_shaped(paths.agent_status, Agent),
         has_radio=paths.radio.exists(),
+        helper=notice.read(paths.support_notice),
     )
 
 

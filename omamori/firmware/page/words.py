@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from omamori.firmware.page.helper_words import TEXTS as _HELPER
 from omamori.firmware.page.scenes import Box
 from omamori.firmware.page.setting_words import TEXTS as _SETTINGS
 from omamori.firmware.page.wifi_words import TEXTS as _WIFI
@@ -133,7 +134,7 @@ WORDS: Final[Mapping[str, Words]] = {
         other,
         _TEXTS["other-language"].of(language),
         {box: text.of(language) for box, text in _BOXES.items()},
-        {key: text.of(language) for key, text in (_TEXTS | _SETTINGS | _WIFI).items()},
+        {key: text.of(language) for key, text in (_TEXTS | _SETTINGS | _WIFI | _HELPER).items()},
     )
     for language, other in (("ja", "en"), ("en", "ja"))
 }

@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from omamori.firmware.host import files, grant, system
+from omamori.firmware.host import files, grant, notice, system
 from omamori.firmware.host.grant import Grant
 from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.host.settings import proxy_of
@@ -154,7 +154,7 @@ class Keeper:
     def _open(self, call: SupportCall, document: SupportKey, now: datetime) -> None:
         held, moment = self._held(call), self._outside.since_boot()
         if held and held.document() == document:
-            grant.write(self._paths.support_grant, replace(held, confirmed=moment))
+            self._leave(replace(held, confirmed=moment))
             return
         self._shut("another support key is in its place")
         key, public = _host_key()
@@ -190,6 +190,12 @@ class Keeper:
             refused="",
         )
         self._say(SupportPhase.OPENED, call.id, host_key=public)
+        self._leave(made)
+
+    def _leave(self, made: Grant) -> None:
+        """First what people may read, then what lets in."""
+        ends = min(made.deadline, made.confirmed + grant.CONFIRMED_FOR)
+        notice.write(self._paths.support_notice, notice.Notice(made.who, made.why, made.until, ends))
         grant.write(self._paths.support_grant, made)
 
     def _held(self, call: SupportCall) -> Grant | None:
@@ -216,7 +222,7 @@ class Keeper:
             )
         except (OSError, ProtocolError):
             why = "restart" if self._state.boot != self._boot else why
-        self._paths.support_grant.unlink(missing_ok=True)
+        take_away(self._paths)
         if self._state.open:
             self._keep(open=False)
             self._say(SupportPhase.CLOSED, self._state.call, why)
@@ -267,6 +273,12 @@ class Keeper:
             return State()
 
 
+def take_away(paths: Paths) -> None:
+    """Raises OSError. The notice goes last."""
+    paths.support_grant.unlink(missing_ok=True)
+    paths.support_notice.unlink(missing_ok=True)
+
+
 def _host_key() -> tuple[str, str]:
     """(private, public), both as OpenSSH writes them."""
     key = Ed25519PrivateKey.generate()
@@ -297,7 +309,7 @@ def main() -> int:
         )
         Keeper(paths, unit, outside).look()
     except (OSError, ProtocolError) as error:
-        paths.support_grant.unlink(missing_ok=True)
+        take_away(paths)
         print(f"omamori support: {error}", file=sys.stderr)
         return 1
     return 0

@@ -13,6 +13,7 @@ from omamori.protocol.codes import CODES
 from omamori.protocol.vocabulary import Side, WiringCode
 from tests.firmware.page.browsing import FIXED
 from tests.firmware.page.conftest import host
+from tests.firmware.page.test_helper import opened
 from tests.firmware.page.test_wifi import FORM, SECRET, kept, with_radio
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(500)]
@@ -114,6 +115,18 @@ def test_every_code_fits_and_is_told_in_the_browsers_language(browser, unit, add
         if code in SHOWN:
             shoot(browser, request, f"{SHOWN[code]}-{language}-{width}")
         check_width(browser, f"{code} at {width}")
+
+
+def test_a_helpers_visit_fits_whatever_its_words(browser, unit, address, language, request):
+    for width in WIDTHS:
+        opened(unit)
+        widen(browser, width)
+        browser.get(address)
+        shoot(browser, request, f"helper-{language}-{width}")
+        opened(unit, who="長い名前の担当者" * 10, why="w" * 200)
+        browser.get(address)
+        assert "2026-11-22 01:30" in browser.find_element(By.TAG_NAME, "main").text
+        check_width(browser, f"a helper at {width}")
 
 
 def test_the_form_is_filled_in_refused_and_sent(browser, unit, address, language, request):

@@ -17,9 +17,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def room(certificates: Path) -> Iterator[Room]:
-    """Not below pytest's own folder: the unit's user could not enter that."""
+    """Not below pytest's own folder: the unit's user could not enter that. Not below /tmp, where a helper may write."""
     with (
-        tempfile.TemporaryDirectory(prefix="omamori-support-") as folder,
+        tempfile.TemporaryDirectory(prefix="omamori-support-", dir="/var/tmp") as folder,
         Fleet(Path(folder, "relay"), certificates) as fleet,
         room_of(Path(folder), fleet) as made,
     ):

@@ -83,6 +83,24 @@ def test_the_companys_network_is_out_of_reach(room):
     assert "Permission denied" in done.stderr
 
 
+def test_the_helper_forges_no_report_and_holds_up_nobody(room):
+    """Shell and process are one user; what is started in there writes to no file of the unit and signals nobody outside."""
+    room.grant()
+    process = room.start()
+    room.waits()
+    forged = room.paths.spool("support") / "0000000000000099.jsonl"
+    kept = forged.with_name("another")
+    kept.touch()
+    tries = f"echo x > {forged}; rm -f {kept}; mkdir {room.place}/door/x; kill -STOP {process.pid}"
+    done = room.run(f"{tries}; echo y > /tmp/$$-own && rm /tmp/$$-own && echo over > /dev/null && echo fine")
+    assert done.stdout == "fine\n", done.stderr + room.log()
+    assert done.stderr.count("Permission denied") == 3, done.stderr
+    assert "Operation not permitted" in done.stderr
+    assert kept.exists()
+    until(lambda: room.said == ["entered", "left"], room.log)
+    assert process.poll() is None
+
+
 def test_other_keys_and_other_users_stay_outside(room):
     room.grant()
     room.start()

@@ -96,6 +96,26 @@ def test_looking_again_confirms_and_says_nothing_new(desk):
     assert (after.confirmed, desk.said) == (600.0, [("opened", "")])
 
 
+def test_the_notice_for_the_page_goes_with_the_grant_and_holds_no_secret(desk):
+    document = desk.sign(hours=1.0)
+    assert not desk.paths.support_notice.exists()
+    desk.ask()
+    desk.look()
+    text = desk.paths.support_notice.read_text()
+    told, held = json.loads(text), grant.read(desk.paths.support_grant)
+    assert (told["who"], told["why"]) == (document.who, document.why)
+    assert sorted(told) == ["ends", "until", "who", "why"]
+    assert held.ticket not in text
+    assert told["ends"] == held.confirmed + grant.CONFIRMED_FOR, "not longer than what lets in"
+    desk.booted = 2000.0
+    desk.look()
+    told, held = json.loads(desk.paths.support_notice.read_text()), grant.read(desk.paths.support_grant)
+    assert told["ends"] == held.deadline < held.confirmed + grant.CONFIRMED_FOR
+    desk.ask(None)
+    desk.look()
+    assert not desk.paths.support_notice.exists()
+
+
 def test_it_closes_when_withdrawn_and_when_the_fleet_asks_no_longer(desk):
     desk.sign()
     desk.ask()
