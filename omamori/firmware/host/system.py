@@ -10,6 +10,7 @@ from omamori.protocol.ids import BootId, boot_id
 from omamori.protocol.version import Version
 
 _SLOT = re.compile(r"(?:^|\s)systemd\.verity_root_data=PARTLABEL=root-([ab])(?=\s|$)")
+_PARTITION = re.compile(r"^PARTNAME=root-([ab])$", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))\s*")
 
 
@@ -36,7 +37,16 @@ def image_variant(paths: Paths) -> str:
 
 
 def running_slot(paths: Paths) -> str:
-    """`a`, `b`, or an empty string where the system did not boot from a slot. Raises OSError."""
+    """`a`, `b`, or an empty string where the system did not boot from a slot. Raises OSError.
+
+    What lies below the root's own device: after a soft reboot (decision 0031) the kernel's command line still names the slot
+    of its start. That is believed where the device does not say.
+    """
+    device = paths.root.stat().st_dev
+    below = paths.root / f"sys/dev/block/{os.major(device)}:{os.minor(device)}/slaves"
+    for event in sorted(below.glob("*/uevent")):
+        if partition := _PARTITION.search(files.read_capped(event).decode("utf-8", "replace")):
+            return partition[1]
     found = _SLOT.search(files.read_capped(paths.kernel_command_line).decode("utf-8", "replace"))
     return found[1] if found else ""
 

@@ -1,7 +1,6 @@
 """`python3 -m omamori.firmware.update {run,apply,health,committed}`: exit code 0 done, 1 failed (reason in the log)."""
 
 import argparse
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from omamori.firmware.host import system
 from omamori.firmware.host.paths import Paths, from_environment
+from omamori.firmware.update import restarting
 from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.orders import Newest
 from omamori.firmware.update.slots import SlotDisk
@@ -56,7 +56,8 @@ def real_world(paths: Paths, patience: Patience, *, origin: str = "") -> World:
         agreed=lambda floor: _agreed(paths, floor),
         set_clock=_set_clock,
         sleep=time.sleep,
-        reboot=_reboot,
+        reboot=restarting.reboot,
+        soft_reboot=restarting.soft_reboot,
         patience=patience,
     )
 
@@ -79,14 +80,6 @@ def _agreed(paths: Paths, floor: datetime | None) -> datetime | None:
 def _set_clock(right: datetime) -> None:
     """Raises OSError."""
     time.clock_settime(time.CLOCK_REALTIME, right.timestamp())
-
-
-def _reboot() -> None:
-    """Raises OSError."""
-    try:
-        subprocess.run(["systemctl", "--no-block", "reboot"], check=True, timeout=60)
-    except subprocess.SubprocessError as error:
-        raise OSError(f"systemctl reboot: {error}") from error
 
 
 def _parser() -> argparse.ArgumentParser:

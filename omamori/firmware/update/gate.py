@@ -69,6 +69,11 @@ def judge(seen: Seen, *, fleet_required: bool) -> str:
     return _bridge(seen.bridge) or _ports(seen.ports) or (_agent(seen.agent) if fleet_required else "")
 
 
+def guards(seen: Seen) -> bool:
+    """Whether the bridge inspects, whatever else is not yet as it should be."""
+    return not _bridge(seen.bridge)
+
+
 def wait(
     look: Callable[[], Seen],
     sleep: Callable[[float], None],

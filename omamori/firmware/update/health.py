@@ -5,6 +5,7 @@ themselves. What was not known before is not judged; the bounds are generous, si
 Hosts are judged only where the restart was ordered a moment after they were counted: a power cut takes them along.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -61,14 +62,28 @@ def before(world: World, version: Version, *, ordered: bool) -> Before:
     return Before(version, now, ordered, _measured(world.paths, now, now - LATELY))
 
 
-def wait(world: World, patience: float, *, fleet_required: bool, before: Before | None) -> str:
-    """The health gate, compared with before where that is known; what is wrong in the end, empty when healthy."""
+def wait(
+    world: World,
+    patience: float,
+    *,
+    fleet_required: bool,
+    before: Before | None,
+    seen: Callable[[gate.Seen], None] = lambda _: None,
+) -> str:
+    """The health gate, compared with before where that is known; what is wrong in the end, empty when healthy.
+
+    `seen` is told every look.
+    """
+
+    def look() -> gate.Seen:
+        seen(found := gate.look(world.paths, world.now()))
+        return found
 
     def compared() -> str:
-        return worse(before, since_start(world.paths, world.now())) if before else ""
+        return worse(before, since_start(world.paths, world.now(), before)) if before else ""
 
     return gate.wait(
-        lambda: gate.look(world.paths, world.now()),
+        look,
         world.sleep,
         fleet_required=fleet_required,
         patience=patience,
@@ -83,12 +98,14 @@ def worse(before: Before, now: Measured) -> str:
     return found or (_fewer(earlier.hosts, now.hosts) if before.ordered else "")
 
 
-def since_start(paths: Paths, now: datetime) -> Measured:
-    """As things are, with the hosts heard in this boot."""
+def since_start(paths: Paths, now: datetime, before: Before | None = None) -> Measured:
+    """As things are, with the hosts heard in this boot, and since the order where that came later: a soft trial goes on in the boot."""
     try:
         started = now - timedelta(seconds=system.uptime(paths))
     except (OSError, ValueError, IndexError, OverflowError):
         started = now - LATELY
+    if before and before.ordered:
+        started = max(started, min(before.time, now))
     return _measured(paths, now, started)
 
 

@@ -51,6 +51,10 @@ class Journal:
     """In force before the pending one; None was the factory's."""
     pack_rejected: Version | None = None
     pack_error: str = ""
+    restart: str = ""
+    """How the version committed last was tried: `soft` or `hard`."""
+    unguarded: float | None = None
+    """Seconds from that order until somebody inspected again."""
     passed_over: BootId | None = None
     """The boot in which it was recorded last that a committed slot was passed over."""
 

@@ -38,6 +38,8 @@ class Verdict:
     version: Version
     reason: str
     time: datetime
+    guarded: datetime | None = None
+    """When the bridge was first found to inspect."""
 
 
 class Memory:
@@ -75,10 +77,17 @@ class Memory:
         _write(self._before, before)
 
     def show(
-        self, update: UpdateState, *, pack: Version | None, slot: str, healthy: bool, fetched: int
+        self,
+        update: UpdateState,
+        *,
+        pack: Version | None,
+        slot: str,
+        healthy: bool,
+        fetched: int,
+        restart: Mapping[str, object],
     ) -> None:
         """Write what the agent reports. Raises DiskFull, SlotProblem."""
-        facts = {"slot": slot, "healthy": healthy, "fetched": fetched}
+        facts = {"slot": slot, "healthy": healthy, "fetched": fetched, **restart}
         value = {"update": wire.to_wire(update), "pack": wire.to_wire(pack), **facts}
         _write_atomic(self._paths.update_state, wire.dump(value), durable=False)
 

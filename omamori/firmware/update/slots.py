@@ -56,6 +56,9 @@ class Disk(Protocol):
     def write(self, label: str, source: IO[bytes], size: int) -> None:
         """Write `size` bytes to the start of a partition of the other slot, and sync them."""
 
+    def image(self, entry: Entry) -> IO[bytes]:
+        """Its boot image, opened. Raises SlotProblem."""
+
     def at_hand(self) -> list[Path]:
         """Files and partitions of the running slot: what a download may find in them need not be fetched."""
 
@@ -70,6 +73,7 @@ class SlotDisk:
         self._labels = paths.root / "dev/disk/by-partlabel"
         self._esp = paths.root / "efi"
         self._linux = self._esp / "EFI/Linux"
+        self._sys = paths.root / "sys/class/block"
         self._running = running
 
     def entries(self) -> list[Entry]:
@@ -111,6 +115,7 @@ class SlotDisk:
 
     def write(self, label: str, source: IO[bytes], size: int) -> None:
         self._require_other(label[-1])
+        self._require_closed(label)
         try:
             with self._open(label, os.O_RDWR) as device:
                 if (room := device.seek(0, os.SEEK_END)) < size:
@@ -121,6 +126,12 @@ class SlotDisk:
                 os.fsync(device.fileno())
         except OSError as error:
             raise SlotProblem(f"cannot write partition {label}: {error.strerror}") from error
+
+    def image(self, entry: Entry) -> IO[bytes]:
+        try:
+            return (self._linux / entry.name).open("rb")
+        except OSError as error:
+            raise SlotProblem(f"cannot read the boot entry {entry.name}: {error.strerror}") from error
 
     def at_hand(self) -> list[Path]:
         entries = [self._linux / entry.name for entry in self.entries() if entry.slot == self._running]
@@ -153,6 +164,13 @@ class SlotDisk:
     def _require_other(self, slot: str) -> None:
         if slot not in {"a", "b"} or slot == self._running or not self._running:
             raise SlotProblem(f"slot {slot!r} runs, or it is not known which slot does: not written")
+
+    def _require_closed(self, label: str) -> None:
+        """A root that a soft reboot left and could not close is still read through its hashes: other bytes there would panic the kernel."""
+        device = (self._labels / label).resolve().name
+        holders = self._sys / device / "holders"
+        if holders.is_dir() and any(holders.iterdir()):
+            raise SlotProblem(f"partition {label} is still held open: not written before the next start")
 
     def _require_esp(self) -> None:
         if not (self._esp / "EFI").is_dir():

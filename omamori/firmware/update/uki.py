@@ -1,14 +1,15 @@
-"""What a unified kernel image says about itself: which slot it starts, and which version it is.
+"""What a unified kernel image says about itself: which slot it starts, which version it is, and what else would start with it.
 
 Reads the `.cmdline` and `.osrel` sections (UAPI.5 Unified Kernel Image) of a PE file (Microsoft PE/COFF, section table
 after the optional header), a few kilobytes at most, whatever the file claims. Believes the file, not its name.
 """
 
+import hashlib
 import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from omamori.firmware.update.errors import SlotProblem
 from omamori.protocol.errors import VersionError
@@ -17,6 +18,9 @@ from omamori.protocol.version import Version
 SECTION_CAP = 16 * 1024
 _SECTIONS = 64
 _SLOT = re.compile(r"(?:^|\s)systemd\.verity_root_data=PARTLABEL=root-([ab])(?=\s|$)")
+_ROOT_HASH = re.compile(r"(?:^|\s)roothash=([0-9a-f]{64})(?=\s|$)")
+_OF_A_SLOT = ("roothash=", "systemd.verity_root_data=", "systemd.verity_root_hash=")
+_PIECE = 1024 * 1024
 _VERSION = re.compile(r"^IMAGE_VERSION=\"?([^\"\n]*)\"?$", re.MULTILINE)
 _COUNTED = re.compile(r"(?P<stem>.+?)\+(?P<left>\d{1,3})(?:-(?P<done>\d{1,3}))?\.efi")
 
@@ -29,11 +33,23 @@ class Uki:
     version: Version
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What a start of this image would bring beside its root: where two are equal, the one that runs will do for the other."""
+
+    linux: str
+    """SHA-256 of the kernel, as the next one of the initrd."""
+    initrd: str
+    options: tuple[str, ...]
+    """The words of its command line that are the same for every slot and root."""
+
+
 def read(path: Path) -> Uki:
     """Raises SlotProblem for a file that is no image of ours."""
     try:
         with path.open("rb") as file:
-            sections = {name: _section(file, *place) for name, place in _table(file).items()}
+            table = _table(file)
+            sections = {name: _section(file, *table[name]) for name in (".cmdline", ".osrel")}
         slot = _SLOT.search(sections[".cmdline"])
         version = _VERSION.search(sections[".osrel"])
         if slot is None or version is None:
@@ -41,6 +57,22 @@ def read(path: Path) -> Uki:
         return Uki(slot[1], Version.parse(version[1]))
     except (OSError, struct.error, KeyError, VersionError, OverflowError) as error:
         raise SlotProblem(f"{path.name} is no boot image of ours ({error!r})") from error
+
+
+def kernel(file: IO[bytes]) -> tuple[Kernel, str]:
+    """And the root hash that its command line names. Raises SlotProblem where it has no kernel, no initrd or no such hash."""
+    try:
+        table = _table(file)
+        line = _section(file, *table[".cmdline"])
+        found = _ROOT_HASH.search(line)
+        if found is None:
+            raise SlotProblem("a boot image names no root hash")
+        linux, initrd = (_digest(file, *table[name]) for name in (".linux", ".initrd"))
+    except (OSError, struct.error, KeyError, OverflowError) as error:
+        raise SlotProblem(f"a boot image cannot be compared ({error!r})") from error
+    return Kernel(
+        linux, initrd, tuple(word for word in line.split() if not word.startswith(_OF_A_SLOT))
+    ), found[1]
 
 
 def tries_left(name: str) -> int | None:
@@ -74,7 +106,7 @@ def counted(stem: str, tries: int) -> str:
     return f"{stem}+{tries}.efi"
 
 
-def _table(file: BinaryIO) -> dict[str, tuple[int, int]]:
+def _table(file: IO[bytes]) -> dict[str, tuple[int, int]]:
     """Section name -> (offset, size)."""
     head = file.read(64)
     if head[:2] != b"MZ":
@@ -89,9 +121,20 @@ def _table(file: BinaryIO) -> dict[str, tuple[int, int]]:
     for _ in range(min(count, _SECTIONS)):
         name, size, _address, raw, offset = struct.unpack("<8sIIII16x", file.read(40))
         table.setdefault(name.rstrip(b"\0").decode("ascii", "replace"), (offset, min(size, raw)))
-    return {name: table[name] for name in (".cmdline", ".osrel")}
+    return table
 
 
-def _section(file: BinaryIO, offset: int, size: int) -> str:
+def _section(file: IO[bytes], offset: int, size: int) -> str:
     file.seek(offset)
     return file.read(min(size, SECTION_CAP)).rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _digest(file: IO[bytes], offset: int, size: int) -> str:
+    digest = hashlib.sha256()
+    file.seek(offset)
+    while size and (piece := file.read(min(_PIECE, size))):
+        digest.update(piece)
+        size -= len(piece)
+    if size:
+        raise KeyError("cut off")
+    return digest.hexdigest()

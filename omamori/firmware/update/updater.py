@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from omamori.firmware.host import system
-from omamori.firmware.update import gate, health, orders, packs, staging, starts, uki
+from omamori.firmware.update import gate, health, orders, packs, soft, staging, starts
 from omamori.firmware.update.errors import (
     Busy,
     GiveWay,
@@ -40,8 +40,9 @@ from omamori.firmware.update.machine import (
 )
 from omamori.firmware.update.opening import Opening
 from omamori.firmware.update.orders import Newest
-from omamori.firmware.update.report import Memory, Verdict
+from omamori.firmware.update.report import Memory
 from omamori.firmware.update.slots import Entry
+from omamori.firmware.update.trying import Trying
 from omamori.firmware.update.world import World
 from omamori.protocol import bundle
 from omamori.protocol.messages import UpdateState, Want
@@ -62,6 +63,7 @@ class Updater:
         self._slot = system.running_slot(world.paths)
         self._version = system.firmware_version(world.paths)
         self._boot_id = system.running_boot(world.paths)
+        self._trying = Trying(world, self._memory, self._boot_id, self._version)
         self._repository = Opening(world, self._memory, lambda past: self._change(time_floor=past))
 
     # --- the four commands ----------------------------------------------------------------------------------------
@@ -129,27 +131,33 @@ class Updater:
         """The gate before boot-complete.target. A trial that fails has no tries left afterwards."""
         journal = self._memory.journal()
         trial = journal.version == self._version and not self._blessed()
-        wrong = self._judge(
+        wrong = self._trying.judge(
             self._world.patience.gate,
             fleet_required=trial and journal.fleet_reached,
             keep=trial or journal.phase not in OPEN,
             trial=trial,
         )
         if wrong and trial:
-            self._give_up()
+            self._attempt(lambda: self._trying.give_up(self._entry(self._version), self._slot))
         return not wrong
 
     def committed(self) -> bool:
         """After the boot was blessed, or not: say how the last update ended, and whether what runs is healthy. Raises Busy."""
         with suppress(Busy), self._memory.locked():  # a run that is under way settles, too
             self._settle()
-        verdict = self._memory.verdict()
-        if verdict is None or verdict.boot != self._boot_id:
-            self._judge(self._world.patience.look, fleet_required=False)
+        gated = self._trying.verdict() is not None
+        if not gated:
+            self._trying.judge(self._world.patience.look, fleet_required=False)
         with self._memory.locked(patience=self._world.patience.run):
+            if gated:
+                self._attempt(lambda: self._trying.bless(self._entry(self._version), self._slot))
             self._settle()
-            if self._healthy():
+            if self._trying.healthy():
                 self._attempt(lambda: starts.forget(self._paths))
+            if self._trying.missed():
+                self._memory.say("error", "the new version did not take over: restarting")
+                self._trying.forget()
+                return self._order_reboot()
         return True
 
     # --- facts --------------------------------------------------------------------------------------------------
@@ -171,10 +179,6 @@ class Updater:
             return self._world.disk.entries()
         return []
 
-    def _healthy(self) -> bool:
-        verdict = self._memory.verdict()
-        return verdict is not None and verdict.boot == self._boot_id and not verdict.reason
-
     def _want(self) -> Want | None:
         return orders.effective(self._fleet_wants(), self._memory.journal().by_hand)
 
@@ -193,10 +197,8 @@ class Updater:
         now = self._world.now()
         settled = settle(journal, self._boot(), now, tries=tries, verdict=reason, passed_over=over)
         if settled != journal:
+            settled = self._trying.told(settled)
             self._memory.keep(settled)
-            self._memory.say(
-                "error" if settled.error else "info", f"{settled.version}: {settled.phase} {settled.error}"
-            )
         lost = self._entry(settled.version) if settled.phase is UpdatePhase.FAILED else None
         if lost and lost.slot != self._slot:
             self._attempt(lambda: self._world.disk.remove(lost))
@@ -222,8 +224,9 @@ class Updater:
             state,
             pack=packs.current(self._paths),
             slot=self._slot,
-            healthy=self._healthy(),
+            healthy=self._trying.healthy(),
             fetched=journal.fetched,
+            restart=soft.shown(journal.restart, journal.unguarded),
         )
 
     # --- firmware -----------------------------------------------------------------------------------------------
@@ -274,20 +277,26 @@ class Updater:
         self._change(
             phase=UpdatePhase.DOWNLOADING, version=step.version, error=known.error, fetched=known.fetched
         )
+        target = bundle.target_path(self._variant, step.version)
         path = self._repository.fetch(
-            bundle.target_path(self._variant, step.version),
+            target,
             urgent=packs.ordered(self._paths.want, self._want),
             cost=lambda bytes_: self._change(fetched=self._memory.journal().fetched + bytes_),
         )
         with translated(path.name), staging.Bundle(path) as opened:
             staging.check_suitable(opened.manifest, self._variant, step.version)
+            self._trying.forget()
             staging.stage(opened, step.slot, self._world.disk)
+            needs = self._trying.remember(
+                opened, step.slot, self._entry(self._version), self._repository.trust().find(target).custom
+            )
             if step.version < self._version:
                 staging.put_behind(self._slot, self._world.disk)
         self._change(phase=UpdatePhase.STAGED, error="", boot=None, fleet_reached=gate.reached(self._paths))
         size, fetched = path.stat().st_size, self._memory.journal().fetched
         self._memory.say(
-            "info", f"{step.version} is staged in slot {step.slot}: {fetched:,} bytes fetched for {size:,}"
+            "info",
+            f"{step.version} is staged in slot {step.slot}: {fetched:,} bytes fetched for {size:,}; to be tried {needs}",
         )
         path.unlink(missing_ok=True)
 
@@ -298,7 +307,7 @@ class Updater:
 
     def _order_reboot(self) -> bool:
         try:
-            self._world.reboot()
+            self._trying.order(self._memory.journal().version)
         except OSError as error:
             self._memory.say("error", f"cannot restart: {error}")
             self._change(phase=UpdatePhase.STAGED, boot=None, error=f"slot: cannot restart: {error}")
@@ -369,21 +378,6 @@ class Updater:
         if journal.phase is UpdatePhase.STAGED and journal.version:
             self._memory.keep_before(health.before(self._world, journal.version, ordered=ordered))
             self._change(fleet_reached=gate.reached(self._paths))
-
-    def _judge(self, patience: float, *, fleet_required: bool, keep: bool = True, trial: bool = False) -> str:
-        """`keep` is false while what the last gate said is still to be told."""
-        before = self._memory.before(self._version) if trial else None
-        wrong = health.wait(self._world, patience, fleet_required=fleet_required, before=before)
-        if keep:
-            self._memory.keep_verdict(Verdict(self._boot_id, self._version, wrong, self._world.now()))
-        self._memory.say("error" if wrong else "info", f"{self._version}: {wrong or 'healthy'}")
-        return wrong
-
-    def _give_up(self) -> None:
-        """Leave the trial's entry no tries: the next start takes the old slot at once, sparing the network two outages."""
-        entry = self._entry(self._version)
-        if entry is not None and entry.slot == self._slot:
-            self._attempt(lambda: self._world.disk.rename(entry, uki.exhausted(entry.name)))
 
     def _attempt(self, act: Callable[[], None]) -> None:
         try:

@@ -42,4 +42,6 @@ class World:
     """Raises OSError."""
     reboot: Callable[[], None]
     """Raises OSError."""
+    soft_reboot: Callable[[], None]
+    """Into the root that soft.py has named, in the kernel that runs. Raises OSError where that is not to be had."""
     patience: Patience = Patience()

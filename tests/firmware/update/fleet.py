@@ -4,12 +4,14 @@ import http.server
 import os
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from omamori.protocol.version import Version
 from omamori.signing import operations
+from omamori.signing.notes import Notes
 from omamori.signing.policy import POLICIES
 from omamori.signing.repository import Repository
 from tests.firmware.update.releases import make_bundle
@@ -90,15 +92,19 @@ class Fleet:
         at: datetime | None = None,
         variant: str = "test",
         root: bytes | None = None,
+        notes: Notes | None = None,
+        start: Mapping[str, Any] | None = None,
         **changes: object,
     ) -> Path:
         """Sign and publish firmware; with `changes` to the manifest it is signed as it is, unchecked."""
-        path = make_bundle(self.place / f"{version}.bundle", version, variant=variant, root=root, **changes)
+        path = make_bundle(
+            self.place / f"{version}.bundle", version, variant=variant, root=root, start=start, **changes
+        )
         now = at or datetime.now(UTC)
         if changes:
             self.sign_unchecked("firmware", f"firmware/test-{version}.bundle", path)
         else:
-            operations.add_firmware(self.repository, path, now, replace=False, dry=False)
+            operations.add_firmware(self.repository, path, now, replace=False, dry=False, notes=notes)
         self.publish(at=now)
         return path
 

@@ -6,16 +6,28 @@ import json
 import os
 import struct
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
-def make_uki(slot: str, version: str, root: bytes) -> bytes:
-    """A PE file with the two sections that matter, and some weight."""
-    line = f"quiet systemd.verity_root_data=PARTLABEL=root-{slot} hash={hashlib.sha256(root).hexdigest()} size={len(root)}"
+def make_uki(
+    slot: str,
+    version: str,
+    root: bytes,
+    *,
+    linux: bytes | None = None,
+    initrd: bytes = b"initrd",
+    options: str = "quiet",
+) -> bytes:
+    """A PE file with the sections that matter, and some weight."""
+    slotted = f"systemd.verity_root_data=PARTLABEL=root-{slot} roothash={hashlib.sha256(root).hexdigest()}"
+    line = f"{options} {slotted} size={len(root)}"
     sections = {
         b".osrel": f"ID=omamori\nIMAGE_ID=omamori\nIMAGE_VERSION={version}\n".encode(),
         b".cmdline": line.encode() + b"\0",
-        b".linux": os.urandom(50_000),
+        b".linux": linux or os.urandom(50_000),
+        b".initrd": initrd,
     }
     table, body, offset = b"", b"", 0x400
     for name, content in sections.items():
@@ -27,14 +39,21 @@ def make_uki(slot: str, version: str, root: bytes) -> bytes:
 
 
 def make_bundle(
-    path: Path, version: str, *, variant: str = "test", root: bytes | None = None, **changes: object
+    path: Path,
+    version: str,
+    *,
+    variant: str = "test",
+    root: bytes | None = None,
+    start: Mapping[str, Any] | None = None,
+    **changes: object,
 ) -> Path:
+    """`start`: what of its boot images is not as usual; see `make_uki`."""
     root = root or os.urandom(300_000)
     contents = {
         "root.squashfs": root,
         "root.verity": os.urandom(20_000),
-        "slot-a.efi": make_uki("a", version, root),
-        "slot-b.efi": make_uki("b", version, root),
+        "slot-a.efi": make_uki("a", version, root, **(start or {})),
+        "slot-b.efi": make_uki("b", version, root, **(start or {})),
     }
     changes = {{"claims": "version"}.get(key, key): value for key, value in changes.items()}
     files = [

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -50,7 +51,9 @@ class Unit:
         """Firmware versions whose bridge does not come up."""
         self.silent = False
         """The bridge says nothing at all."""
-        self.reboots = 0
+        self.reboots = self.soft_reboots = 0
+        self.soft = False
+        self.next: tuple[str, str, Version] | None = None
         self.initrd = Initrd(root)
         root_a = os.urandom(300_000)
         for label in ("root-a", "hash-a", "root-b", "hash-b"):
@@ -114,6 +117,7 @@ class Unit:
             "set_clock": self.set_clock,
             "sleep": self.bridge,
             "reboot": self.count_reboot,
+            "soft_reboot": self.soft_reboot,
             "patience": Patience(gate=3, look=3, pack=3),
         }
         return World(**(fields | changes))
@@ -129,6 +133,36 @@ class Unit:
 
     def set_clock(self, right: datetime) -> None:
         self.clock = lambda: right
+
+    def soft_reboot(self) -> None:
+        """Refused while `soft` is off; else what PID 1 does: another root, the same kernel, the same /run."""
+        if not self.soft:
+            raise OSError("no soft reboot here")
+        self.soft_reboots += 1
+        slot, root_hash = (self.paths.run / "soft/next").read_text().split()
+        self.next = slot, root_hash, uki.read(self.entries_of(slot)[0]).version
+
+    def take_over(self) -> None:
+        """The soft reboot that was ordered: the next root's userspace starts, and does what the image's units do then."""
+        assert self.next is not None
+        self.slot, root_hash, self.version = self.next
+        root = (self.root / f"dev/disk/by-partlabel/root-{self.slot}").read_bytes()[:300_000]
+        assert hashlib.sha256(root).hexdigest() == root_hash, "panic"
+        self._say_what_runs()
+        device = self.root.stat().st_dev
+        below = f"sys/dev/block/{os.major(device)}:{os.minor(device)}/slaves"
+        self.write(f"{below}/vda3/uevent", f"DEVTYPE=partition\nPARTNAME=hash-{self.slot}\n".encode())
+        self.write(f"{below}/vda4/uevent", f"DEVTYPE=partition\nPARTNAME=root-{self.slot}\n".encode())
+        self.paths.bridge_status.unlink()
+        self.start_userspace()
+
+    def start_userspace(self) -> None:
+        """After a soft reboot: no boot loader counted, `omamori-arrived` asks for the gate."""
+        if not self.updater().health():
+            self.power_on()
+            self.start_services()
+            return
+        self.updater().committed()
 
     def count_reboot(self) -> None:
         self.reboots += 1
@@ -221,7 +255,7 @@ class Unit:
 
     def _verifies(self, entry: Path) -> bool:
         line = entry.read_bytes()
-        found = re.search(rb"PARTLABEL=root-([ab]) hash=([0-9a-f]{64}) size=(\d+)", line)
+        found = re.search(rb"PARTLABEL=root-([ab]) roothash=([0-9a-f]{64}) size=(\d+)", line)
         partition = self.root / f"dev/disk/by-partlabel/root-{found[1].decode()}"
         return hashlib.sha256(partition.read_bytes()[: int(found[3])]).hexdigest() == found[2].decode()
 
@@ -229,10 +263,15 @@ class Unit:
         self.slot, self.version = image.slot, image.version
         self.boots.append(image.slot)
         self.write("proc/cmdline", f"quiet systemd.verity_root_data=PARTLABEL=root-{image.slot}\n".encode())
-        self.write(
-            "usr/lib/os-release",
-            f"IMAGE_ID=omamori\nIMAGE_VERSION={image.version}\nVARIANT_ID=test\n".encode(),
-        )
-        os.utime(self.paths.os_release, (1_700_000_000, 1_700_000_000))
+        self._say_what_runs()
+        for memory in ("run/omamori/soft", "sys/dev"):  # a start of the machine forgets
+            shutil.rmtree(self.root / memory, ignore_errors=True)
         self.write("proc/sys/kernel/random/boot_id", f"{uuid.uuid4()}\n".encode())
         self.bridge()
+
+    def _say_what_runs(self) -> None:
+        self.write(
+            "usr/lib/os-release",
+            f"IMAGE_ID=omamori\nIMAGE_VERSION={self.version}\nVARIANT_ID=test\n".encode(),
+        )
+        os.utime(self.paths.os_release, (1_700_000_000, 1_700_000_000))
