@@ -69,10 +69,11 @@ def wait(
     fleet_required: bool,
     before: Before | None,
     seen: Callable[[gate.Seen], None] = lambda _: None,
+    since: datetime | None = None,
 ) -> str:
     """The health gate, compared with before where that is known; what is wrong in the end, empty when healthy.
 
-    `seen` is told every look.
+    `seen` is told every look; `since`: when this version took over, where that was no start of the machine.
     """
 
     def look() -> gate.Seen:
@@ -80,7 +81,7 @@ def wait(
         return found
 
     def compared() -> str:
-        return worse(before, since_start(world.paths, world.now(), before)) if before else ""
+        return worse(before, since_start(world.paths, world.now(), since)) if before else ""
 
     return gate.wait(
         look,
@@ -98,14 +99,14 @@ def worse(before: Before, now: Measured) -> str:
     return found or (_fewer(earlier.hosts, now.hosts) if before.ordered else "")
 
 
-def since_start(paths: Paths, now: datetime, before: Before | None = None) -> Measured:
-    """As things are, with the hosts heard in this boot, and since the order where that came later: a soft trial goes on in the boot."""
+def since_start(paths: Paths, now: datetime, since: datetime | None = None) -> Measured:
+    """As things are, with the hosts heard in this boot, or `since`: a soft trial shares its boot with the version before."""
     try:
         started = now - timedelta(seconds=system.uptime(paths))
     except (OSError, ValueError, IndexError, OverflowError):
         started = now - LATELY
-    if before and before.ordered:
-        started = max(started, min(before.time, now))
+    if since is not None:
+        started = max(started, min(since, now))
     return _measured(paths, now, started)
 
 

@@ -83,7 +83,10 @@ class Trying:
             if not guarded and gate.guards(now):
                 guarded.append(self._world.now())
 
-        wrong = health.wait(self._world, patience, fleet_required=fleet_required, before=before, seen=seen)
+        since = before.time if before and self.softly() else None
+        wrong = health.wait(
+            self._world, patience, fleet_required=fleet_required, before=before, seen=seen, since=since
+        )
         if keep:
             now, first = self._world.now(), next(iter(guarded), None)
             self._memory.keep_verdict(Verdict(self._boot, self._version, wrong, now, first))

@@ -167,3 +167,17 @@ def test_a_damaged_memory_restarts_the_machine(soft, fleet, content):
     soft.write("run/omamori/soft/staged.json", content)
     soft.updater().apply()
     assert (soft.soft_reboots, soft.reboots) == (0, 1)
+
+
+def test_hosts_of_the_version_before_are_not_taken_for_those_heard_since(soft, fleet):
+    """The kernel's uptime goes back to its start; only who was heard since the order is there."""
+    heard = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+    hosts = [
+        {"mac": f"02:00:00:00:00:0{number}", "side": "behind", "last_seen": heard} for number in range(4)
+    ]
+    soft.write("proc/uptime", b"9000.00 9000.00\n")
+    soft.write("run/omamori/lan/hosts.json", json.dumps({"hosts": hosts}).encode())
+    stage(soft, fleet)
+    soft.take_over()
+    assert soft.phase == "failed"
+    assert "0 heard behind the unit, 4 before" in soft.error
