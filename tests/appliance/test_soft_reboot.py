@@ -75,7 +75,7 @@ def ended(unit, version):
     return unit.update()["phase"]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_the_kernel_goes_on_while_the_new_version_takes_over_and_a_sick_one_is_left(
     start_unit, old, versions, tmp_path
 ):
