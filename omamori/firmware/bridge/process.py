@@ -45,19 +45,13 @@ def run(paths: Paths, place: Place, *, flows: int, memory: int, pure: str) -> No
     afresh = (sys.executable, "-m", "omamori.firmware.bridge.afresh", str(paths.root), str(share))
     form = Form(afresh, Trust(paths), compiled=in_use(), why=pure)
     try:
-        _supervise(_supervisor(paths, place, partial(load, paths, share), memory, form))
-    except (OSError, FirewallError) as error:
-        logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
-        sys.exit(os.EX_OSERR)
+        supervisor = _supervisor(paths, place, partial(load, paths, share), memory, form)
+        preload()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: supervisor.stop())
+        supervisor.run()
     finally:
         form.ended()
-
-
-def _supervise(supervisor: Supervisor) -> None:
-    preload()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stop())
-    supervisor.run()
 
 
 def processors(most: int) -> int:
@@ -66,6 +60,15 @@ def processors(most: int) -> int:
 
 
 def _supervisor(paths: Paths, place: Place, load: Load, memory: int, form: Form) -> Supervisor:
+    """Ends the process where there is nothing to inspect, or no means."""
+    try:
+        return _made(paths, place, load, memory, form)
+    except (OSError, FirewallError) as error:
+        logging.getLogger(__name__).error("the data path cannot be inspected: %s", error)  # noqa: TRY400 - one line
+        sys.exit(os.EX_OSERR)
+
+
+def _made(paths: Paths, place: Place, load: Load, memory: int, form: Form) -> Supervisor:
     """Raises OSError, FirewallError."""
     ports = socket.if_nametoindex(place.lan), socket.if_nametoindex(place.wan)
     slow = slowness()
