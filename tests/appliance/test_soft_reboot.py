@@ -62,7 +62,7 @@ def versions(factory, tmp_path_factory):
 
 def stage(unit, version, generation):
     unit.want(version, generation=generation)
-    unit.guest.wait(lambda: unit.in_phase(version, "staged"), seconds=150, what=f"{version} staged", pause=2)
+    unit.guest.wait(lambda: unit.in_phase(version, "staged"), seconds=300, what=f"{version} staged", pause=2)
 
 
 def ended(unit, version):

@@ -1,12 +1,18 @@
 """A trial without restarting the machine: where it is tried, that it is judged and kept like any other, and every way back."""
 
+import io
 import json
 import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from omamori.firmware.update import uki
+from omamori.firmware.update.errors import SlotProblem
 from omamori.signing.notes import Notes, Restart, Urgency
+from tests.firmware.update.releases import make_uki
 
 KERNEL = os.urandom(50_000)
 ROOT = os.urandom(300_000)
@@ -16,6 +22,7 @@ def notes(*, needed: bool) -> Notes:
     return Notes("修正", "Mended", Urgency.ROUTINE, Restart(needed, 45 if needed else 0))
 
 
+IMAGE = make_uki("b", "1.1.0", ROOT, linux=KERNEL)
 STAYS, RESTARTS = notes(needed=False), notes(needed=True)
 
 
@@ -181,3 +188,23 @@ def test_hosts_of_the_version_before_are_not_taken_for_those_heard_since(soft, f
     soft.take_over()
     assert soft.phase == "failed"
     assert "0 heard behind the unit, 4 before" in soft.error
+
+
+def test_two_boot_images_of_one_kernel_are_alike_but_for_their_roots():
+    one, other = (
+        make_uki(slot, "1.1.0", root, linux=KERNEL) for slot, root in (("a", ROOT), ("b", ROOT[::-1]))
+    )
+    (kernel, root_hash), (same, another) = uki.kernel(io.BytesIO(one)), uki.kernel(io.BytesIO(other))
+    assert kernel == same
+    assert root_hash != another
+
+
+@given(at=st.integers(0, 0x600), junk=st.binary(min_size=1, max_size=40), cut=st.integers(0, len(IMAGE)))
+def test_any_boot_image_is_compared_or_refused(at, junk, cut):
+    for damaged in (IMAGE[:at] + junk + IMAGE[at + len(junk) :], IMAGE[:cut], junk):
+        try:
+            kernel, root_hash = uki.kernel(io.BytesIO(damaged))
+        except SlotProblem as error:
+            assert str(error)  # noqa: PT017 - either outcome is right
+        else:
+            assert (len(kernel.linux), len(kernel.initrd), len(root_hash)) == (64, 64, 64)
