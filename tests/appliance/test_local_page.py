@@ -70,31 +70,29 @@ def nobody_gives_addresses(site):
         site.guest.wait(lambda: any(a.is_private and not a.is_link_local for a in held(site)), seconds=180, what=again, pause=2)  # fmt: skip
 
 
-def test_it_is_found_by_its_name_and_where_nobody_gives_out_addresses_at_one_of_its_own_choice(site):
-    """In this order: on a network whose addresses came back the name was not answered for long, which is not understood yet."""
-    by_its_name_on_the_lan_side_alone(site)
-    with nobody_gives_addresses(site):
-        at_an_address_of_its_own_choice(site)
+def answering(site, own):
+    """Who answers for the name on the LAN side, once somebody does."""
+    asked: list[str] = []
+    site.guest.wait(lambda: asked.append(named(site.lan, own)) or asked[-1], seconds=90, what="the name")
+    return asked[-1]
 
 
-def by_its_name_on_the_lan_side_alone(site):
+def test_it_is_found_by_its_name_on_the_lan_side_alone(site):
     site.guest.wait(
         lambda: any(not a.is_link_local for a in held(site)), seconds=120, what="an address", pause=2
     )
-    asked: list[str] = []
-    site.guest.wait(lambda: asked.append(named(site.lan, HOST)) or asked[-1], seconds=90, what="the name")
-    address = asked[-1]
+    address = answering(site, HOST)
     assert address in map(str, held(site))
     assert "Omamori" in shown(site.lan, address)
     assert named(site.wan, ROUTER) == ""
     assert site.wan.run("curl", "-s", "-m", "5", f"http://{address}/", check=False).returncode != 0
 
 
-def at_an_address_of_its_own_choice(site):
+def test_where_nobody_gives_out_addresses_it_is_found_at_one_of_its_own_choice_by_the_same_name(site):
     chosen = "an address of the unit's own choice"
-    site.guest.wait(lambda: any(a.is_link_local for a in held(site)), seconds=240, what=chosen, pause=3)
-    asked: list[str] = []
-    site.guest.wait(lambda: asked.append(named(site.lan, CHOSEN)) or asked[-1], seconds=90, what="the name")
-    address = asked[-1]
-    assert address in [str(each) for each in held(site) if each.is_link_local]
-    assert "Omamori" in shown(site.lan, address)
+    with nobody_gives_addresses(site):
+        site.guest.wait(lambda: any(a.is_link_local for a in held(site)), seconds=240, what=chosen, pause=3)
+        address = answering(site, CHOSEN)
+        assert address in [str(each) for each in held(site) if each.is_link_local]
+        assert "Omamori" in shown(site.lan, address)
+    assert not ipaddress.ip_address(answering(site, HOST)).is_link_local

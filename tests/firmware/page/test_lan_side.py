@@ -15,6 +15,21 @@ from tests.firmware.page.conftest import served
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 TEMPLATES = Path(__file__).parents[3] / "omamori/image/templates/rootfs/usr/lib/omamori"
 V4, V6 = "192.168.77.2", "fd77::2"
+GROUP = "224.0.0.251"
+LISTEN = f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('0.0.0.0', 5353)); s.settimeout(20)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('{GROUP}') + socket.inet_aton('{V4}'))
+print(s.recv(99).decode(), flush=True)
+"""
+TELL = f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('%s'))
+s.sendto(b'%s', ('{GROUP}', 5353))
+"""
+BOUND = ("ss", "-Hlun", "sport = :5353")
 
 
 @pytest.fixture
@@ -66,19 +81,24 @@ def test_an_odd_file_means_the_usual_wiring(line, unit):
 def test_the_name_is_asked_for_and_told_on_the_lan_side_only(line, unit):
     """The responder is systemd's; the rules around it are ours."""
     guard(line, unit, inside=None)
-    listen = (
-        "import socket\n"
-        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        "s.bind(('0.0.0.0', 5353)); s.settimeout(20)\n"
-        "print(s.recv(99).decode(), flush=True)\n"
-    )
     send = f"import socket; socket.socket(2, 2).sendto(b'{{}}', ('{V4}', 5353))"
 
     with subprocess.Popen(
-        line.unit.command(sys.executable, "-c", listen), stdout=subprocess.PIPE, text=True
+        line.unit.command(sys.executable, "-c", LISTEN), stdout=subprocess.PIPE, text=True
     ) as heard:
-        bound = ("ss", "-Hlun", "sport = :5353")
-        wait_until(lambda: line.unit.run(*bound).stdout, seconds=20, what="the responder")
+        wait_until(lambda: line.unit.run(*BOUND).stdout, seconds=20, what="the responder")
         line.wan.run(sys.executable, "-c", send.format("outside"))
         line.lan.run(sys.executable, "-c", send.format("inside"))
         assert heard.communicate(timeout=30)[0] == "inside\n"
+
+
+def test_the_responder_does_not_hear_itself(line, unit):
+    """What it says while it probes for its name came back to it, and it gave the name up to itself."""
+    guard(line, unit, inside=None)
+    with subprocess.Popen(
+        line.unit.command(sys.executable, "-c", LISTEN), stdout=subprocess.PIPE, text=True
+    ) as heard:
+        wait_until(lambda: line.unit.run(*BOUND).stdout, seconds=20, what="the responder")
+        line.unit.run(sys.executable, "-c", TELL % (V4, "itself"))
+        line.lan.run(sys.executable, "-c", TELL % (line.lan_address, "a host"))
+        assert heard.communicate(timeout=30)[0] == "a host\n"
