@@ -203,7 +203,6 @@ class Demo:
         url = f"http://{NEWLY_LISTED}/"
         if not self.office.curl("keiri-pc", url).arrived:
             raise StepFailed(f"{NEWLY_LISTED} was not allowed before")
-        wait_for(f"{NEXT} to be staged", lambda: self._staged(NEXT), seconds=180, what=self.cloud.update)
         running, began = self.office.paced("eigyo-pc", "1M"), time.monotonic()
         self._stack.callback(end, running.process)
         self.cloud.roll_out("pack", NEW_PACK)
@@ -232,8 +231,9 @@ class Demo:
         return bool(update["phase"] == "staged" and update["version"] == version)
 
     def updates(self) -> str:
-        if not self._staged(NEXT) or self.cloud.unit()["firmware"] != FIRST:
-            raise StepFailed(f"{NEXT} is not waiting for its window: {self.cloud.update()}")
+        wait_for(f"{NEXT} to be staged", lambda: self._staged(NEXT), seconds=180, what=self.cloud.update)
+        if self.cloud.unit()["firmware"] != FIRST:
+            raise StepFailed(f"{NEXT} did not wait for its window: {self.cloud.update()}")
         pinger, waited = Pinger(self.office, "keiri-pc"), time.monotonic() - self._ordered
         self.cloud.set_window(*_window(timedelta()))
         committed = f"{NEXT} to be committed"

@@ -212,7 +212,7 @@ class Generation:
     def lost(self, member: Member) -> None:
         """A worker that ended before all were ready: why the pack could not be used."""
         self.failure = self.failure or member.failure or f"a worker ended with {member.exit_text}"
-        if (member.exit_code or 0) < 0:
+        if _died(member.exit_code):
             self.broke = self.failure
 
     def barren(self) -> bool:
@@ -223,7 +223,7 @@ class Generation:
                 return False
             self.hear()
             self._exit = os.waitstatus_to_exitcode(status)
-            if self._exit < 0 and not self.ending:
+            if _died(self._exit) and not self.ending:
                 self.broke = f"loading ended with {self.exit_text}"
             self.channel.close()
         return True
@@ -279,7 +279,15 @@ def _received(channel: socket.socket) -> Iterator[Record]:
             yield from receive(channel, most=_MOST)
 
 
+_ORDERS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
 def _exit_text(code: int | None) -> str:
     if code is None:
         return "an unknown exit code"
     return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _died(code: int | None) -> bool:
+    """Of a signal that nobody sends to end it: at a stop or restart systemd tells every process of ours."""
+    return code is not None and code < 0 and -code not in _ORDERS

@@ -71,6 +71,18 @@ def test_a_pack_whose_loading_dies_of_compiled_modules_is_loaded_by_python(toy):
         assert fetch(toy.line, "OTHER", seconds=1) is None
 
 
+def test_loading_that_was_told_to_end_is_not_held_against_compiled_modules(toy):
+    """At a restart every process of ours is told, in whatever it is doing."""
+    toy.install_toy(PACK, version="1.0.0")
+    with toy.in_force():
+        toy.install_toy({**PACK, "told-to-end": True}, version="1.0.1")
+        toy.wait_told("loading ended with signal 15", seconds=GENEROUS)
+        toy.install_toy(PACK, version="1.0.2")
+        toy.wait_for_pack("1.0.2", seconds=GENEROUS)
+        assert toy.status()["engine"] == {"compiled": True, "why": ""}
+    assert not toy.paths.compiled_trust.exists()
+
+
 def test_a_pack_that_kills_python_workers_as_well_is_refused_then(toy):
     toy.install_toy(PACK, version="1.0.0")
     toy.install_toy({**PACK, "die": "page"}, version="1.0.1")

@@ -2,8 +2,8 @@
 
 Run as a program: root, number of queues, seconds that the kernel's tools take, `compiled` to say that there are compiled modules. A toy pack is JSON: version, `block` (a flow with these bytes is blocked), `overwrite` (these bytes are
 overwritten), `decide`, `fail` (the inspector raises on them), `hang`, `drag` (a tenth of a second each), `toil` (a millisecond each), `hoard` and `leak` (8 MB each, which can or cannot be
-given back), `die`, `die-compiled` and `load-compiled` (with compiled modules only), and `broken` (loading
-raises).
+given back), `die`, `die-compiled` and `load-compiled` (with compiled modules only), `told-to-end` (loading gets a SIGTERM), and
+`broken` (loading raises).
 """
 
 import json
@@ -105,6 +105,8 @@ def load(path):
     pack = json.loads(path.read_text())
     if COMPILED and pack.get("load-compiled"):
         os.kill(os.getpid(), signal.SIGSEGV)
+    if pack.get("told-to-end"):
+        os.kill(os.getpid(), signal.SIGTERM)
     if pack.get("broken"):
         raise ValueError("this pack is broken")
     time.sleep(pack.get("slow", 0))
