@@ -11,23 +11,11 @@ import pytest
 from omamori.image import compiled
 from omamori.image.errors import ToolFailed
 from omamori.image.stages import Cache, hash_of
+from tests.image.heard import Heard
 
 pytestmark = pytest.mark.timeout(600)
 
 FEW = ["omamori.firmware.engine.checksum", "omamori.firmware.engine.domains"]
-
-
-class Made:
-    """What had to be made."""
-
-    def __init__(self):
-        self.names = []
-
-    def started(self, name):
-        pass
-
-    def ended(self, name, _seconds, *, reused):
-        self.names += [] if reused else [name]
 
 
 def bytes_in(folder):
@@ -36,14 +24,14 @@ def bytes_in(folder):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    cache = Cache(tmp_path_factory.mktemp("first"), Made())
+    cache = Cache(tmp_path_factory.mktemp("first"), Heard())
     return compiled.objects(cache, compiled.here(), FEW), cache
 
 
 def test_made_twice_in_different_folders_it_is_the_same(first, tmp_path):
     place = tmp_path / "another, longer folder"
     place.mkdir()
-    again = compiled.objects(Cache(place, Made()), compiled.here(), FEW)
+    again = compiled.objects(Cache(place, Heard()), compiled.here(), FEW)
     assert bytes_in(again) == bytes_in(first[0])
     assert len(bytes_in(again)) == len(FEW) + 1
 
@@ -66,10 +54,10 @@ def project(tmp_path, monkeypatch):
 
 
 def made_by(first):
-    made = Made()
-    first[1]._progress = made
+    heard = Heard()
+    first[1]._progress = heard
     compiled.objects(first[1], compiled.here(), FEW)
-    return made.names
+    return heard.made
 
 
 def test_other_python_makes_nothing_anew(first, project):

@@ -5,20 +5,7 @@ import contextlib
 import pytest
 
 from omamori.image.stages import Cache, Stage, hash_of_tree
-
-
-class Heard:
-    """Progress that remembers."""
-
-    def __init__(self):
-        self.ends = []
-
-    def started(self, name):
-        pass
-
-    def ended(self, name, seconds, *, reused):
-        assert seconds >= 0
-        self.ends.append((name, reused))
+from tests.image.heard import Heard
 
 
 def stage(text, made):

@@ -31,10 +31,9 @@ class Openings:
 
     def listen(self) -> None:
         """Read what waits."""
-        for _ in range(_ROUND if self._log else 0):
-            assert self._log is not None  # noqa: S101 - or there are no rounds
-            copies = self._log.receive()
-            if not copies:
+        log = self._log
+        for _ in range(_ROUND):
+            if not (copies := log.receive() if log else []):
                 return
             for copy in copies:
                 self._note(copy.data)
