@@ -19,8 +19,8 @@ GROUP = "224.0.0.251"
 LISTEN = f"""
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(('0.0.0.0', 5353)); s.settimeout(20)
 s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('{GROUP}') + socket.inet_aton('{V4}'))
+s.bind(('0.0.0.0', 5353)); s.settimeout(20)
 print(s.recv(99).decode(), flush=True)
 """
 TELL = f"""
