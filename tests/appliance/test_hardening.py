@@ -38,6 +38,18 @@ def test_the_kernel_is_locked_down(host):
     assert "[integrity]" in host.file("/sys/kernel/security/lockdown").content_string
 
 
+def test_the_kernel_has_the_security_modules_that_are_used_and_few_others(host):
+    active = set(host.file("/sys/kernel/security/lsm").content_string.split(","))
+    assert {"lockdown", "yama", "landlock"} <= active
+    assert not active & {"apparmor", "tomoyo", "bpf", "ipe"}
+
+
+def test_devices_without_a_driver_are_not_looked_at_when_it_starts(host):
+    known = host.check_output("ls /run/udev/data").split()
+    assert [name for name in known if name.startswith("b")], "no disk is known"
+    assert [name for name in known if name.startswith(("c4:", "c7:"))] == []
+
+
 def test_nobody_has_a_password_and_no_file_lends_rights(host):
     secrets = {line.split(":")[1] for line in host.check_output("cat /etc/shadow").splitlines()}
     assert all(secret.startswith(("!", "*")) for secret in secrets)
