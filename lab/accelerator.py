@@ -5,7 +5,8 @@ import json
 import os
 from pathlib import Path
 
-from lab.guest import TCG, Boot, Guest, GuestError, Machine
+from lab.guest import Guest, GuestError
+from lab.machine import TCG, Boot, Machine
 from lab.qmp import QmpError
 from omamori.image.build import Image
 from omamori.image.state import State

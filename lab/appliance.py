@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.guest import Boot, Guest, Machine, Plug
+from lab.guest import Guest
+from lab.machine import Boot, Machine, Plug
 from lab.namespaces import PYTHON, Namespace, namespace
 from omamori.image.build import Image
 from omamori.image.state import State

@@ -7,7 +7,6 @@ Every wait has a deadline, and a failure shows the end of the console.
 The activation button is F12 on the guest's keyboard (`BUTTON`), pressed through QMP.
 """
 
-import base64
 import contextlib
 import os
 import shutil
@@ -16,13 +15,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab.namespaces import Namespace, end
+from lab.machine import Machine, Plug, Run, command_line
+from lab.namespaces import end
 from lab.qemu import Qemu
 from lab.qmp import Qmp
 from lab.secure_boot import enrolled
@@ -31,45 +29,11 @@ from omamori.image.build import Image
 from omamori.image.state import State
 
 BUTTON = "f12"
-TCG = "tcg,thread=multi"
 MAX_FALLS = 3
-_SLOTS = {"wan0": 4, "lan0": 5, "mgmt0": 6}
-_MACS = {"wan0": "02:0a:0a:00:00:04", "lan0": "02:0a:0a:00:00:05", "mgmt0": "02:0a:0a:00:00:06"}
 
 
 class GuestError(Exception):
     """The guest did not do what was waited for; the message ends with its console."""
-
-
-class Boot(Enum):
-    """How the machine starts: through its firmware and boot loader (A/B), or straight into slot A's kernel (fast)."""
-
-    FIRMWARE = "firmware"
-    DIRECT = "direct"
-
-
-@dataclass(frozen=True, slots=True)
-class Plug:
-    """A tap of this name in a namespace, the other end of a guest's port."""
-
-    namespace: Namespace
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory.
-
-    `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
-    """
-
-    boot: Boot = Boot.FIRMWARE
-    ports: Mapping[str, Plug] = field(default_factory=dict)
-    credentials: Mapping[str, str] = field(default_factory=dict)
-    memory_mib: int = 1024
-    accelerator: str = TCG
-    secure_boot: Path | None = None
-    uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
 
 
 class Guest:
@@ -94,6 +58,7 @@ class Guest:
         self._said_before = 0
         self._falls = 0
         self._disk = scratch / "disk.qcow2"
+        self._variables = scratch / "variables.fd"
         self.ssh_port = 0
         self.console = scratch / "console.log"
 
@@ -158,7 +123,7 @@ class Guest:
             "blockdev-snapshot-sync", device="disk", format="qcow2", **{"snapshot-file": str(self._disk)}
         )
         self._overlay(folder / "disk.qcow2", left, "qcow2")
-        shutil.copyfile(self._scratch / "variables.fd", folder / "variables.fd")
+        shutil.copyfile(self._variables, folder / self._variables.name)
 
     def press(self, key: str = BUTTON, *, milliseconds: int = 200) -> None:
         """Press and let go a key: the activation button by default."""
@@ -291,7 +256,7 @@ class Guest:
             variables = self._qemu.variables.read_bytes()
             if keys := self._machine.secure_boot:
                 variables = enrolled(variables, keys)
-            (self._scratch / "variables.fd").write_bytes(variables)
+            self._variables.write_bytes(variables)
 
     def _overlay(self, made: Path, over: Path, form: str) -> None:
         """A disk that begins as another one; what is written to it stays in it."""
@@ -299,60 +264,15 @@ class Guest:
         subprocess.run([*self._qemu.image_tool, *words], check=True, capture_output=True)
 
     def _command(self, taps: Mapping[str, int], control: Path) -> list[str]:
-        machine = self._machine
-        return [
-            *self._qemu.system,
-            *("-machine", "q35,smm=on" if machine.secure_boot else "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
-            *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
-            *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
-            *("-qmp", f"unix:{control},server=on,wait=off"),
-            *("-device", "virtio-rng-pci,addr=0x8"),
-            *("-drive", f"if=none,id=disk,format=qcow2,file={self._disk},cache=unsafe"),
-            *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
-            *self._start(),
-            *self._smbios(),
-            *self._network(taps),
-        ]  # fmt: skip
-
-    def _start(self) -> list[str]:
-        if self._machine.boot is Boot.DIRECT:
-            return [
-                "-kernel",
-                str(self._image.kernel),
-                "-initrd",
-                str(self._image.initrd),
-                "-append",
-                self._image.command_line,
-            ]
-        guarded = ["-global", "driver=cfi.pflash01,property=secure,value=on"]
-        firmware = self._qemu.secure_firmware if self._machine.secure_boot else self._qemu.firmware
-        return [
-            *(guarded if self._machine.secure_boot else []),
-            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={firmware}"),
-            *("-drive", f"if=pflash,format=raw,unit=1,file={self._scratch / 'variables.fd'}"),
-        ]
-
-    def _smbios(self) -> list[str]:
-        words = []
-        for name, text in self._machine.credentials.items():
-            coded = base64.b64encode(text.encode()).decode()
-            words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={coded}"]
-        return words
-
-    def _network(self, taps: Mapping[str, int]) -> list[str]:
-        """A port without a plug is a card without a peer: link up, nobody there."""
-        words = []
-        for port, slot in _SLOTS.items():
-            card = f"virtio-net-pci,id={port},mac={_MACS[port]},addr={slot:#x},romfile="
-            if port in taps:
-                words += ["-netdev", f"tap,fd={taps[port]},id={port}-net"]
-            elif port == "mgmt0":
-                forward = f"hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"
-                words += ["-netdev", f"user,id={port}-net,restrict=on,{forward}"]
-            peer = f",netdev={port}-net" if port in taps or port == "mgmt0" else ""
-            words += ["-device", card + peer]
-        return words
+        run = Run(
+            disk=self._disk,
+            variables=self._variables,
+            console=self.console,
+            control=control,
+            taps=taps,
+            ssh_port=self.ssh_port,
+        )
+        return command_line(self._machine, self._qemu, self._image, run)
 
 
 def _inherited(stack: contextlib.ExitStack, plug: Plug) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lab.accelerator import accelerator
 from lab.demo.office import Office
-from lab.guest import Guest, GuestError, Machine, Plug
+from lab.guest import Guest, GuestError
+from lab.machine import Machine, Plug
 from omamori.image.build import Image
 from omamori.image.state import State
 

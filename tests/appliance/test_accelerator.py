@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from lab.accelerator import accelerator
-from lab.guest import MAX_FALLS, Boot, Guest, GuestError, Machine
+from lab.guest import MAX_FALLS, Guest, GuestError
+from lab.machine import Boot, Machine
 from lab.qemu import Qemu
 from omamori.image.state import State
 

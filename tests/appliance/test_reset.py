@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 import pytest
 
 from lab.appliance import ROUTER
-from lab.guest import Boot
+from lab.machine import Boot
 from lab.namespaces import reaches
 from omamori.firmware.host import settings
 from omamori.firmware.host.settings import Fixed, Settings

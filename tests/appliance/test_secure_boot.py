@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from lab.guest import Guest, Machine
+from lab.guest import Guest
+from lab.machine import Machine
 from omamori.image.parts import SIGNATURE, partitions, sections
 from omamori.image.state import State
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from lab.appliance import ROUTER, Site, omamori, unit_between
-from lab.guest import Boot
+from lab.machine import Boot
 from lab.namespaces import PYTHON, wait_until
 from omamori.image.recipe import load
 

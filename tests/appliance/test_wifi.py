@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.appliance import ROUTER, Factory, Site, omamori, unit_between
-from lab.guest import Boot
+from lab.machine import Boot
 from lab.namespaces import PYTHON, reaches
 from omamori.image.build import Image
 from omamori.image.state import State

@@ -1,0 +1,120 @@
+"""What a guest's machine is made of, and QEMU's command line for it.
+
+Plain data: nothing here starts a process or opens a file.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from lab.namespaces import Namespace
+from lab.qemu import Qemu
+from omamori.image.build import Image
+
+TCG = "tcg,thread=multi"
+_SLOTS = {"wan0": 4, "lan0": 5, "mgmt0": 6}
+_MACS = {"wan0": "02:0a:0a:00:00:04", "lan0": "02:0a:0a:00:00:05", "mgmt0": "02:0a:0a:00:00:06"}
+
+
+class Boot(Enum):
+    """How the machine starts: through its firmware and boot loader (A/B), or straight into slot A's kernel (fast)."""
+
+    FIRMWARE = "firmware"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """A tap of this name in a namespace, the other end of a guest's port."""
+
+    namespace: Namespace
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory.
+
+    `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
+    """
+
+    boot: Boot = Boot.FIRMWARE
+    ports: Mapping[str, Plug] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    memory_mib: int = 1024
+    accelerator: str = TCG
+    secure_boot: Path | None = None
+    uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One time that the machine is on: its files, and what it is connected to.
+
+    `taps`: file descriptors by port, inherited by QEMU; `ssh_port`: of this machine, forwarded to the guest's port 22.
+    """
+
+    disk: Path
+    variables: Path
+    console: Path
+    control: Path
+    taps: Mapping[str, int]
+    ssh_port: int
+
+
+def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[str]:
+    """The words that start QEMU."""
+    secure = machine.secure_boot is not None
+    return [
+        *qemu.system,
+        *("-machine", "q35,smm=on" if secure else "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
+        *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
+        *("-chardev", f"file,id=console,path={run.console},append=on", "-serial", "chardev:console"),
+        *("-qmp", f"unix:{run.control},server=on,wait=off"),
+        *("-device", "virtio-rng-pci,addr=0x8"),
+        *("-drive", f"if=none,id=disk,format=qcow2,file={run.disk},cache=unsafe"),
+        *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
+        *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
+        *_smbios(machine.credentials),
+        *_network(run),
+    ]  # fmt: skip
+
+
+def _kernel(image: Image) -> list[str]:
+    return ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", image.command_line]
+
+
+def _firmware(qemu: Qemu, variables: Path, *, secure: bool) -> list[str]:
+    guarded = ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    firmware = qemu.secure_firmware if secure else qemu.firmware
+    return [
+        *(guarded if secure else []),
+        *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={firmware}"),
+        *("-drive", f"if=pflash,format=raw,unit=1,file={variables}"),
+    ]
+
+
+def _smbios(credentials: Mapping[str, str]) -> list[str]:
+    words = []
+    for name, text in credentials.items():
+        coded = base64.b64encode(text.encode()).decode()
+        words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={coded}"]
+    return words
+
+
+def _network(run: Run) -> list[str]:
+    """A port without a plug is a card without a peer: link up, nobody there."""
+    words = []
+    for port, slot in _SLOTS.items():
+        card = f"virtio-net-pci,id={port},mac={_MACS[port]},addr={slot:#x},romfile="
+        if port in run.taps:
+            words += ["-netdev", f"tap,fd={run.taps[port]},id={port}-net"]
+        elif port == "mgmt0":
+            forward = f"hostfwd=tcp:127.0.0.1:{run.ssh_port}-:22"
+            words += ["-netdev", f"user,id={port}-net,restrict=on,{forward}"]
+        peer = f",netdev={port}-net" if port in run.taps or port == "mgmt0" else ""
+        words += ["-device", card + peer]
+    return words
