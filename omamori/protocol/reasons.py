@@ -39,6 +39,7 @@ class Uninspected(StrEnum):
     CUT = "longer than the kernel copies"
     FRAGMENTS = "fragments without the rest"
     CHECKSUM = "wrong checksum"
+    WRAPPED = "two VLAN tags"
 
 
 class Unfollowed(StrEnum):
@@ -69,6 +70,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
     Uninspected.CUT: "only its beginning was inspected",
     Uninspected.FRAGMENTS: "the other fragments of it never came, or were too many",
     Uninspected.CHECKSUM: "receivers refuse it, so its data was not taken for the connection's",
+    Uninspected.WRAPPED: "in two VLAN tags or more, or in one older than 802.1ad: the kernel shows them to no rule",
     Unfollowed.STREAM_LIMIT: "a protocol nobody knows, for longer than streams are looked at",
     Unfollowed.TABLE_FULL: "more flows at once than the unit remembers",
     Unfollowed.MEMORY: "forgotten, idle, because memory was short",

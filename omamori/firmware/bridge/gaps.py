@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+from omamori.firmware.host import wrapped
 from omamori.firmware.host.firewall import Firewall, FirewallError
 from omamori.firmware.host.rules import Plan
 
@@ -30,11 +32,22 @@ class Gap:
         return f"traffic passed uninspected for {self.seconds:.1f} s ({self.whose}; {span[0]} to {span[1]} UTC{much})"
 
 
-class Offer:
-    """The kernel's rules, how many packets came to their queues under all plans so far, and how many they stopped."""
+class Kernels(NamedTuple):
+    """What the kernel did with packets by itself."""
 
-    def __init__(self, firewall: Firewall, look: float = 10.0) -> None:
-        self._firewall, self._every = firewall, look
+    stopped: int
+    """Of blocked flows."""
+    wrapped: int
+    """That went on unseen, in more tags than it looks below."""
+
+
+class Offer:
+    """The kernel's rules, how many packets came to their queues under all plans so far, how many they stopped, and how many they never saw."""
+
+    def __init__(
+        self, firewall: Firewall, look: float = 10.0, wrapped: Callable[[], int] = wrapped.count
+    ) -> None:
+        self._firewall, self._every, self._wrapped = firewall, look, wrapped
         self._before = 0
         self._planned = False
         self._stopped_before = self._stopped = 0
@@ -53,6 +66,9 @@ class Offer:
             return self._before + self._firewall.offered() if self._planned else None
         except FirewallError:
             return None
+
+    def counted(self, *, any_blocked: bool) -> Kernels:
+        return Kernels(self.stopped(any_blocked=any_blocked), self._wrapped())
 
     def stopped(self, *, any_blocked: bool = True) -> int:
         """Packets of blocked flows that the kernel stopped, as of a moment ago; nothing is looked at before there was one."""

@@ -18,6 +18,7 @@ from omamori.firmware.bridge.nursery import Load, Loaded
 from omamori.firmware.bridge.scanning import ScanWatch, Unseen
 from omamori.firmware.bridge.supervisor import Supervisor
 from omamori.firmware.bridge.wiring import Timing, Wiring
+from omamori.firmware.host import wrapped
 from omamori.firmware.host.firewall import FirewallError, choose, prepare_bridge
 from omamori.firmware.host.link import examine
 from omamori.firmware.host.pace import slowness
@@ -82,7 +83,7 @@ def _made(paths: Paths, place: Place, load: Load, memory: int, form: Form) -> Su
         load,
         choose(),
         patient(slow),
-        link=examine(place.bridge, (place.lan, place.wan)),
+        link=(*examine(place.bridge, (place.lan, place.wan)), *filter(None, [wrapped.begin()])),
         beside=scans(wiring, place.first_queue),
         form=form,
     )

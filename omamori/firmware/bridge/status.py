@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from omamori.firmware.bridge.gaps import Gaps
+from omamori.firmware.bridge.gaps import Gaps, Kernels
 from omamori.firmware.bridge.generation import Generation
 from omamori.firmware.bridge.report import Counters
 from omamori.firmware.host.files import write_atomic
@@ -37,14 +37,14 @@ def write(
     gaps: Gaps,
     *,
     lost: int,
-    stopped: int,
+    kernel: Kernels,
     extra: Mapping[str, object],
 ) -> None:
     """Raises OSError."""
     serving = present.get("serving")
     document = {
         "time": to_wire(datetime.now(UTC)),
-        "state": to_wire(_state(serving, total, gaps, lost=lost, stopped=stopped)),
+        "state": to_wire(_state(serving, total, gaps, lost=lost, kernel=kernel)),
         "pack": serving.version or None if serving else None,
         **extra,
         "drops": total.drops,
@@ -73,9 +73,8 @@ def write(
 
 
 def _state(
-    serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int, stopped: int
+    serving: Generation | None, total: Counters, gaps: Gaps, *, lost: int, kernel: Kernels
 ) -> BridgeState:
-    """`stopped`: packets of blocked flows that the kernel stopped by itself."""
     return BridgeState(
         workers=sum(one.ready for one in serving.members.values()) if serving else 0,
         packets=total.packets,
@@ -83,7 +82,7 @@ def _state(
         neutralised=total.neutralised,
         bypassed=total.missed + total.shed + gaps.packets - gaps.counted,
         events_lost=total.lost + lost,
-        dropped=_listed({**total.drops, Dropped.KERNEL: stopped}),
+        dropped=_listed({**total.drops, Dropped.KERNEL: kernel.stopped}),
         uninspected=_listed(
             {
                 Uninspected.QUEUE_FULL: total.missed,
@@ -92,6 +91,7 @@ def _state(
                 Uninspected.ENGINE_FAILED: total.errors,
                 Uninspected.EXEMPT: total.exempt,
                 Uninspected.CUT: total.cut,
+                Uninspected.WRAPPED: kernel.wrapped,
                 **total.overlooked,
             }
         ),

@@ -392,7 +392,7 @@ class Supervisor:
                 total,
                 self._gaps,
                 lost=self._spool.lost,
-                stopped=self._offer.stopped(any_blocked=total.blocked > 0),
+                kernel=self._offer.counted(any_blocked=total.blocked > 0),
                 extra=extra,
             )
         except OSError as error:

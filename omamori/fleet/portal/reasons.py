@@ -36,6 +36,7 @@ REASONS: Final[Mapping[tuple[str, str], Text]] = {
     ("uninspected", Uninspected.CUT): _("too long to be looked at whole"),
     ("uninspected", Uninspected.FRAGMENTS): _("fragments without the rest"),
     ("uninspected", Uninspected.CHECKSUM): _("changed on the way; no computer takes them"),
+    ("uninspected", Uninspected.WRAPPED): _("virtual networks (VLAN) within one another"),
     ("unfollowed", Unfollowed.STREAM_LIMIT): _("an unknown protocol, for long enough"),
     ("unfollowed", Unfollowed.TABLE_FULL): _("too many connections at once"),
     ("unfollowed", Unfollowed.MEMORY): _("memory was short"),

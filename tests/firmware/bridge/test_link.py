@@ -9,6 +9,7 @@ import pytest
 from lab.bridge import BridgeProcess
 from lab.namespaces import PYTHON, guarded_line, wait_until
 from omamori.firmware.host.link import examine
+from omamori.protocol.reasons import Uninspected
 from tests.firmware.bridge.test_data_path import PACK, Unit
 from tests.firmware.bridge.test_guarding import packed
 from tests.firmware.bridge.test_replies import question
@@ -48,17 +49,16 @@ def unit(line, tmp_path):
     return unit
 
 
-def tagged(line, payload):
-    """A UDP datagram from the LAN host to port 53 of the other, in VLAN 10."""
+def tagged(line, payload, *tags):
+    """A UDP datagram from the LAN host to port 53 of the other, in VLANs 10, 11, ... of these kinds, the outermost first."""
     source, destination = (socket.inet_aton(each) for each in (line.lan_address, line.wan_address))
     body = struct.pack("!HHHH", 4000, 53, 8 + len(payload), 0) + payload
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, 17, 0) + source + destination
     total = sum(struct.unpack("!10H", head))
     checksum = 0xFFFF - (total + (total >> 16)) % 0x10000
     head = head[:10] + struct.pack("!H", checksum) + head[12:]
-    return (
-        b"\xff" * 6 + bytes.fromhex("020000000001") + struct.pack("!HHH", 0x8100, VLAN, 0x0800) + head + body
-    )
+    below = b"".join(struct.pack("!HH", kind, VLAN + at) for at, kind in enumerate(tags)) + b"\x08\x00"
+    return b"\xff" * 6 + bytes.fromhex("020000000001") + below + head + body
 
 
 @pytest.mark.root
@@ -74,20 +74,32 @@ def test_the_smaller_mtu_of_two_ports_is_raised_and_jumbo_frames_pass(line, unit
         unit.wait_told("wan0 had an MTU of 1500")
 
 
+def arriving(line, *tags):
+    """Which of these come through: questions for a listed name and for another one, and a last datagram."""
+    said = {"phish": question("phish.example"), "fine": question("fine.example"), "the end": b"the end"}
+    command = line.wan.command(PYTHON, "-c", HEAR, *said)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hear:
+        assert hear.stdout.readline() == "listening\n"
+        line.lan.run(PYTHON, "-c", SEND, *(tagged(line, each, *tags).hex() for each in said.values()))
+        return hear.stdout.read().splitlines()
+
+
 @pytest.mark.root
-def test_tagged_frames_are_inspected(line, unit):
-    """Questions for a listed name and for another one, in a VLAN."""
-    names = ["phish.example", "fine.example"]
-    frames = [tagged(line, question(name)) for name in names] + [tagged(line, b"the end")]
+def test_frames_in_one_tag_are_inspected_and_those_in_more_pass_and_are_counted(line, unit):
+    """802.1Q and 802.1ad; below a second tag, or one older than 802.1ad, the kernel shows no rule what it forwards."""
     with unit.running():
         unit.wait_for_pack("1.0.0")
-        labels = ["phish", "fine", "the end"]
-        with subprocess.Popen(
-            line.wan.command(PYTHON, "-c", HEAR, *labels), stdout=subprocess.PIPE, text=True
-        ) as hear:
-            assert hear.stdout.readline() == "listening\n"
-            line.lan.run(PYTHON, "-c", SEND, *(frame.hex() for frame in frames))
-            assert hear.stdout.read().splitlines() == ["fine", "the end"]
+        for kind in (0x8100, 0x88A8):
+            assert arriving(line, kind) == ["fine", "the end"]
+        assert counted(unit) == 0
+        for tags in ((0x88A8, 0x8100), (0x8100, 0x8100), (0x88A8, 0x88A8, 0x8100), (0x9100,)):
+            assert arriving(line, *tags) == ["phish", "fine", "the end"]
+        wait_until(lambda: counted(unit) == 12, seconds=9, what="twelve packets to be told")
+
+
+def counted(unit):
+    told = unit.status()["state"].get("uninspected", ())
+    return sum(each["count"] for each in told if each["reason"] == Uninspected.WRAPPED)
 
 
 @pytest.mark.root
