@@ -22,7 +22,7 @@ from typing import Self
 from lab.machine import Machine, Plug, Run, command_line
 from lab.namespaces import end
 from lab.qemu import Qemu
-from lab.qmp import Qmp
+from lab.qmp import Qmp, QmpError
 from lab.secure_boot import enrolled
 from lab.tap import open_tap
 from omamori.image.build import Image
@@ -33,7 +33,7 @@ MAX_FALLS = 3
 
 
 class GuestError(Exception):
-    """The guest did not do what was waited for; the message ends with its console."""
+    """The guest did not do what was waited for; the message has where its processors are, and ends with its console."""
 
 
 class Guest:
@@ -239,7 +239,27 @@ class Guest:
     def _failure(self, what: str) -> GuestError:
         log = self._scratch / "qemu.log"
         said = log.read_text(errors="replace")[-1000:] if log.exists() else ""
-        return GuestError(f"{what}\n--- QEMU\n{said}\n--- console\n{self.tail()}")
+        return GuestError(
+            f"{what}\n--- QEMU\n{said}\n--- processors and disk\n{self._inside()}\n--- console\n{self.tail()}"
+        )
+
+    def _inside(self) -> str:
+        """Where each processor is (`SMM=1`: in the machine's firmware), twice, and what the disk was asked for."""
+        with contextlib.suppress(GuestError, QmpError, OSError):
+            places = [self._places() for _ in range(2)]
+            (disk,) = (
+                entry["stats"]
+                for entry in self._control().execute("query-blockstats")
+                if entry.get("device") == "disk"
+            )
+            return "\n".join([*places, f"read {disk['rd_bytes']} bytes, written {disk['wr_bytes']}"])
+        return "not to be had: QEMU does not answer"
+
+    def _places(self) -> str:
+        said = self._control().execute("human-monitor-command", **{"command-line": "info registers -a"})
+        return "\n".join(
+            line.strip() for line in said.splitlines() if line.startswith(("CPU#", "RIP=", "EIP="))
+        )
 
     def _answers(self) -> bool:
         return self._boot() is not None

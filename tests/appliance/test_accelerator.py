@@ -1,5 +1,6 @@
 """The image boots with and without KVM; which of the two a machine gets is found out, never assumed."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -48,3 +49,14 @@ def test_an_emulator_that_always_aborts_is_an_error(image, tmp_path):
     with pytest.raises(GuestError, match=r"QEMU ended \(-6\)"), guest:
         guest.wait_for_ssh()
     assert len((tmp_path / "starts").read_text()) == MAX_FALLS + 1
+
+
+def test_a_failure_tells_where_the_guest_is(image, tmp_path):
+    """For a guest that stands still before it says a word."""
+    with (
+        pytest.raises(GuestError, match="waited 1 s for nothing that happens") as failed,
+        Guest(image, tmp_path / "guest", Machine(boot=Boot.DIRECT)) as guest,
+    ):
+        guest.wait(lambda: False, seconds=1, what="nothing that happens")
+    assert len(re.findall(r"^[RE]IP=[0-9a-f]+ .*SMM=[01]", str(failed.value), re.MULTILINE)) == 4
+    assert re.search(r"^read \d+ bytes, written \d+$", str(failed.value), re.MULTILINE)
