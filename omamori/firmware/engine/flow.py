@@ -11,12 +11,13 @@ from typing import Final
 
 from omamori.firmware.engine.antivirus import FileScan
 from omamori.firmware.engine.applications.layer import Layer
+from omamori.firmware.engine.ended import Ended, Ends
 from omamori.firmware.engine.inspection import FlowFacts
 from omamori.firmware.engine.opening import Opening, Openings, Way
 from omamori.firmware.engine.packet import ACK, RST, SYN, TCP, Packet
 from omamori.firmware.engine.reassembly import Reassembly
 from omamori.firmware.engine.rewriting import Overwrites
-from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.settings import Mode, Settings
 
 _FROM_SERVER = re.compile(rb"HTTP/1\.|220[ -]|\+OK|\* OK|\x16\x03[\x00-\x04]..\x02", re.DOTALL)
 _FROM_CLIENT = re.compile(rb"[A-Z]{3,10} [^ \r\n]+ HTTP/|(?:EHLO|HELO) |\x16\x03[\x00-\x04]..\x01", re.DOTALL)
@@ -46,6 +47,7 @@ class Flow:
     __slots__ = (
         "blocked",
         "decided",
+        "ended",
         "facts",
         "halves",
         "last",
@@ -53,6 +55,7 @@ class Flow:
         "number",
         "opening",
         "passed",
+        "reset",
         "rival",
         "scans",
         "suspect",
@@ -84,6 +87,10 @@ class Flow:
         """Its addresses were looked up."""
         self.passed = False
         """A pass rule matched."""
+        self.reset = False
+        """One side ended it at once, at the very number that the other expects."""
+        self.ended = False
+        """So it was, and what it was is forgotten (`ended.py`)."""
         self.rival: Flow | None = None
         """Another connection between the same ports, which came before and may not be over."""
         self.told: set[tuple[object, ...]] = set()
@@ -105,6 +112,7 @@ class FlowTable:
         self._tcp: OrderedDict[int, Flow] = OrderedDict()
         self._closing: OrderedDict[int, Flow] = OrderedDict()
         self._other: OrderedDict[int, Flow] = OrderedDict()
+        self._ended = Ended(settings.timeouts.tcp) if settings.mode is Mode.PREVENT else None
         self.evicted = 0
 
     def __len__(self) -> int:
@@ -136,6 +144,9 @@ class FlowTable:
         return flow.table is self._closing
 
     def remove(self, flow: Flow) -> None:
+        if flow.reset and self._ended is not None and not flow.decided and not flow.blocked:
+            server, client = (half.stream.expected for half in flow.halves)
+            self._ended.add(flow.way, Ends(client, server, flow.last))
         current = self._ways.get(flow.way)
         if current is not None and current[0] is flow:
             del self._ways[flow.way]
@@ -169,6 +180,8 @@ class FlowTable:
         """The clock was set: idle times stay what they were."""
         for flow in self.all():
             flow.last += seconds
+        if self._ended is not None:
+            self._ended.shift(seconds)
 
     def _connection(self, flow: Flow, to_server: bool, packet: Packet) -> tuple[Flow, bool] | None:  # noqa: FBT001 - a direction, as everywhere
         """Whose packet it is, of the two connections known between these ports; None if a new one begins.
@@ -227,6 +240,9 @@ class FlowTable:
 
     def _open(self, packet: Packet, way: Way, now: float, *, from_inside: bool) -> tuple[Flow, bool]:
         to_server, opening = self._opening(packet, way)
+        ended = self._goes_on(packet, way, now, begins=opening is not None and to_server)
+        if ended is not None:
+            to_server, opening = ended[0], None
         client, client_port, server, server_port, protocol = way if to_server else _turned(way)
         facts = FlowFacts(
             packet.protocol_name, client, server, client_port, server_port, from_inside == to_server
@@ -238,11 +254,34 @@ class FlowTable:
             flow.opening = HANDSHAKE
             for half, first in zip(flow.halves, (opening.server, opening.client), strict=True):
                 half.stream.begin(first)
+        if ended is not None:
+            flow.ended = flow.reset = True
+            for half, following in zip(flow.halves, (ended[1].server, ended[1].client), strict=True):
+                if following is not None:
+                    half.stream.begin(following)
         before = self._ways.get(flow.way)
         flow.rival = before[0] if before is not None else None
         self._register(flow)
-        self._put(flow, self._tcp if packet.protocol == TCP else self._other)
+        over = self._closing if flow.ended else self._tcp
+        self._put(flow, over if packet.protocol == TCP else self._other)
         return flow, to_server
+
+    def _goes_on(self, packet: Packet, way: Way, now: float, *, begins: bool) -> tuple[bool, Ends] | None:
+        """Whether an unknown flow's first packet goes to its server, and what would go on, if that was ended.
+
+        `begins`: a client says the first of a connection whose handshake was seen. That a server begins one proves nothing:
+        it can answer without having been asked.
+        """
+        if self._ended is None or packet.protocol != TCP:
+            return None
+        for to_server in (True, False):
+            key = way if to_server else _turned(way)
+            ends = self._ended.near(key, packet.sequence, now, to_server=to_server)
+            if ends is not None and (begins or packet.flags & SYN):
+                self._ended.forget(key)
+            elif ends is not None:
+                return to_server, ends
+        return None
 
     def _opening(self, packet: Packet, way: Way) -> tuple[bool, Opening | None]:
         """Whether the flow's first packet goes to its server, and where it begins, if that is known."""

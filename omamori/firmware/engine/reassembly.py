@@ -33,6 +33,11 @@ class Piece(NamedTuple):
     data: bytes
 
 
+def is_far(distance: int) -> bool:
+    """Between two sequence numbers, too much for one connection's window."""
+    return not -_FAR < (distance + _HALF) % _WRAP - _HALF < _FAR
+
+
 class Reassembly:
     """The state of one direction."""
 

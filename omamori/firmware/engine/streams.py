@@ -1,7 +1,7 @@
 """TCP connections as their receivers take them: whose segments count, in which order, and what was seen first.
 
 An attacker may send what only the unit takes for real: segments that die on the way, resets and ends out of place, a byte
-marked urgent, other data for bytes that were sent already. So a reset counts only at exactly the expected number (RFC 5961),
+marked urgent, other data for bytes that were sent already. So a reset counts only at exactly the expected number (RFC 5961), and what goes on after it is inspected or stopped (`ended.py`),
 an end only at or after it, and what comes after an end is kept from a receiver that may not have got it; an urgent byte is left out as receivers do (RFC 6093), and where a byte is sent twice and differs
 the first one stands: a later packet that differs is set right.
 """
@@ -64,6 +64,8 @@ class Streams:
         own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
         if (packet.payload or packet.flags & (RST | FIN)) and not self.is_sound(packet):
             return _UNSOUND
+        if flow.ended and packet.payload:
+            return _AFTER_END
         if packet.flags & SYN:
             flow.opening = max(flow.opening, 2 if packet.flags & ACK else 1)
         elif flow.opening == 0:
@@ -143,7 +145,10 @@ class Streams:
         if packet.flags & FIN:
             own.finish(_first(packet) + len(packet.payload))
         if packet.flags & RST:
-            return own.position(packet.sequence) in (own.offset, own.offset - len(packet.payload))
+            exact = own.position(packet.sequence) in (own.offset, own.offset - len(packet.payload))
+            # Of a connection of which nothing was seen its own numbers would be the expected ones.
+            flow.reset |= exact and any(half.stream.offset for half in flow.halves)
+            return exact
         return own.finished and flow.halves[not to_server].stream.finished
 
     def is_settled(self, flow: Flow) -> bool:

@@ -8,7 +8,8 @@ Among the workers of a generation the kernel chooses by the pair of addresses (n
 same for both directions, whatever the ports: what rules count for two hosts is counted in one place.
 
 TCP segments without data stay in the kernel, but for those that end a connection of which more could be inspected: what is
-remembered of it can be forgotten at once, rather than after ten minutes (decision 0030).
+remembered of it can be forgotten at once, rather than after ten minutes (decision 0030). Of resets only those of connections
+of which something was inspected, which the owner in their mark tells: a scan is answered by one for each port.
 
 A packet with a VLAN tag carries it into its queue in the upper half of the packet mark (`TAG_SHIFT`): the queue of an IP family tells
 none, and an answer without it would reach nobody. The kernel's tools only shift constants, so it is copied bit by bit, in
@@ -165,8 +166,14 @@ def _nft_chain(plan: Plan) -> list[str]:
         f"meta mark {Mark.BLOCKED:d} drop",
         f"ct mark & {_KNOWN:#x} {Mark.DECIDED:d} accept",
         f"ct mark & {_KNOWN:#x} {Mark.BLOCKED:d} counter drop",
-        f"meta nfproto ipv4 tcp flags & fin == 0 ip hdrlength . tcp doff . ip length {{ {ipv4} }} accept",
-        f"meta nfproto ipv6 ip6 nexthdr tcp tcp flags & fin == 0 tcp doff . ip6 length {{ {ipv6} }} accept",
+        *(
+            f"{bare} accept"
+            for which in ("tcp flags & (fin | rst) == 0", f"tcp flags & rst == rst ct mark & {_OWNER:#x} 0")
+            for bare in (
+                f"meta nfproto ipv4 {which} ip hdrlength . tcp doff . ip length {{ {ipv4} }}",
+                f"meta nfproto ipv6 ip6 nexthdr tcp {which} tcp doff . ip6 length {{ {ipv6} }}",
+            )
+        ),
         "@ll,96,16 0x8100 jump tag",
         *(_nft_draining(plan.draining) if plan.draining else []),
         *(_nft_current(plan.current) if plan.current else []),
@@ -230,7 +237,10 @@ def iptables_rules(plan: Plan, *, ipv6: bool) -> str:
         f"-m mark --mark {Mark.BLOCKED:d} -j DROP",
         f"-m connmark --mark {Mark.DECIDED:#x}/{_KNOWN:#x} -j ACCEPT",
         f"-m connmark --mark {Mark.BLOCKED:#x}/{_KNOWN:#x} -j DROP",
-        f"-p tcp ! --tcp-flags FIN FIN -m bpf --bytecode {_bytecode(_IPV6_BARE if ipv6 else _IPV4_BARE)} -j ACCEPT",
+        *(
+            f"-p tcp --tcp-flags {which} -m bpf --bytecode {_bytecode(_IPV6_BARE if ipv6 else _IPV4_BARE)} -j ACCEPT"
+            for which in ("FIN,RST NONE", f"RST RST -m connmark --mark 0x0/{_OWNER:#x}")
+        ),
         f"-m bpf --bytecode {_bytecode(_TAGGED)} -j {TAG_CHAIN}",
         *(_iptables_draining(plan.draining) if plan.draining else []),
         *(_iptables_current(plan.current) if plan.current else []),

@@ -119,7 +119,7 @@ def test_the_kernel_takes_the_nft_rules_and_replaces_them(plan):
 
 @pytest.mark.root
 def test_both_backends_keep_bare_segments_in_the_kernel_and_see_every_payload_and_end():
-    """One connection with ten small messages each way: 20 segments with payload and 2 ends, whatever else TCP sends."""
+    """Ten small messages each way and 2 ends, the same and a reset, 2 resets for knocks at closed ports; whatever else TCP sends."""
     with guarded_line("omafw") as line:
         line.unit.write("/proc/sys/net/bridge/bridge-nf-call-iptables", "1")
         line.unit.write("/proc/sys/net/bridge/bridge-nf-call-ip6tables", "1")
@@ -133,9 +133,10 @@ def test_both_backends_keep_bare_segments_in_the_kernel_and_see_every_payload_an
             line.unit.run(family, "-t", "mangle", "-A", "FORWARD", "-j", "OMAMORI")
             line.unit.run(family, "-t", "filter", "-A", "FORWARD", "-m", "mark", "--mark", str(SEEN))
         for family, where in (("iptables", line.wan_address), ("ip6tables", line.wan_address6)):
-            talk(line, where)
-            assert seen_by_nft(line, family) == 22
-            assert seen_by_iptables(line, family) == 22
+            for reset, seen in (False, 20 + 2), (True, 20 + 2 + 20 + 1):
+                talk(line, where, reset=reset)
+                assert seen_by_nft(line, family) == seen
+                assert seen_by_iptables(line, family) == seen
 
 
 def load_nft(line, text):
@@ -161,18 +162,24 @@ peer, _ = server.accept()
 while data := peer.recv(100): peer.sendall(data)
 """
 ASK = """
-import socket, sys
+import socket, struct, sys
 peer = socket.create_connection((sys.argv[1], 9000))
 for _ in range(10):
     peer.sendall(b"hello"); assert peer.recv(100) == b"hello"
+if sys.argv[2] == "True":
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for port in (9001, 9002):
+        try: socket.create_connection((sys.argv[1], port))
+        except ConnectionRefusedError: pass
+        else: sys.exit(1)
 """
 
 
-def talk(line, where):
+def talk(line, where, *, reset):
     with line.wan.running(PYTHON, "-c", SERVE, where):
         listening = line.wan.command("ss", "-Hltn", "sport", "=", ":9000")
         wait_until(lambda: subprocess.check_output(listening), seconds=5, what="the server")
-        line.lan.run(PYTHON, "-c", ASK, where)
+        line.lan.run(PYTHON, "-c", ASK, where, str(reset))
 
 
 def seen_by_nft(line, family):
