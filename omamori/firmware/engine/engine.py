@@ -96,8 +96,7 @@ class Engine:
             self._end(flow, now)
         self._fragments.tick(now)
         if self._streams.is_full():
-            for flow in self._flows.all():
-                self._streams.forget_taken(flow)
+            self._streams.share(self._flows.all())
 
     def relieve(self, now: float) -> int:
         """Forgets a quarter of all flows, to have less memory: first those that are over, then the longest idle; how many."""

@@ -5,7 +5,7 @@ counts from the beginning of the direction (or from where it was picked up), the
 as the flow is known. Out-of-order data is bounded; a hole that can no longer be filled is skipped and said so.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,8 +20,16 @@ _JOINED = 512
 _MAX_SEGMENTS = 4096
 _MOST_GIVEN_UP = 64
 _MAX_RECENT = 256
-_HISTORY = 64 << 10
-"""Bytes kept after their delivery, until they are acknowledged, to compare what is sent again with."""
+_DENSE = 256
+"""Bytes that neighbours have on average at least, as smaller ones are joined: beyond holes, no more parts are kept than that makes."""
+LEAST_KEPT = 64 << 10
+MOST_KEPT = _FAR
+"""Bytes kept after their delivery, until they are acknowledged, to compare what is sent again with: what lies further back is not of
+this connection's window."""
+
+
+def _begin_of(part: tuple[int, bytes]) -> int:
+    return part[0]
 
 
 class Piece(NamedTuple):
@@ -51,6 +59,7 @@ class Reassembly:
         "held",
         "kept",
         "offset",
+        "room",
         "urgent",
     )
 
@@ -63,6 +72,8 @@ class Reassembly:
         """Offset at which the sender said it ends."""
         self.kept = 0
         """Delivered bytes kept for comparison."""
+        self.room = LEAST_KEPT
+        """How many may be, but for the newest segment."""
         self.urgent: int | None = None
         """Offset of the newest urgent byte, until it is delivered."""
         self.given_up: tuple[tuple[int, int], ...] = ()
@@ -157,10 +168,11 @@ class Reassembly:
     def _near(self, at: int, end: int) -> Iterator[tuple[int, bytes]]:
         """What is kept that may reach into [at, end)."""
         if at < self.offset:
-            for begin, known in reversed(self._recent):
-                yield begin, known
-                if begin <= at:
+            recent = self._recent
+            for index in range(max(bisect_right(recent, at, key=_begin_of) - 1, 0), len(recent)):
+                if recent[index][0] >= end:
                     break
+                yield recent[index]
         first = max(bisect_left(self._begins, at) - 1, 0)
         for index in range(first, bisect_left(self._begins, end)):
             yield self._begins[index], self._pending[index]
@@ -175,6 +187,12 @@ class Reassembly:
         before = piece._replace(data=piece.data[:index])
         after = Piece(piece.offset + index + 1, 0, piece.data[index + 1 :])
         return [part for part in (before, after) if part.data]
+
+    def trim(self, room: int) -> None:
+        """Keeps no more than that for comparison, but for the newest segment."""
+        recent = self._recent
+        while len(recent) > 1 and (self.kept > room or len(recent) > _MAX_RECENT + self.kept // _DENSE):
+            self.kept -= len(recent.popleft()[1])
 
     def forget(self) -> None:
         """Keeps nothing for comparison any more."""
@@ -199,8 +217,8 @@ class Reassembly:
             recent[-1] = (begin, before + data)
         else:
             recent.append((self.offset, data))
-        while (self.kept > _HISTORY and len(recent) > 1) or len(recent) > _MAX_RECENT:
-            self.kept -= len(recent.popleft()[1])
+        if self.kept > self.room or len(recent) > _MAX_RECENT:
+            self.trim(self.room)
         self._advance(size)
         return piece
 

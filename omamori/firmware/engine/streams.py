@@ -6,13 +6,14 @@ an end only at or after it, and what comes after an end is kept from a receiver 
 the first one stands: a later packet that differs is set right.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from omamori.firmware.engine.checksum import is_sound
 from omamori.firmware.engine.flow import Flow
 from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, URG, Packet
-from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.reassembly import LEAST_KEPT, MOST_KEPT, Piece
 from omamori.firmware.engine.settings import Mode, Settings
 
 OVERLAP_DIFFERS = "reassembly_overlap_different_data"
@@ -124,6 +125,7 @@ class Streams:
         if packet.flags & URG and packet.urgent:
             stream.urgent = stream.position(_first(packet)) + packet.urgent - 1
         limit, strict = self._patience(now)
+        stream.room = self._room()
         pieces = stream.push(_first(packet), packet.payload, limit, strict=strict)
         self._account(stream.held - held, stream.kept - kept)
         return (
@@ -136,6 +138,10 @@ class Streams:
             return 0, False
         overloaded = abs(now - self._missed) < OVERLOADED
         return (self._settings.pending_overloaded if overloaded else self._settings.pending), not overloaded
+
+    def _room(self) -> int:
+        """What one direction may keep for comparison: up to half of what is left, so that many share it and one has much."""
+        return min(MOST_KEPT, LEAST_KEPT + max(0, self._settings.history_total - self.kept) // 2)
 
     def is_over(self, flow: Flow, packet: Packet, *, to_server: bool) -> bool:
         """Nothing more is expected of the connection."""
@@ -174,8 +180,22 @@ class Streams:
         flow.layer, flow.undetected = None, [None, None]
 
     def is_full(self) -> bool:
-        """More is kept for comparison than may be: time for all flows to forget theirs."""
-        return self.kept > self._settings.history_total
+        """So much is kept for comparison that there is little left for others: time to `share`."""
+        return self.kept > self._settings.history_total // 8 * 7
+
+    def share(self, flows: Iterable[Flow]) -> None:
+        """Until half of what may be kept is left: those with much keep less, and if that is too little, nobody keeps any."""
+        flows, room = list(flows), MOST_KEPT
+        while self.kept > self._settings.history_total // 2 and room > LEAST_KEPT:
+            room //= 2
+            for flow in flows:
+                for half in flow.halves:
+                    kept = half.stream.kept
+                    half.stream.trim(room)
+                    self._account(0, half.stream.kept - kept)
+        if self.is_full():
+            for flow in flows:
+                self.forget_taken(flow)
 
     def _account(self, held: int, kept: int) -> None:
         self._held += held
