@@ -91,6 +91,8 @@ def bench(
         "unit": "cut the power of an appliance in QEMU instead",
         "cuts": "how often",
         "rots": "in how many units the running slot loses bits",
+        "faults": "what else befalls a unit: all, none, or names with commas between",
+        "follow": "let every n-th unit whose power was cut arrive at what is wanted",
         "only": "scenarios, separated by commas: soak, fuzz",
         "targets": "of hostile input, separated by commas: `stream-*,rules`",
         "json": "write the figures to this file",
@@ -104,6 +106,8 @@ def chaos(
     unit: bool = False,  # noqa: FBT001, FBT002
     cuts: int = 200,
     rots: int = 8,
+    faults: str = "all",
+    follow: int = 1,
     only: str = "",
     targets: str = "",
     json: str = "",
@@ -113,7 +117,11 @@ def chaos(
     valued = {"--only": only, "--targets": targets, "--json": json}
     flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
     flags += ["--check"] if check else []
-    flags += [f"--unit --cuts {cuts} --rots {rots}"] if unit else []
+    flags += (
+        [f"--unit --cuts {cuts} --rots {rots} --faults {shlex.quote(faults)} --follow {follow}"]
+        if unit
+        else []
+    )
     c.run(f"{PYTHON} -m lab.chaos --minutes {minutes} --fuzz-minutes {fuzz_minutes} {' '.join(flags)}")
 
 

@@ -141,13 +141,19 @@ def powered(
     keys: Path | None = None,
     *,
     claim: str = _NO_CLAIM,
+    unreadable: tuple[int, ...] = (),
 ) -> Iterator[Site]:
-    """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's."""
+    """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
+
+    `unreadable`: sectors of its disk.
+    """
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
         credentials = {"omamori.claim": claim}
-        machine = Machine(boot=boot, ports=ports, credentials=credentials, secure_boot=keys)
+        machine = Machine(
+            boot=boot, ports=ports, credentials=credentials, secure_boot=keys, unreadable=unreadable
+        )
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")
             lan.run("ip", "address", "add", f"{HOST}/24", "dev", "eth0")

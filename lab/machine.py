@@ -38,6 +38,7 @@ class Machine:
     """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory.
 
     `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
+    `unreadable`: sectors of the disk that cannot be read, as on a flash chip that wears out.
     """
 
     boot: Boot = Boot.FIRMWARE
@@ -47,6 +48,7 @@ class Machine:
     accelerator: str = TCG
     secure_boot: Path | None = None
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
+    unreadable: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,23 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *("-chardev", f"file,id=console,path={run.console},append=on", "-serial", "chardev:console"),
         *("-qmp", f"unix:{run.control},server=on,wait=off"),
         *("-device", "virtio-rng-pci,addr=0x8"),
-        *("-drive", f"if=none,id=disk,format=qcow2,file={run.disk},cache=unsafe"),
+        *("-drive", f"if=none,id=disk,cache=unsafe,{_disk(machine, run)}"),
         *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
         *_smbios(machine.credentials),
         *_network(run),
     ]  # fmt: skip
+
+
+def _disk(machine: Machine, run: Run) -> str:
+    """QEMU's blkdebug lies above the disk, so that sectors are counted as the guest counts them."""
+    if not machine.unreadable:
+        return f"format=qcow2,file={run.disk}"
+    errors = "".join(
+        f",inject-error.{number}.event=none,inject-error.{number}.iotype=read,inject-error.{number}.errno=5,inject-error.{number}.sector={sector}"
+        for number, sector in enumerate(machine.unreadable)
+    )
+    return f"driver=blkdebug,image.driver=qcow2,image.file.driver=file,image.file.filename={run.disk}{errors}"
 
 
 def _kernel(image: Image) -> list[str]:

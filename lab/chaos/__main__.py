@@ -3,7 +3,7 @@
 Scenarios. `soak`: mixed traffic through the real data path while its processes are killed, frozen and given new packs; no
 allowed exchange may be lost and memory may not grow. `fuzz`: hostile bytes for packets, every parser, rules, signatures and
 packs, for so many minutes each. `unit`, with --unit instead of the others: the whole appliance in QEMU, its power cut at random
-moments of its life, and bits of its running slot turned. Exit code 1 with --check where anything was amiss.
+moments of its life, bits of its running slot turned, and every other fault of its disk and its servers. Exit code 1 with --check where anything was amiss.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.chaos import fuzz, soak, unit
+from lab.chaos import faults, fuzz, soak, unit
 from lab.chaos.targets import named
 
 Result = tuple[dict[str, object], list[str]]
@@ -72,11 +72,26 @@ def _fuzz(options: argparse.Namespace) -> Result:
 
 def _unit(options: argparse.Namespace) -> Result:
     with tempfile.TemporaryDirectory(prefix="omamori-cuts-") as place:
-        seen = unit.run(Path(place), cuts=options.cuts, rots=options.rots, chance=options.chance)
+        seen = unit.run(
+            Path(place),
+            cuts=options.cuts,
+            rots=options.rots,
+            faults=options.faults,
+            chance=options.chance,
+            follow=options.follow,
+        )
     lost = sum(bool(revival.problems) for revival in seen.revivals)
-    cuts = len(seen.revivals) - seen.rots
-    print(f"unit: {cuts} power cuts, {seen.rots} slots that rotted, {lost} units that did not come through")
+    print(
+        f"unit: {seen.cuts} power cuts, {seen.rots} slots that rotted, {seen.faults} other faults, {lost} units that did not come through"
+    )
     return seen.as_json(), [f"unit: {problem}" for problem in seen.problems]
+
+
+def _faults(names: str) -> tuple[str, ...]:
+    try:
+        return faults.chosen(names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 SCENARIOS: dict[str, Callable[[argparse.Namespace], Result]] = {"soak": _soak, "fuzz": _fuzz, "unit": _unit}
@@ -90,6 +105,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unit", action="store_true", help="cut the power of an appliance in QEMU instead")
     parser.add_argument("--cuts", type=int, default=200, help="of the power; about a minute and a half each")
     parser.add_argument("--rots", type=int, default=8, help="slots that lose bits; about five minutes each")
+    parser.add_argument(
+        "--follow",
+        type=int,
+        default=1,
+        metavar="N",
+        help="let every n-th unit arrive at what is wanted (default: each; 0: none); all must forward and run",
+    )
+    parser.add_argument(
+        "--faults",
+        type=_faults,
+        default="all",
+        metavar="NAMES",
+        help=f"what else befalls a unit: all, none, or some of {','.join(faults.NAMES)}; two to ten minutes each",
+    )
     parser.add_argument("--only", help=f"scenarios, separated by commas: {','.join(SCENARIOS)}")
     parser.add_argument(
         "--targets", default="", help="of hostile input, separated by commas: `stream-*,rules`"

@@ -1,6 +1,8 @@
 """A unit that lost its power or bits of its disk, switched on again: it must forward, run a version known to be good, and arrive where it should."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,12 +25,19 @@ class Revival:
     arrives: float | None = None
     again: bool = False
     """Whether the version had to be ordered a second time, because the cut had used up its try."""
+    fault: bool = False
+    """Whether it was no cut, but one of `faults`."""
     problems: list[str] = field(default_factory=list)
 
     @property
     def rotten(self) -> bool:
-        """Whether it lost bits."""
+        """Whether its slot lost bits."""
         return self.doing.startswith("rot")
+
+    @property
+    def patience(self) -> int:
+        """Seconds until it must forward: damage takes some starts that come to nothing."""
+        return 900 if self.rotten or self.fault else 300
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -39,41 +48,69 @@ class Revival:
             f"{value:6.1f}" if value is not None else "     -"
             for value in (self.forwards, self.answers, self.arrives)
         )
-        return f"{self.number:4}  {self.doing:12} {times}  {self.runs:6} {said}"
+        return f"{self.number:4}  {self.doing:17} {times}  {self.runs:6} {said}"
 
 
 def revive(supplies: Supplies, cut: Cut, *, follow: bool) -> Revival:
     """Switch it on and look; `follow`: until it has the wanted firmware and pack, too."""
     seen = Revival(cut.number, cut.doing)
-    try:
-        _look(supplies, cut.folder, seen, follow=follow)
-    except (GuestError, QmpError, OSError) as error:
-        seen.problems.append(f"after {'' if seen.rotten else 'a cut while '}{cut.doing}: {error}")
+    with judged(seen):
+        look(supplies, cut.folder, seen, follow=follow)
     return seen
 
 
-def _look(supplies: Supplies, folder: Path, seen: Revival, *, follow: bool) -> None:
+@contextlib.contextmanager
+def judged(seen: Revival) -> Iterator[None]:
+    """What does not come off is one of its problems."""
+    try:
+        yield
+    except (GuestError, QmpError, OSError) as error:
+        seen.problems.append(f"after {seen.doing}: {error}")
+
+
+def look(
+    supplies: Supplies,
+    folder: Path,
+    seen: Revival,
+    *,
+    follow: bool,
+    keys: Path | None = None,
+    unreadable: tuple[int, ...] = (),
+) -> None:
+    """As `revive`; raises what `judged` takes. `unreadable`: sectors during the first start; it arrives in the one after."""
     began = time.monotonic()
-    with powered(supplies.image, folder) as site:
-        guest = site.guest
-        patience = 900 if seen.rotten else 300  # rot takes some starts that come to nothing
-        guest.wait(
-            lambda: reaches(site.lan, ROUTER), seconds=patience, what="a packet to get through", pause=0
-        )
-        seen.forwards = round(time.monotonic() - began, 1)
-        guest.wait_for_ssh(seconds=300)
-        seen.answers = round(time.monotonic() - began, 1)
-        seen.runs = site.running()[0]
-        if seen.runs not in {OLD, NEW}:
-            seen.problems.append(f"runs {seen.runs!r}, which nobody ordered")
-        passed_over = seen.rotten and seen.runs == OLD
-        if follow:
-            with site.serving(supplies.served):
-                if passed_over:
-                    _replaced(site)
-                seen.again = arrive(site, lambda _: None)
-            seen.runs = site.running()[0]
-            seen.arrives = round(time.monotonic() - began, 1)
+    with powered(supplies.image, folder, keys=keys, unreadable=unreadable) as site:
+        stand(site, seen, began)
+        if follow and not unreadable:
+            settle(supplies, site, seen, began)
+    if follow and unreadable:
+        with powered(supplies.image, folder, keys=keys) as site:
+            site.guest.wait_for_ssh(seconds=seen.patience)
+            settle(supplies, site, seen, began)
+
+
+def stand(site: Site, seen: Revival, began: float) -> None:
+    """It forwards, answers, and runs what was ordered."""
+    guest = site.guest
+    guest.wait(
+        lambda: reaches(site.lan, ROUTER), seconds=seen.patience, what="a packet to get through", pause=0
+    )
+    seen.forwards = round(time.monotonic() - began, 1)
+    guest.wait_for_ssh(seconds=300)
+    seen.answers = round(time.monotonic() - began, 1)
+    seen.runs = site.running()[0]
+    if seen.runs not in {OLD, NEW}:
+        seen.problems.append(f"runs {seen.runs!r}, which nobody ordered")
+
+
+def settle(supplies: Supplies, site: Site, seen: Revival, began: float) -> None:
+    """It arrives at what is wanted."""
+    with site.serving(supplies.served):
+        if seen.rotten and seen.runs == OLD:
+            _replaced(site)
+        seen.again = arrive(site, lambda _: None)
+    seen.runs = site.running()[0]
+    seen.arrives = round(time.monotonic() - began, 1)
 
 
 def _replaced(site: Site) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab.appliance import Factory
 from lab.chaos.cuts import Cut, Supplies, live
 from lab.chaos.decay import live_and_rot
+from lab.chaos.faults import befall
 from lab.chaos.revival import Revival, revive
 
 _LIFETIME = 40
@@ -25,11 +26,21 @@ class Fates:
 
     def as_json(self) -> dict[str, object]:
         revivals = [revival.as_json() for revival in self.revivals]
-        return {"cuts": len(self.revivals) - self.rots, "rots": self.rots, "revivals": revivals}
+        return {"cuts": self.cuts, "rots": self.rots, "faults": self.faults, "revivals": revivals}
+
+    @property
+    def cuts(self) -> int:
+        """How many of them lost their power, and nothing else."""
+        return len(self.revivals) - self.rots - self.faults
+
+    @property
+    def faults(self) -> int:
+        """How many of them met one of `faults`."""
+        return sum(revival.fault for revival in self.revivals)
 
     @property
     def rots(self) -> int:
-        """How many of them lost bits."""
+        """How many of them lost bits of their slot."""
         return sum(revival.rotten for revival in self.revivals)
 
     @property
@@ -37,15 +48,18 @@ class Fates:
         return [f"unit {seen.number}: {problem}" for seen in self.revivals for problem in seen.problems]
 
 
-def run(place: Path, *, cuts: int, rots: int = 0, chance: int, follow: int = 1) -> Fates:
-    """Cut the power `cuts` times, and let the slot that runs rot in `rots` units.
+def run(
+    place: Path, *, cuts: int, rots: int = 0, faults: tuple[str, ...] = (), chance: int, follow: int = 1
+) -> Fates:
+    """Cut the power `cuts` times, let the slot that runs rot in `rots` units, and let these `faults` befall one each.
 
     Every `follow`-th unit (0: none) is followed until it has what was wanted; all must forward and run. `place` is an empty folder for what the run makes. Progress is printed, a line for each unit.
     """
-    supplies = Supplies.made(Factory.found(place))
+    factory = Factory.found(place)
+    supplies = Supplies.made(factory)
     dice = random.Random(chance)  # noqa: S311 - chance, not secrets
     fates = Fates()
-    print("unit  while        forwards answers arrives  runs")
+    print("unit  while             forwards answers arrives  runs")
     while len(fates.revivals) < cuts:
         folder = place / f"life-{len(fates.revivals)}"
         folder.mkdir()
@@ -56,6 +70,12 @@ def run(place: Path, *, cuts: int, rots: int = 0, chance: int, follow: int = 1) 
         folder = place / "life-of-rot"
         folder.mkdir()
         _revive(supplies, live_and_rot(supplies, folder, rots, dice, first=cuts), fates, follow)
+    if faults:
+        folder = place / "life-of-faults"
+        folder.mkdir()
+        for seen in befall(supplies, factory, folder, faults, dice, first=cuts + rots):
+            fates.revivals.append(seen)
+            print(seen.line(), flush=True)
     return fates
 
 

@@ -21,6 +21,7 @@ EXCEPTIONS = {
     "update": 3.6,  # sets the clock, too
     "next-root": 3.8,  # opens a slot and mounts it for PID 1: no private mounts, and the right to mount
     "reset": 3.7,  # no private mounts: it makes the file system anew that all others see
+    "mend": 3.7,  # the same
 }
 SERVICES = sorted(
     path.name.split(".service")[0].removeprefix("omamori-")

@@ -37,6 +37,10 @@ def test_a_corrupt_or_stuck_root_ends_in_a_restart_not_in_a_shell():
     } <= set(words)
 
 
+def test_the_data_partition_is_checked_and_mended_at_each_start_and_nobody_is_asked():
+    assert {"fsck.mode=force", "fsck.repair=yes"} <= set(load("product").command_line)
+
+
 def test_lists_join_tables_merge_values_replace():
     below = {"list": [1, 2], "table": {"a": 1, "b": [1]}, "value": 1}
     above = {"list": [2, 3], "table": {"b": [2]}, "value": 2}

@@ -50,6 +50,7 @@ class Memory:
         self._journal = paths.update / "journal.json"
         self._verdict = paths.update / "verdict.json"
         self._before = paths.update / "before.json"
+        self._spoken: Verdict | None = None
 
     def journal(self) -> Journal:
         """The journal, or a new one."""
@@ -60,11 +61,12 @@ class Memory:
         _write(self._journal, journal)
 
     def verdict(self) -> Verdict | None:
-        """What the last health gate said."""
-        return _read(Verdict, self._verdict)
+        """What the last health gate said: this process's own, else the one kept."""
+        return self._spoken or _read(Verdict, self._verdict)
 
     def keep_verdict(self, verdict: Verdict) -> None:
-        """Make it survive a power cut. Raises DiskFull, SlotProblem."""
+        """Make it survive a power cut. Raises DiskFull, SlotProblem; in this process it holds then, too."""
+        self._spoken = verdict
         _write(self._verdict, verdict)
 
     def before(self, tried: Version) -> Before | None:

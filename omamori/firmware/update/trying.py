@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from omamori.firmware.update import gate, health, soft, uki
+from omamori.firmware.update.errors import UpdateError
 from omamori.firmware.update.machine import Journal
 from omamori.firmware.update.report import Memory, Verdict
 from omamori.firmware.update.slots import Entry
@@ -75,7 +76,7 @@ class Trying:
         return verdict is not None and not verdict.reason
 
     def judge(self, patience: float, *, fleet_required: bool, keep: bool = True, trial: bool = False) -> str:
-        """`keep` is false while what the last gate said is still to be told. Raises DiskFull, SlotProblem."""
+        """`keep` is false while what the last gate said is still to be told. A disk that takes no word of it changes nothing about the verdict."""
         before = self._memory.before(self._version) if trial else None
         guarded: list[datetime] = []
 
@@ -89,7 +90,10 @@ class Trying:
         )
         if keep:
             now, first = self._world.now(), next(iter(guarded), None)
-            self._memory.keep_verdict(Verdict(self._boot, self._version, wrong, now, first))
+            try:
+                self._memory.keep_verdict(Verdict(self._boot, self._version, wrong, now, first))
+            except UpdateError as error:
+                self._memory.say("error", str(error))
         self._memory.say("error" if wrong else "info", f"{self._version}: {wrong or 'healthy'}")
         return wrong
 

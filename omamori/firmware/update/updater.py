@@ -29,6 +29,7 @@ from omamori.firmware.update.machine import (
     FirmwareStep,
     Journal,
     Nothing,
+    PassedOver,
     Refuse,
     Stage,
     Withdraw,
@@ -144,15 +145,15 @@ class Updater:
     def committed(self) -> bool:
         """After the boot was blessed, or not: say how the last update ended, and whether what runs is healthy. Raises Busy."""
         with suppress(Busy), self._memory.locked():  # a run that is under way settles, too
-            self._settle()
+            self._attempt(self._settle)
         gated = self._trying.verdict() is not None
         if not gated:
             self._trying.judge(self._world.patience.look, fleet_required=False)
         with self._memory.locked(patience=self._world.patience.run):
             if gated:
                 self._attempt(lambda: self._trying.bless(self._entry(self._version), self._slot))
-            self._settle()
-            if self._trying.healthy():
+            told = self._attempt(self._settle)
+            if self._trying.healthy() and (told or not self._passed_over()):
                 self._attempt(lambda: starts.forget(self._paths))
             if self._trying.missed():
                 self._memory.say("error", "the new version did not take over: restarting")
@@ -179,6 +180,9 @@ class Updater:
             return self._world.disk.entries()
         return []
 
+    def _passed_over(self) -> PassedOver | None:
+        return starts.passed_over(self._paths, self._slot, self._entries())
+
     def _want(self) -> Want | None:
         return orders.effective(self._fleet_wants(), self._memory.journal().by_hand)
 
@@ -193,8 +197,7 @@ class Updater:
         entry = self._entry(journal.version)
         reason = verdict.reason if verdict and verdict.version == journal.version else ""
         tries = entry.tries if entry else None
-        over = starts.passed_over(self._paths, self._slot, self._entries())
-        now = self._world.now()
+        over, now = self._passed_over(), self._world.now()
         settled = settle(journal, self._boot(), now, tries=tries, verdict=reason, passed_over=over)
         if settled != journal:
             settled = self._trying.told(settled)
@@ -379,11 +382,13 @@ class Updater:
             self._memory.keep_before(health.before(self._world, journal.version, ordered=ordered))
             self._change(fleet_reached=gate.reached(self._paths))
 
-    def _attempt(self, act: Callable[[], None]) -> None:
+    def _attempt(self, act: Callable[[], object]) -> bool:
         try:
             act()
         except UpdateError as error:
             self._memory.say("error", str(error))
+            return False
+        return True
 
     def _note(self, error: str, before: str) -> None:
         """Say an error once, not every quarter of an hour."""

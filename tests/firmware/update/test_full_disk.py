@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omamori.firmware.update import trust
+from omamori.firmware.update import starts, trust
 
 pytestmark = pytest.mark.root
 
@@ -95,3 +95,42 @@ def test_a_full_pack_partition_keeps_the_pack_in_force(unit, fleet, small):
     assert not unit.run()
     assert unit.error.startswith("disk: 400,000 bytes to fetch")
     assert unit.state["pack"] == "2026.11.1"
+
+
+def test_a_unit_without_a_byte_left_is_healthy_and_does_not_leave_its_slot(unit, fleet, small):
+    unit.initrd.equip()
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    assert unit.run()
+    unit.updater().apply()
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert unit.phase == "committed"
+    fill(unit, small)
+    for _ in range(starts.LIMIT + 1):
+        assert unit.power_on() == "1.1.0"
+        unit.start_services()
+        assert starts.read(unit.paths) == starts.Starts()
+
+
+def test_a_trial_without_a_byte_left_is_kept(unit, fleet, small):
+    """Whoever fills the disk is not the new version's fault."""
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    assert unit.run()
+    unit.updater().apply()
+    fill(unit, small)
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert unit.boots[-1] == "b"
+    assert unit.names == {"omamori-1.0.0.efi", "omamori-1.1.0.efi"}
+    (unit.paths.update / "hog").unlink()
+    unit.run()
+    assert unit.phase == "committed"
+
+
+def fill(unit, small) -> None:
+    """Not a byte is left below the data partition."""
+    small(unit.paths.state, 1024)
+    with pytest.raises(OSError, match="No space"):
+        (unit.paths.update / "hog").write_bytes(bytes(2_000_000))
