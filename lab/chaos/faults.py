@@ -18,6 +18,7 @@ from lab.appliance import ROUTER, Factory, Site, powered
 from lab.chaos.cuts import NEW, OLD, Cut, Supplies, arrive
 from lab.chaos.disks import Disk
 from lab.chaos.revival import Revival, judged, look, settle, stand
+from lab.chaos.servers import MODES
 from lab.namespaces import PYTHON, reaches
 from omamori.image.state import State
 
@@ -94,6 +95,9 @@ def befall(
     ]
     with powered(supplies.image, place / "life", keys=keys) as site:
         site.guest.wait_for_ssh(seconds=_PATIENCE)
+        if served:
+            _remember(factory.place / "www", place / "first")
+            _get(site, factory, "1.1.0", generation=10)
         for number, name in enumerate(served, start=first):
             yield _meet(site, factory, place, name, number)
         if not kept:
@@ -120,19 +124,13 @@ def _meet(site: Site, factory: Factory, place: Path, name: str, number: int) -> 
 
 
 def _encounter(site: Site, factory: Factory, place: Path, server: Server, seen: Revival) -> None:
-    pack = f"1.1.{seen.number}"
-    published = factory.place / "www"
-    copies = {name: place / name for name in ("first", "before")}
-    for name, copy in copies.items():
-        if name == "before" and copy.exists():
-            shutil.rmtree(copy)
-        if not copy.exists():
-            shutil.copytree(published, copy)
+    number = seen.number + 1
+    pack, published = f"1.1.{number}", factory.place / "www"
+    _remember(published, place / "before")
     factory.publish(packs=(factory.pack(pack),))
-    old = copies.get(server.mode)
     began = time.monotonic()
-    with _serving(site, old or published, "" if old else server.mode):
-        site.want(NEW, pack=pack, generation=10 + 2 * seen.number)
+    with _serving(site, server, place, published):
+        site.want(NEW, pack=pack, generation=10 + 2 * number)
         site.guest.wait(
             lambda: str(site.update().get("error", "")).startswith(f"{server.reason}:"),
             seconds=_PATIENCE,
@@ -146,19 +144,35 @@ def _encounter(site: Site, factory: Factory, place: Path, server: Server, seen: 
         if seen.runs != OLD or site.told().get("pack") == pack:
             seen.problems.append(f"took what it should have refused: {site.told()}")
     began = time.monotonic()
-    with site.serving(published):
-        site.want(OLD, pack=pack, generation=11 + 2 * seen.number)
-        site.guest.wait(
-            lambda: site.told().get("pack") == pack, seconds=_PATIENCE, what=f"pack {pack} in force", pause=1
-        )
+    _get(site, factory, pack, generation=11 + 2 * number)
     seen.arrives = round(time.monotonic() - began, 1)
 
 
-def _serving(site: Site, directory: Path, mode: str) -> contextlib.AbstractContextManager[object]:
-    if not mode:
-        return site.serving(directory)
-    words = (PYTHON, "-m", "lab.chaos.servers", mode, "8000", "--directory", directory, "--bind", ROUTER)
-    return site.wan.running(*words)
+def _get(site: Site, factory: Factory, pack: str, *, generation: int) -> None:
+    """A good server is there, and the pack is taken; the firmware that runs is the wanted one."""
+    if not (factory.place / f"{pack}.pack").exists():
+        factory.publish(packs=(factory.pack(pack),))
+    with site.serving(factory.place / "www"):
+        site.want(OLD, pack=pack, generation=generation)
+        in_force = f"pack {pack} in force"
+        site.guest.wait(lambda: site.told().get("pack") == pack, seconds=_PATIENCE, what=in_force, pause=1)
+
+
+def _remember(published: Path, copy: Path) -> None:
+    """The metadata of now, over the contents of whenever."""
+    if copy.exists():
+        shutil.rmtree(copy)
+    shutil.copytree(published / "tuf/metadata", copy / "tuf/metadata")
+    (copy / "tuf/targets").symlink_to(published / "tuf/targets")
+
+
+def _serving(
+    site: Site, server: Server, place: Path, published: Path
+) -> contextlib.AbstractContextManager[object]:
+    if server.mode not in MODES:
+        return site.serving(place / server.mode)
+    words = (PYTHON, "-m", "lab.chaos.servers", server.mode, "8000", "--bind", ROUTER)
+    return site.wan.running(*words, "--directory", published)
 
 
 # --- disks
