@@ -47,10 +47,17 @@ def demo(c: Context, once: bool = False, json: str = "") -> None:  # noqa: FBT00
     c.run(f"{PYTHON} -m lab.demo {flags}", pty=sys.stdout.isatty())
 
 
-@task(help={"json": "write the figures to this file", "check": "exit non-zero where a goal is missed"})
-def conformance(c: Context, json: str = "", check: bool = False) -> None:  # noqa: FBT001, FBT002
+@task(
+    help={
+        "json": "write the figures to this file; without a name print them, and nothing else",
+        "check": "exit non-zero where a goal is missed",
+    },
+    optional=["json"],
+)
+def conformance(c: Context, json: str | bool = "", check: bool = False) -> None:  # noqa: FBT001, FBT002
     """Four shares: public rules that load, acceptance cases, bent HTTP, application names (needs OMAMORI_CORPUS)."""
-    flags = (f"--json {shlex.quote(json)} " if json else "") + ("--check" if check else "")
+    file = "-" if json is True else json
+    flags = (f"--json {shlex.quote(file)} " if file else "") + ("--check" if check else "")
     c.run(f"{PYTHON} -m lab.conformance {flags}", pty=sys.stdout.isatty())
 
 

@@ -1,7 +1,7 @@
 """Conformance with the public corpus, as four shares: rules that load, suricata-verify cases that pass, http-evader cases
 among them that are detected, applications named as nDPI names them.
 
-`python -m lab.conformance [--json FILE] [--check]` reads the folder that OMAMORI_CORPUS names: `rules/`, `suricata-verify/`
+`python -m lab.conformance [--json [FILE]] [--check]` reads the folder that OMAMORI_CORPUS names: `rules/`, `suricata-verify/`
 and `ndpi/` in it. Rules that are commented out count too: an operator may switch any of them on. A case that fails is
 always listed; a case that cannot run here is counted under its reason. Exit codes: 0 done, 1 with --check where a goal is
 missed, 2 with --check where there is no corpus.
@@ -31,6 +31,8 @@ WHAT = {
     "applications": "applications named alike",
 }
 EVADER = "http-evader/"
+_PRINTED = "-"
+"""In place of a file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,13 @@ class Figures:
 def main() -> int:
     """Prints for people; the exit codes are those above."""
     parser = argparse.ArgumentParser(prog="lab.conformance", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const=_PRINTED,
+        metavar="FILE",
+        help="write the figures to this file; without one print them",
+    )
     parser.add_argument("--check", action="store_true", help="exit non-zero where a goal is missed")
     options = parser.parse_args()
     corpus = os.environ.get(VARIABLE)
@@ -75,10 +83,10 @@ def main() -> int:
         print(f"{VARIABLE}: {corpus} has no folder {' and no folder '.join(missing)}", file=sys.stderr)
         return 2
     figures = measure(Path(corpus))
-    if options.json:
-        told = {**figures.all, "goals": GOALS, "missed": figures.missed}
-        options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    for line in lines(figures):
+    told = json.dumps({**figures.all, "goals": GOALS, "missed": figures.missed}, indent=2)
+    if options.json and options.json != _PRINTED:
+        Path(options.json).write_text(told + "\n", encoding="utf-8")
+    for line in [told] if options.json == _PRINTED else lines(figures):
         print(line)
     return 1 if options.check and figures.missed else 0
 
