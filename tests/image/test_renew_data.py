@@ -63,6 +63,7 @@ def test_what_a_second_check_mends_is_kept(renew):
     assert [call.split()[:3] for call in calls if call.startswith("e2fsck")] == [["e2fsck", "-f", "-y"]]
     assert not made_anew(calls)
     assert everything_runs(calls)
+    assert calls[-1] == "systemctl restart omamori-settings-restore.service omamori-committed.service"
 
 
 def test_what_cannot_be_mounted_afterwards_is_made_anew(renew):
