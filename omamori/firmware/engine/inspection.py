@@ -1,7 +1,8 @@
 """What rules can look at, at one moment of one flow: the meeting point of protocol parsers and rule evaluation.
 
 Parsers fill buffers under Suricata 7's sticky-buffer names (`http.uri`, `dns.query`, `tls.sni`, `file.data`, ...);
-the rule evaluator asks for them by those names and never knows where they came from.
+the rule evaluator asks for them by those names and never knows where they came from. What is made for each packet has an `__init__` of its own: one that `dataclass` makes is
+interpreted, also where this module is compiled (decision 0022).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from omamori.firmware.engine.packet import Packet
+
+_NO_EVENTS: frozenset[str] = frozenset()
 
 
 class Moment(Enum):
@@ -89,7 +92,7 @@ class Kept(dict[str, Sequence[bytes]]):
         """Of the rule evaluator alone: whose it is, and what it found."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Inspection:
     """One evaluation. `buffers` holds a sequence of values for each name: multi-instance buffers have several."""
 
@@ -104,15 +107,35 @@ class Inspection:
     buffers: Mapping[str, Sequence[bytes]]
     """PACKET: `payload`. STREAM: `stream`. TRANSACTION: everything known of the transaction in this direction so far
     (a later part of it brings the earlier buffers again); with `stream`, where the parser still has it."""
-    events: frozenset[str] = frozenset()
+    events: frozenset[str]
     """Names of decoder and application-layer events raised since the last moment (`app-layer-event`)."""
-    stream_at: int = 0
+    stream_at: int
     """Of a STREAM: how far from the beginning of its direction the first byte of buffer `stream` lies."""
-    complete: bool = True
+    complete: bool
     """Of a TRANSACTION: nothing of this message is to come. While False, a body buffer may still grow."""
-    transaction: int = 0
+    transaction: int
     """TRANSACTION: its number within the flow; a rule fires once for each and direction."""
-    fresh: int = 0
+    fresh: int
     """STREAM: index in `stream` of the first byte that no earlier moment showed; a match must reach beyond it."""
-    kept: Kept | None = None
+    kept: Kept | None
     """TRANSACTION: those of `buffers` that came in other messages before."""
+
+    def __init__(
+        self,
+        moment: Moment,
+        now: float,
+        flow: FlowFacts,
+        to_server: bool,  # noqa: FBT001 - a record
+        packet: Packet | None,
+        buffers: Mapping[str, Sequence[bytes]],
+        events: frozenset[str] = _NO_EVENTS,
+        stream_at: int = 0,
+        complete: bool = True,  # noqa: FBT001, FBT002 - as above
+        transaction: int = 0,
+        fresh: int = 0,
+        kept: Kept | None = None,
+    ) -> None:
+        self.moment, self.now, self.flow, self.to_server = moment, now, flow, to_server
+        self.packet, self.buffers, self.events = packet, buffers, events
+        self.stream_at, self.fresh, self.kept = stream_at, fresh, kept
+        self.complete, self.transaction = complete, transaction

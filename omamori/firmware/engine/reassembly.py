@@ -8,7 +8,7 @@ as the flow is known. Out-of-order data is bounded; a hole that can no longer be
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 _WRAP = 1 << 32
 _HALF = 1 << 31
@@ -32,13 +32,17 @@ def _begin_of(part: tuple[int, bytes]) -> int:
     return part[0]
 
 
-class Piece(NamedTuple):
-    """The next bytes of a direction, after `missing` bytes that will never be seen."""
+@dataclass(slots=True, init=False)
+class Piece:
+    """The next bytes of a direction, after `missing` bytes that will never be seen. Not changed once made."""
 
     offset: int
     """Of the first byte of `data`."""
     missing: int
     data: bytes
+
+    def __init__(self, offset: int, missing: int, data: bytes) -> None:
+        self.offset, self.missing, self.data = offset, missing, data
 
 
 def is_far(distance: int) -> bool:
@@ -184,7 +188,7 @@ class Reassembly:
         index, self.urgent = self.urgent - piece.offset, None
         if index < 0:
             return [piece]
-        before = piece._replace(data=piece.data[:index])
+        before = Piece(piece.offset, piece.missing, piece.data[:index])
         after = Piece(piece.offset + index + 1, 0, piece.data[index + 1 :])
         return [part for part in (before, after) if part.data]
 
@@ -206,7 +210,7 @@ class Reassembly:
         missing = self._begins[0] - self.offset
         self._advance(missing)
         first, *others = self._drain()
-        return [first._replace(missing=missing), *others]
+        return [Piece(first.offset, missing, first.data), *others]
 
     def _deliver(self, data: bytes) -> Piece:
         piece = Piece(self.offset, 0, data)

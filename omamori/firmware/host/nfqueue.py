@@ -9,7 +9,9 @@ import contextlib
 import os
 import socket
 import struct
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from operator import itemgetter
 from typing import Final, NamedTuple, Self
 
 _NETLINK_NETFILTER: Final = 12
@@ -30,12 +32,28 @@ _CAP_LEN, _SKB_INFO = 13, 14
 _WORDS: Final = frozenset((_MARK, _PHYSIN, _PHYSOUT, _SKB_INFO))
 """Attributes of four bytes."""
 _IS_GSO: Final = 2
+_LAYOUTS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
+    _HDR: ("I3x", ("id",)),
+    _MARK: ("I", ("mark",)),
+    _TIMESTAMP: ("QQ", ("seconds", "micros")),
+    _PHYSIN: ("I", ("in",)),
+    _PHYSOUT: ("I", ("out",)),
+    _HWADDR: ("H2x8s", ("long", "hardware")),
+    _CAP_LEN: ("8x", ()),
+    _SKB_INFO: ("I", ("info",)),
+}
+"""How the kernel writes an attribute's value; a cut copy is never of an ordinary form (`CAP_LEN` has four bytes)."""
+_NAMED: Final = ("id", "mark", "seconds", "micros", "in", "out", "long", "hardware", "info")
+_FORMS: Final = 8
+_TRIED: Final = 64
+"""Forms that a queue learns: a kernel that writes each message differently shall not cost more for it."""
 
 _RECEIVE: Final = 128 * 1024
 """Bytes; the kernel copies at most 65,531 of a packet into one message."""
 _MESSAGE = struct.Struct("=IHHII")
 _GENERIC = struct.Struct(">BBH")
 _ATTRIBUTE = struct.Struct("=HH")
+_HEAD = struct.Struct("=I")
 _WORD = struct.Struct(">I")
 _TIME = struct.Struct(">QQ")
 _VERDICT_HEAD = struct.Struct(">II")
@@ -89,6 +107,7 @@ class PacketQueue:
         )
         self._room = bytearray(_RECEIVE)
         self._view = memoryview(self._room)
+        self._forms = Forms()
         try:
             self._configure(gso=gso, longest=longest, buffer=buffer)
         except OSError as error:
@@ -108,7 +127,7 @@ class PacketQueue:
             except OSError:
                 self.skipped += 1
                 return None
-            packet = parse_packet(self._view[:size])
+            packet = self._forms.parse(self._view[:size])
             if packet is not None:
                 return packet
             self.skipped += 1
@@ -219,6 +238,97 @@ def parse_packet(message: memoryview) -> QueuedPacket | None:
         arrived,
         segmented,
     )
+
+
+class _Form:
+    """Which attributes stand before the payload, in which order: what a message of this form says takes a few unpackings.
+
+    Only for the ordinary: each attribute once, of the kernel's own size, the payload last.
+    """
+
+    __slots__ = ("_at", "_expected", "_heads", "_pick", "_values")
+
+    def __init__(self, attributes: Sequence[tuple[int, int]]) -> None:
+        """`attributes`: kind as sent, and size with its head, of each before the payload. Raises ValueError for an odd one."""
+        heads, values, names = ["="], [">"], list[str]()
+        for kind, size in attributes:
+            layout, found = _LAYOUTS.get(kind & 0x3FFF, ("", ()))
+            room = ((size + 3) & ~3) - 4
+            if (layout and struct.calcsize(f">{layout}") != size - 4) or set(found) & set(names):
+                raise ValueError(f"attribute {kind} of {size} bytes")
+            heads.append(f"I{room}x")
+            values.append(f"4x{layout}{room - struct.calcsize(f'>{layout}')}x")
+            names += found
+        if "id" not in names:
+            raise ValueError("no number")
+        self._heads, self._values = struct.Struct("".join(heads)), struct.Struct("".join(values))
+        self._expected = tuple(_HEAD.unpack(_ATTRIBUTE.pack(size, kind))[0] for kind, size in attributes)
+        self._at = 20 + self._heads.size
+        where = {name: index for index, name in enumerate(names)}
+        self._pick = itemgetter(*(where.get(name, len(names) + (name == "hardware")) for name in _NAMED))
+
+    def packet(self, message: memoryview) -> QueuedPacket | None:
+        """None where it is of another form."""
+        length, kind = _MESSAGE.unpack_from(message)[:2]
+        at = self._at
+        if kind != _PACKET or not at + 4 <= length <= len(message):
+            return None
+        if self._heads.unpack_from(message, 20) != self._expected:
+            return None
+        size, kind = _ATTRIBUTE.unpack_from(message, at)
+        end = at + size
+        if kind & 0x3FFF != _PAYLOAD or size < 4 or end > length or ((end + 3) & ~3) + 4 <= length:
+            return None
+        number, mark, seconds, micros, in_port, out_port, long, hardware, info = self._pick(
+            (*self._values.unpack_from(message, 20), 0, b"")
+        )
+        return QueuedPacket(
+            number,
+            bytes(message[at + 4 : end]),
+            mark,
+            in_port,
+            hardware if long >= 8 else hardware[:long],
+            True,
+            out_port,
+            seconds + micros / 1e6,
+            info & _IS_GSO != 0,
+        )
+
+
+class Forms:
+    """Of one queue: the newest few. What they say of a message is what `parse_packet` says."""
+
+    __slots__ = ("_known", "_left")
+
+    def __init__(self) -> None:
+        self._known: list[_Form] = []
+        self._left = _TRIED
+
+    def parse(self, message: memoryview) -> QueuedPacket | None:
+        """As `parse_packet`."""
+        if len(message) >= 20:
+            for form in self._known:
+                packet = form.packet(message)
+                if packet is not None:
+                    return packet
+        packet = parse_packet(message)
+        if packet is not None and packet.whole and self._left:
+            self._left -= 1
+            with contextlib.suppress(ValueError):
+                self._known = [_Form(_before_payload(message)), *self._known[: _FORMS - 1]]
+        return packet
+
+
+def _before_payload(message: memoryview) -> list[tuple[int, int]]:
+    """Of a message that is a packet."""
+    found: list[tuple[int, int]] = []
+    at = 20
+    while True:
+        size, kind = _ATTRIBUTE.unpack_from(message, at)
+        if kind & 0x3FFF == _PAYLOAD:
+            return found
+        found.append((kind, size))
+        at += (size + 3) & ~3
 
 
 def _hardware(value: memoryview) -> bytes:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omamori.firmware.engine.reassembly import Reassembly
+from omamori.firmware.engine.reassembly import Piece, Reassembly
 
 LIMIT = 1 << 16
 
@@ -53,9 +53,9 @@ def test_a_hole_is_skipped_when_too_much_waits_behind_it():
     half = Reassembly()
     half.begin(0)
     pieces = delivered(half, [(0, b"ab"), (10, b"k" * 60), (70, b"l" * 60)], limit=100)
-    assert pieces[0] == (0, 0, b"ab")
-    assert pieces[1] == (10, 8, b"k" * 60)
-    assert pieces[2] == (70, 0, b"l" * 60)
+    assert pieces[0] == Piece(0, 0, b"ab")
+    assert pieces[1] == Piece(10, 8, b"k" * 60)
+    assert pieces[2] == Piece(70, 0, b"l" * 60)
 
 
 def test_a_hole_is_skipped_when_the_receiver_has_acknowledged_it():

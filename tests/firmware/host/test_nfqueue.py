@@ -5,7 +5,7 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omamori.firmware.host.nfqueue import QueuedPacket, parse_packet
+from omamori.firmware.host.nfqueue import Forms, QueuedPacket, parse_packet
 
 PACKET = 0x0300
 
@@ -92,3 +92,40 @@ def test_any_attributes_are_a_packet_or_nothing(parts):
     raw = b"".join(struct.pack("=HH", size, kind) + value for kind, size, value in parts)
     packet = parse_packet(message(raw))
     assert packet is None or 0 <= packet.id < 2**32
+
+
+ATTRIBUTES = st.one_of(
+    st.builds(header, st.integers(0, 2**32 - 1)),
+    st.builds(attribute, st.sampled_from((3, 5, 7, 8, 14, 0x4003)), st.binary(min_size=4, max_size=4)),
+    st.builds(attribute, st.just(4), st.binary(min_size=16, max_size=16)),
+    st.builds(attribute, st.just(9), st.binary(min_size=12, max_size=12)),
+    st.builds(attribute, st.just(10), st.binary(max_size=40)),
+    st.builds(attribute, st.integers(0, 20), st.binary(max_size=20)),
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.lists(ATTRIBUTES, max_size=8), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 200), st.integers(0, 255)), max_size=6),
+)
+def test_messages_of_a_known_form_say_the_same(kinds, changes):
+    """Each twice, then with a byte changed: whatever a queue has seen before, a message is read as if it were the first."""
+    forms = Forms()
+    messages = [bytes(message(header(1), *attributes, attribute(10, b"data"))) for attributes in kinds]
+    changed = [bytearray(messages[which % len(messages)]) for which, _, _ in changes]
+    for raw, (_, at, byte) in zip(changed, changes, strict=True):
+        raw[at % len(raw)] = byte
+    for raw in (*messages, *messages, *changed, *messages):
+        for end in (len(raw), len(raw) - 1):
+            assert forms.parse(memoryview(raw)[:end]) == parse_packet(memoryview(raw)[:end])
+
+
+@given(st.integers(0, 2**32 - 1), st.binary(min_size=12, max_size=12), st.binary(max_size=70))
+def test_ordinary_packets_are_read_alike_with_their_own_values(number, hardware, payload):
+    forms = Forms()
+    for each, data in ((1, b"first"), (number, payload), (number ^ 1, payload[::2])):
+        parts = (header(each), attribute(7, b"\0\0\0\x09"), attribute(8, b"\0\0\0\7"), attribute(9, hardware))
+        raw = message(*parts, attribute(4, struct.pack(">QQ", each, 250_000)), attribute(10, data))
+        assert forms.parse(raw) == parse_packet(raw)
+        assert forms.parse(raw).data == data

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from omamori.firmware.engine.applications.http_head import Framing
 from omamori.firmware.engine.applications.layer import Content, Event
@@ -15,12 +14,13 @@ _SIZE = re.compile(rb"[ \t\r\v\f\0]*\+?(?:0[xX](?=[0-9a-fA-F]))?0*([0-9a-fA-F]{1
 _NO_SIZE = re.compile(rb"[ \t\r\v\f\0]*[^ \t\r\n\v\f\0+0-9a-fA-F]")
 
 
-class Part(NamedTuple):
+class Part:
     """`length` body bytes as sent, beginning at index `begin` of the data given; `following` more for certain."""
 
-    begin: int
-    length: int
-    following: int
+    __slots__ = ("begin", "following", "length")
+
+    def __init__(self, begin: int, length: int, following: int) -> None:
+        self.begin, self.length, self.following = begin, length, following
 
 
 class Body:

@@ -6,15 +6,18 @@ from omamori.firmware.engine.applications.http_head import Request, Response
 from omamori.firmware.engine.applications.layer import Context
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Exchange:
     """Of HTTP/1 or HTTP/2."""
 
     number: int
-    request: Request | None = None
-    response: Response | None = None
-    length: int = 0
+    request: Request | None
+    response: Response | None
+    length: int
     """Of the response's body, as far as it was sent."""
+
+    def __init__(self, number: int, request: Request | None = None, response: Response | None = None) -> None:
+        self.number, self.request, self.response, self.length = number, request, response, 0
 
     def context(self) -> Context:
         http: dict[str, object] = {}

@@ -1,7 +1,8 @@
 """What every protocol parser is to the engine, and the facts that it hands over.
 
 A layer is told each direction's bytes once, in order. It never raises on them, whatever they are: what it cannot parse
-makes it `lost`. What it keeps is bounded.
+makes it `lost`. What it keeps is bounded. Facts are not changed once made; the frequent ones have an `__init__` of their own, for
+one made by `dataclass` is interpreted, also where this module is compiled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,19 +27,22 @@ class How(Enum):
     QUIC = "QUIC server name"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class SiteAsked:
     """A client names the site it wants."""
 
     name: bytes
     how: How
-    target: bytes = b""
+    target: bytes
     """Of HTTP: what it wants there, as in the request."""
-    authorization: bytes = field(default=b"", repr=False)
+    authorization: bytes = field(repr=False)
     """Of HTTP: the header's value, which may hold a password. Never kept, told or logged."""
 
+    def __init__(self, name: bytes, how: How, target: bytes = b"", authorization: bytes = b"") -> None:
+        self.name, self.how, self.target, self.authorization = name, how, target, authorization
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, init=False)
 class Message:
     """A message of the protocol, or more of it: rules can look at its buffers."""
 
@@ -46,15 +50,27 @@ class Message:
     """Request and response share a number."""
     to_server: bool
     buffers: Buffers
-    complete: bool = True
+    complete: bool
     """Nothing of it is to come."""
-    events: frozenset[str] = NO_EVENTS
+    events: frozenset[str]
     """What is odd about it, under Suricata's names (`app-layer-event`)."""
-    kept: Kept | None = None
+    kept: Kept | None
     """Those of `buffers` that other messages have as this very object."""
 
+    def __init__(
+        self,
+        transaction: int,
+        to_server: bool,  # noqa: FBT001 - a record
+        buffers: Buffers,
+        complete: bool = True,  # noqa: FBT001, FBT002 - as above
+        events: frozenset[str] = NO_EVENTS,
+        kept: Kept | None = None,
+    ) -> None:
+        self.transaction, self.to_server, self.buffers = transaction, to_server, buffers
+        self.complete, self.events, self.kept = complete, events, kept
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, init=False)
 class Content:
     """A part of a file (a message body) on its way, as sent; empty with `last` when the end shows late."""
 
@@ -72,12 +88,31 @@ class Content:
     """Bytes of this file known to follow in the stream without anything between."""
     first: bool
     last: bool
-    filler: Filler = Filler.SPACES
+    filler: Filler
     """What its bytes become where they are overwritten."""
-    name: str = ""
+    name: str
     """Of the file, where it is told."""
-    size: int | None = None
+    size: int | None
     """Of the whole file decoded, where that is known."""
+
+    def __init__(
+        self,
+        transaction: int,
+        to_server: bool,  # noqa: FBT001 - a record
+        offset: int,
+        length: int,
+        data: bytes,
+        plain: bool,  # noqa: FBT001 - as above
+        following: int,
+        first: bool,  # noqa: FBT001 - as above
+        last: bool,  # noqa: FBT001 - as above
+        filler: Filler = Filler.SPACES,
+        name: str = "",
+        size: int | None = None,
+    ) -> None:
+        self.transaction, self.to_server, self.offset, self.length = transaction, to_server, offset, length
+        self.data, self.plain, self.following, self.first, self.last = data, plain, following, first, last
+        self.filler, self.name, self.size = filler, name, size
 
 
 @dataclass(frozen=True, slots=True)
