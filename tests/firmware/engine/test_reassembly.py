@@ -63,7 +63,7 @@ def test_a_hole_is_skipped_when_the_receiver_has_acknowledged_it():
     half.begin(0)
     assert delivered(half, [(5, b"later")]) == []
     assert half.acknowledged(0) == []
-    assert half.acknowledged(10) == [(5, 5, b"later")]
+    assert half.acknowledged(10) == [Piece(5, 5, b"later")]
 
 
 def test_the_end_is_known_in_any_order():
