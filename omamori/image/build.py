@@ -3,6 +3,7 @@
 `build` runs it, `plan` only says what would be made. The same inputs give the same keys, so a warm build only looks.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -28,7 +29,7 @@ from omamori.image.layers import (
     wheels_stage,
 )
 from omamori.image.programs import run
-from omamori.image.rootfs import Sources, base_stage, tools_stage
+from omamori.image.rootfs import Sources, base_stage, installed, tools_stage
 from omamori.image.sbom import contents_stage
 from omamori.image.seal import initrd_stage, root_stage, slots_stage
 from omamori.image.stages import Cache, hash_of, hash_of_tree
@@ -37,6 +38,8 @@ from omamori.protocol.bundle import ROOT, UKI_A, VERITY
 
 LOCK_FILE = "packages.lock"
 INPUTS = "inputs"
+TOOLS = "tools"
+"""Among the inputs: what was installed where the image was put together, as lines of `name version architecture`."""
 _NEEDED_GIB = 6
 
 
@@ -93,7 +96,8 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
     contents = cache.get(
         contents_stage(base, [wheels / "layer" / SITE, compiler / compiled.RUNTIME], release)
     )
-    report = _report(release, base=base, root=root, slots=slots, bundle=bundle)
+    made_with = "".join(f"{line}\n" for line in sorted(installed(tools / "root")))
+    report = _report(release, base=base, root=root, slots=slots, bundle=bundle, made_with=made_with)
     directory = state.image(recipe.variant, release.version, broken=release.broken)
     files = {
         "disk": disk / "disk.raw",
@@ -105,7 +109,7 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
         "licences": contents / sbom.LICENCES,
     }
     _collect(directory, files, report)
-    _keep_inputs(directory, release)
+    _keep_inputs(directory, release, made_with)
     return Image.open(directory)
 
 
@@ -144,7 +148,9 @@ def development_keys(state: State) -> Path:
     return folder
 
 
-def _report(release: Release, *, base: Path, root: Path, slots: Path, bundle: Path) -> dict[str, Any]:
+def _report(
+    release: Release, *, base: Path, root: Path, slots: Path, bundle: Path, made_with: str
+) -> dict[str, Any]:
     packages = json.loads((base / "packages.json").read_text())
     mib = 2**20
     figures = {
@@ -162,7 +168,7 @@ def _report(release: Release, *, base: Path, root: Path, slots: Path, bundle: Pa
         "broken": release.broken,
         "roothash": (root / "roothash").read_text(),
         "command_line": (slots / "slot-a.cmdline").read_text(),
-        "inputs": inputs_of(release, base),
+        "inputs": inputs_of(release, base, made_with),
         "figures": figures,
         "budgets": budgets.check(release.recipe.variant, figures),
         "packages": packages,
@@ -191,9 +197,9 @@ def trust_of(state: State) -> Path | None:
     return found if found.exists() else None
 
 
-def inputs_of(release: Release, base: Path) -> dict[str, str]:
-    """What the image was made from, as hashes: our own files, the locks of wheels and packages, what was handed in."""
-    templates = [*template_sources(release.recipe), *initrd_sources()]
+def inputs_of(release: Release, base: Path, made_with: str) -> dict[str, str]:
+    """What the image was made from, as hashes: our own files, the locks of wheels and packages, what was handed in, the tools."""
+    templates = {*template_sources(release.recipe), *initrd_sources()}
     ours = [*firmware_sources(), *templates, *recipes.files(release.recipe.variant)]
     keys = release.secure_boot
     handed = {"trust": release.trust, "pack": release.pack, "secure_boot": keys and keys / "db.crt"}
@@ -201,15 +207,18 @@ def inputs_of(release: Release, base: Path) -> dict[str, str]:
         "sources": hash_of_tree(PROJECT, ours),
         "wheels": hash_of(LOCK),
         "packages": hash_of(base / LOCK_FILE),
+        TOOLS: hashlib.sha256(made_with.encode()).hexdigest(),
         **{name: hash_of(path) for name, path in handed.items() if path},
     }
 
 
-def _keep_inputs(directory: Path, release: Release) -> None:
-    """What was handed in stays beside the image, so that it can be verified without it."""
+def _keep_inputs(directory: Path, release: Release, made_with: str) -> None:
+    """What was handed in stays beside the image, so that it can be verified without it; so does what the tools were."""
     for name, path in (("trust", release.trust), ("pack", release.pack)):
         kept = directory / INPUTS / name
         kept.unlink(missing_ok=True)
         if path:
             kept.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, kept)
+    (directory / INPUTS).mkdir(exist_ok=True)
+    (directory / INPUTS / TOOLS).write_text(made_with)

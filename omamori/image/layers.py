@@ -103,7 +103,7 @@ def template_sources(recipe: Recipe) -> list[Path]:
 
 def initrd_sources() -> list[Path]:
     """What is ours in the initrd."""
-    return [path for path in (TEMPLATES / INITRD).rglob("*") if path.is_file()]
+    return [path for name in INITRD for path in (TEMPLATES / name).rglob("*") if path.is_file()]
 
 
 def system_stage(base: Path, release: Release) -> Stage:

@@ -16,8 +16,8 @@ MOST_TIME_SERVERS = 6
 """Beside the fleet; a unit asks no more than seven."""
 RECIPES = Path(__file__).parent / "recipes"
 TEMPLATES = Path(__file__).parent / "templates"
-INITRD = "initrd"
-"""The template of what is ours before the root is there, the same for every variant."""
+INITRD = ("initrd", "start")
+"""The templates of what is ours before the root is there, the same for every variant; `start` is in the root, too."""
 
 
 @dataclass(frozen=True, slots=True)

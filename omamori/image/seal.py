@@ -67,7 +67,8 @@ def initrd_stage(base: Path, recipe: Recipe, tools: Path) -> Stage:
 
 def _ours(place: Path) -> Path:
     """The files of ours in the initrd, its units wanted."""
-    render(TEMPLATES / INITRD, place, {})
+    for name in INITRD:
+        render(TEMPLATES / name, place, {})
     units = place / "usr/lib/systemd/system"
     for unit in sorted(units.glob("omamori-*.service")):
         wanted = units / "sysinit.target.wants" / unit.name

@@ -23,6 +23,8 @@ from omamori.image.stages import Cache, Progress, hash_of
 from omamori.image.state import State
 from omamori.protocol.version import Version
 
+_MOST = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -90,13 +92,33 @@ def verify(image: Image, other: Image) -> Outcome:
     """Compare two finished images. Raises EvidenceError when one cannot be taken apart."""
     hints = [
         f"{name}: {_short(image, name)} against {_short(other, name)}: built from something else"
-        for name in ("sources", "wheels", "packages", "trust", "pack", "secure_boot")
+        for name in ("sources", "wheels", "packages", building.TOOLS, "trust", "pack", "secure_boot")
         if _input(image, name) != _input(other, name)
     ]
+    hints += _tools(image, other)
     sides = [_artifacts(side) for side in (image, other)]
     differences = compare(*sides)
     same = {name: hash_of(path) for name, path in sides[0].items() if not name.endswith(".raw")}
     return Outcome(same, differences, hints)
+
+
+def _tools(image: Image, other: Image) -> list[str]:
+    """Which packages the two were not both put together with: another compiler writes other bytes."""
+    ours, theirs = (_made_with(side) for side in (image, other))
+    if not ours or not theirs:
+        return []
+    differ = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    told = [
+        f"tools: {name} {ours.get(name, 'missing')} against {theirs.get(name, 'missing')}" for name in differ
+    ]
+    return told if len(told) <= _MOST else [*told[:_MOST], f"tools: and {len(told) - _MOST} packages more"]
+
+
+def _made_with(image: Image) -> dict[str, str]:
+    """Name to version; empty where the image is too old to say."""
+    path = image.directory / building.INPUTS / building.TOOLS
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return {name: version for name, version, _ in (line.split() for line in lines)}
 
 
 def _artifacts(image: Image) -> dict[str, Path]:

@@ -1,5 +1,7 @@
 """`omamori image` as an engineer types it."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -66,3 +68,25 @@ def test_a_full_disk_is_refused_before_the_build(tmp_path):
     assert done.returncode == 1
     assert "GiB free" in done.stderr
     assert "OMAMORI_STATE" in done.stderr
+
+
+def finished(place, tools):
+    """The directory of an image that was put together with these tools, as far as a comparison reads it."""
+    files = {name: name for name in ("disk", "bundle", "kernel", "initrd")}
+    (place / "inputs").mkdir(parents=True)
+    for name in files:
+        (place / name).write_bytes(b"the same")
+    (place / "inputs/tools").write_text("".join(f"{line}\n" for line in tools))
+    inputs = {"tools": hashlib.sha256(repr(tools).encode()).hexdigest()}
+    (place / "manifest.json").write_text(json.dumps({"files": files, "inputs": inputs, "command_line": ""}))
+    return place
+
+
+def test_images_made_with_other_tools_say_which(tmp_path):
+    ours = finished(tmp_path / "ours", ["gcc-14 14.2.0-19 amd64", "zstd 1.5.7 amd64"])
+    theirs = finished(tmp_path / "theirs", ["gcc-14 14.2.0-20 amd64", "zstd 1.5.7 amd64"])
+    done = omamori("verify", "--against", ours, "--rebuilt", theirs, state=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tools: gcc-14 14.2.0-19 against 14.2.0-20" in done.stdout
+    assert "zstd" not in done.stdout
+    assert "the same, bit for bit" in done.stdout

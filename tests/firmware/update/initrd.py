@@ -7,9 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from omamori.image.recipe import INITRD, TEMPLATES
+from omamori.image.recipe import TEMPLATES
 
-SCRIPT = TEMPLATES / INITRD / "usr/lib/omamori/count-starts"
+SCRIPT = TEMPLATES / "initrd/usr/lib/omamori/count-starts"
 LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 _VOLATILE = b"\6\0\0\0"
 
