@@ -52,7 +52,7 @@ class Guest:
         self._scratch = scratch
         self._machine = machine or Machine()
         self._state = state or State.of()
-        self._qemu = qemu or Qemu.find(self._state)
+        self._qemu = qemu or Qemu.find(self._state, image.architecture)
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
         self._said_before = 0

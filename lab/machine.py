@@ -69,9 +69,10 @@ class Run:
 def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[str]:
     """The words that start QEMU."""
     secure = machine.secure_boot is not None
+    board = qemu.emulator
     return [
         *qemu.system,
-        *("-machine", "q35,smm=on" if secure else "q35", "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
+        *("-machine", board.secure_board if secure else board.board, "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
         *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
         *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
         *("-chardev", f"file,id=console,path={run.console},append=on", "-serial", "chardev:console"),
@@ -82,6 +83,7 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
         *_smbios(machine.credentials),
         *_network(run),
+        *board.devices,
     ]  # fmt: skip
 
 
@@ -101,10 +103,9 @@ def _kernel(image: Image) -> list[str]:
 
 
 def _firmware(qemu: Qemu, variables: Path, *, secure: bool) -> list[str]:
-    guarded = ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     firmware = qemu.secure_firmware if secure else qemu.firmware
     return [
-        *(guarded if secure else []),
+        *(qemu.emulator.guard if secure else ()),
         *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={firmware}"),
         *("-drive", f"if=pflash,format=raw,unit=1,file={variables}"),
     ]

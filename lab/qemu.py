@@ -7,47 +7,58 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from omamori.image.architecture import Architecture, Emulator, here
 from omamori.image.errors import BuildHostError
 from omamori.image.state import State
-
-_LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 @dataclass(frozen=True, slots=True)
 class Qemu:
-    """Command prefixes and firmware files."""
+    """Command prefixes and firmware files, and what it emulates."""
 
     system: tuple[str, ...]
     image_tool: tuple[str, ...]
     firmware: Path
+    secure_firmware: Path
+    """For Secure Boot: without a shell."""
     variables: Path
-
-    @property
-    def secure_firmware(self) -> Path:
-        """Without a shell, and with its variables out of the guest's reach: for Secure Boot."""
-        return self.firmware.with_name("OVMF_CODE_4M.secboot.fd")
+    emulator: Emulator
 
     @classmethod
-    def find(cls, state: State) -> "Qemu":
-        """Raises BuildHostError when there is none."""
-        roots = sorted((state.cache / "tools").glob("*/root"), key=lambda path: path.stat().st_mtime)
-        if roots:
-            return cls._in_chroot(roots[-1])
-        if not shutil.which("qemu-system-x86_64"):
+    def find(cls, state: State, target: Architecture | None = None) -> "Qemu":
+        """For a guest of this architecture (else this machine's). Raises BuildHostError when there is none."""
+        emulator = (target or here()).emulator
+        roots = (state.cache / "tools").glob(f"*/root/usr/bin/{emulator.program}")
+        if found := sorted(roots, key=lambda path: path.parents[3].stat().st_mtime):
+            return cls._in_chroot(found[-1].parents[2], emulator)
+        if not shutil.which(emulator.program):
             raise BuildHostError(
-                "no QEMU: build an image first (omamori image build), or install qemu-system-x86"
+                f"no QEMU: build an image first (omamori image build), or install {emulator.package}"
             )
-        ovmf = Path("/usr/share/OVMF")
-        return cls(("qemu-system-x86_64",), ("qemu-img",), ovmf / "OVMF_CODE_4M.fd", ovmf / "OVMF_VARS_4M.fd")
+        return cls._of((emulator.program,), ("qemu-img",), Path("/"), emulator)
 
     @classmethod
-    def _in_chroot(cls, root: Path) -> "Qemu":
-        libraries = root / _LIBRARIES
-        loader = (str(root / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries))
+    def _in_chroot(cls, root: Path, emulator: Emulator) -> "Qemu":
+        ours = here()
+        loader = (str(root / ours.loader), "--library-path", str(root / f"usr/lib/{ours.multiarch}"))
         data = ("-L", str(root / "usr/share/qemu"), "-L", str(root / "usr/share/seabios"))
-        return cls(
-            (*loader, str(root / "usr/bin/qemu-system-x86_64"), *data),
+        return cls._of(
+            (*loader, str(root / f"usr/bin/{emulator.program}"), *data),
             (*loader, str(root / "usr/bin/qemu-img")),
-            root / "usr/share/OVMF/OVMF_CODE_4M.fd",
-            root / "usr/share/OVMF/OVMF_VARS_4M.fd",
+            root,
+            emulator,
+        )
+
+    @classmethod
+    def _of(
+        cls, system: tuple[str, ...], image_tool: tuple[str, ...], root: Path, emulator: Emulator
+    ) -> "Qemu":
+        share = root / "usr/share"
+        return cls(
+            system,
+            image_tool,
+            firmware=share / emulator.firmware,
+            secure_firmware=share / emulator.secure_firmware,
+            variables=share / emulator.variables,
+            emulator=emulator,
         )

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from omamori.image.architecture import here
 from omamori.image.errors import BuildHostError, ToolFailed
 from omamori.image.mirror import KEYRING, mirrors, source_lines
 from omamori.image.programs import run
@@ -31,8 +32,9 @@ class Tools:
 
     def command(self, program: str, *arguments: str | Path) -> list[str]:
         """How to run a program of the root, given by its path in it (`usr/bin/wrk`)."""
-        libraries = self.root / "usr/lib/x86_64-linux-gnu"
-        loader = [str(self.root / "lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries)]
+        ours = here()
+        libraries = self.root / "usr/lib" / ours.multiarch
+        loader = [str(self.root / ours.loader), "--library-path", str(libraries)]
         return [*loader, str(self.root / program), *map(str, arguments)]
 
     @property

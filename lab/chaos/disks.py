@@ -11,13 +11,13 @@ from typing import Final, Self
 
 from lab.chaos.decay import BITS, SECTOR
 from lab.qemu import Qemu
+from omamori.image.architecture import here
 from omamori.image.parts import partitions, sections
 from omamori.image.state import State
 
 BLOCK: Final = 4096
 _COPIES: Final = re.compile(r"(?:Primary|Backup) superblock at (\d+)")
 _INODES: Final = re.compile(r"Inode table at (\d+)")
-_LOADERS: Final = ("EFI/BOOT/BOOTX64.EFI",)
 
 
 class Disk:
@@ -58,6 +58,10 @@ class Disk:
             content[:middle] + self._turned(content[middle : middle + SECTOR]) + content[middle + SECTOR :]
         )
         _run("mcopy", "-o", "-i", there, "-", f"::/{path}", given=altered)
+
+    def loader(self) -> str:
+        """The boot loader, as a path on the boot partition; units under chaos are of this machine's kind."""
+        return here().started_first.removeprefix("/")
 
     def entry(self, version: str) -> str:
         """The committed boot entry of a version, as a path on the boot partition."""

@@ -54,7 +54,7 @@ DISKS: Final[dict[str, Callable[[Disk], object]]] = {
     "esp-kernel": lambda disk: disk.turn_in_file(disk.entry(NEW), ".linux"),
     "esp-initrd": lambda disk: disk.turn_in_file(disk.entry(NEW), ".initrd"),
     "esp-other": lambda disk: disk.turn_in_file(disk.entry(OLD), ".linux"),
-    "esp-loader": lambda disk: disk.turn_in_file("EFI/BOOT/BOOTX64.EFI", ".text"),
+    "esp-loader": lambda disk: disk.turn_in_file(disk.loader(), ".text"),
     "data-superblock": lambda disk: disk.turn("omamori-data", 1024, 200),
     "data-inodes": lambda disk: disk.turn("omamori-data", disk.inodes(), 4096),
     "data-journal": lambda disk: disk.turn("omamori-data", disk.journal()),

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omamori.image import budgets, compiled, sbom
+from omamori.image import architecture as architectures
+from omamori.image import budgets, compiled, foreign, sbom
 from omamori.image import recipe as recipes
+from omamori.image.architecture import Architecture
 from omamori.image.bundle import bundle_stage, name_of
 from omamori.image.disk import disk_stage
 from omamori.image.errors import BuildHostError
@@ -55,6 +57,11 @@ class Image:
     command_line: str
     report: dict[str, Any]
 
+    @property
+    def architecture(self) -> Architecture:
+        """What it runs on."""
+        return architectures.of(self.report.get("architecture", architectures.OLDEST))
+
     @classmethod
     def open(cls, directory: Path) -> "Image":
         """Raises BuildHostError when nothing was built there."""
@@ -79,15 +86,16 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
     check_host(state)
     recipe = release.recipe
     tools = cache.get(tools_stage(recipe))
-    base = cache.get(base_stage(recipe, sources))
+    foreign.ready(recipe.processor, tools)
+    base = cache.get(base_stage(recipe, sources, tools))
     initrd = cache.get(initrd_stage(base, recipe, tools))
-    wheels = cache.get(wheels_stage(base))
+    wheels = cache.get(wheels_stage(base, tools, recipe.processor))
     compiler = cache.get(compiled.compiler_stage())
     layers = (
         wheels,
-        cache.get(firmware_stage(base, release)),
+        cache.get(firmware_stage(base, tools, release)),
         cache.get(system_stage(base, release)),
-        compiled.stage(cache, compiled.within(tools, compiler)),
+        compiled.stage(cache, compiled.within(tools, compiler, recipe.processor)),
     )
     root = cache.get(root_stage(base, layers, recipe, tools))
     slots = cache.get(slots_stage(base, root, initrd, release, tools))
@@ -164,6 +172,7 @@ def _report(
     }
     return {
         "variant": release.recipe.variant,
+        "architecture": release.recipe.architecture,
         "version": str(release.version),
         "broken": release.broken,
         "roothash": (root / "roothash").read_text(),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from omamori.image.architecture import Architecture
+from omamori.image.architecture import here as this_machine
 from omamori.image.errors import BuildHostError
 from omamori.image.layers import PROJECT, PYTHON, fetch_wheels, unpack_wheels
 from omamori.image.programs import Chroot, run
@@ -29,6 +31,7 @@ RUNTIME = "runtime"
 _LOCK = PROJECT / "requirements/dev.txt"
 _COMPILER = ("ast-serialize", "librt", "mypy", "mypy-extensions", "pathspec", "typing-extensions")
 _PATIENCE = 1200
+_PROGRAMS = "programs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +113,42 @@ def here() -> Place:
     return Place({"python": sys.version, "gcc": compiler, "mypy": version("mypy")}, work)
 
 
-def within(tools: Path, wheels: Path) -> Place:
-    """For the unit's Python: the tools of the image have the same one, and a compiler, neither of which the root gets."""
+def within(tools: Path, wheels: Path, target: Architecture) -> Place:
+    """For the unit's Python: the tools of the image have the same one, and a compiler, neither of which the root gets.
+
+    For another processor the script is told that it runs there: Python's facts are the other one's, and so is `gcc`.
+    """
 
     def work(made: Path, words: Sequence[str]) -> None:
         shutil.copyfile(SCRIPT, made / SCRIPT.name)
+        crossing = _crossing(made, target) if target.foreign else {}
         binds = {"/run/out": made, "/run/mypy": wheels / "site"}
         paths = [f"/run/out/{word}" if word in {".", "c"} else word for word in words]
         Chroot(tools / "root", binds=binds).run(
             ["python3", "-P", f"/run/out/{SCRIPT.name}", *paths],
-            environment={"PYTHONHASHSEED": "0", "PYTHONPATH": "/run/mypy", "PYTHONDONTWRITEBYTECODE": "1"},
+            environment={
+                "PYTHONHASHSEED": "0",
+                "PYTHONPATH": "/run/mypy",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **crossing,
+            },
             timeout=_PATIENCE,
         )
         (made / SCRIPT.name).unlink()
+        shutil.rmtree(made / _PROGRAMS, ignore_errors=True)
 
     return Place({"python": PYTHON, "tools": tools.name, "mypy": wheels.name}, work)
+
+
+def _crossing(made: Path, target: Architecture) -> dict[str, str]:
+    """How CPython is told what it is compiled for (its `configure.ac` does the same); the compiler goes by its plain name."""
+    programs = made / _PROGRAMS
+    programs.mkdir()
+    (programs / "gcc").symlink_to(f"/usr/bin/{target.multiarch}-gcc")
+    return {
+        "_PYTHON_SYSCONFIGDATA_NAME": f"_sysconfigdata__{target.multiarch}",
+        "PATH": f"/run/out/{_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
 
 
 def compiler_stage() -> Stage:
@@ -133,7 +157,7 @@ def compiler_stage() -> Stage:
     def make(place: Path) -> None:
         lock = place / "lock.txt"
         lock.write_text(_locked(_LOCK.read_text()))
-        fetch_wheels(lock, place / "wheels")
+        fetch_wheels(lock, place / "wheels", this_machine())
         unpack_wheels(place / "wheels", place / "site")
         for about in (place / "site").glob("mypy-*.dist-info"):
             shutil.copytree(about, place / RUNTIME / about.name)

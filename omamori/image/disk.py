@@ -14,10 +14,7 @@ from omamori.image.stages import Stage, hash_of
 
 # Not under /run: systemd-repart copies nothing from there.
 _OUT = "/srv/out"
-_LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 _SIGNED = "loader.efi"
-# Their own partition types: the data partition, made at first boot, is found by being the only plain Linux one.
-_TYPES = {"root": "root-x86-64", "hash": "root-x86-64-verity"}
 _SEED = "6f6d616d-6f72-4969-8000-000000000001"
 
 
@@ -57,16 +54,17 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
 
 def _loader(place: Path, release: Release, tools: Path) -> str:
     """The boot loader, signed where there are keys."""
+    unsigned = release.recipe.processor.boot_loader
     if release.secure_boot is None:
-        return _LOADER
-    sign(_LOADER, place / _SIGNED, release.secure_boot, tools, epoch=release.recipe.epoch)
+        return unsigned
+    sign(unsigned, place / _SIGNED, release.secure_boot, tools, epoch=release.recipe.epoch)
     return f"{_OUT}/{_SIGNED}"
 
 
 def _partitions(release: Release, loader: str) -> list[str]:
-    disk = release.recipe.disk
+    disk, processor = release.recipe.disk, release.recipe.processor
     files = [
-        (loader, "/EFI/BOOT/BOOTX64.EFI"),
+        (loader, processor.started_first),
         (f"{_OUT}/loader.conf", "/loader/loader.conf"),
         ("/srv/slots/slot-a.efi", f"/EFI/Linux/omamori-{release.version}.efi"),
     ]
@@ -77,7 +75,7 @@ def _partitions(release: Release, loader: str) -> list[str]:
         for label, name in (("root", "root.squashfs"), ("hash", "root.verity")):
             copied = f"CopyBlocks=/srv/root/{name}\n" if filled else ""
             texts.append(
-                f"[Partition]\nType={_TYPES[label]}\nLabel={label}-{slot}\n{_sized(disk[label])}{copied}"
+                f"[Partition]\nType={processor.partition_types[label]}\nLabel={label}-{slot}\n{_sized(disk[label])}{copied}"
             )
     return texts
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from omamori.image.architecture import Architecture
 from omamori.image.programs import Chroot, Overlay, run
 from omamori.image.recipe import INITRD, TEMPLATES, Broken, Recipe
 from omamori.image.stages import Stage, hash_of, hash_of_tree
@@ -26,12 +27,6 @@ LOCK = PROJECT / "requirements/unit.txt"
 SITE = "usr/local/lib/python3.13/dist-packages"
 PYTHON = "3.13"
 """The unit's."""
-_PLATFORMS = [
-    "manylinux_2_34_x86_64",
-    "manylinux_2_28_x86_64",
-    "manylinux_2_17_x86_64",
-    "manylinux2014_x86_64",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +46,19 @@ class Release:
         return self.recipe.broken[self.broken] if self.broken else None
 
 
-def wheels_stage(base: Path) -> Stage:
+def wheels_stage(base: Path, tools: Path, architecture: Architecture) -> Stage:
     """The pinned wheels, unpacked and compiled, as a layer."""
 
     def make(place: Path) -> None:
         wheels = place / "wheels"
-        fetch_wheels(LOCK, wheels)
+        fetch_wheels(LOCK, wheels, architecture)
         _install(wheels, place / "layer")
-        _compile(base, place / "layer")
+        _compile(_interpreter(base, tools, architecture), place / "layer")
 
     return Stage("wheels", {"lock": hash_of(LOCK), "python": PYTHON, "base": base.name, "format": 1}, make)
 
 
-def firmware_stage(base: Path, release: Release) -> Stage:
+def firmware_stage(base: Path, tools: Path, release: Release) -> Stage:
     """Our own wheel: vocabulary and firmware only, no signing, fleet or image code."""
     sources = firmware_sources()
     inputs = {
@@ -86,7 +81,7 @@ def firmware_stage(base: Path, release: Release) -> Stage:
             environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},
         )
         _install(wheels, place / "layer")
-        _compile(base, place / "layer")
+        _compile(_interpreter(base, tools, release.recipe.processor), place / "layer")
 
     return Stage("firmware", inputs, make)
 
@@ -206,9 +201,9 @@ def _settle(layer: Path, recipe: Recipe) -> None:
     os.utime(clock, (recipe.epoch, recipe.epoch))
 
 
-def fetch_wheels(lock: Path, folder: Path) -> None:
-    """For the unit's Python, checked against the hashes of a lock file."""
-    words = ["download", "--quiet", "--require-hashes", "--no-deps", *_target()]
+def fetch_wheels(lock: Path, folder: Path, architecture: Architecture) -> None:
+    """For the unit's Python on this processor, checked against the hashes of a lock file."""
+    words = ["download", "--quiet", "--require-hashes", "--no-deps", *_target(architecture)]
     run([*_pip(), *words, "-r", lock, "-d", folder], timeout=600)
 
 
@@ -224,8 +219,8 @@ def _pip() -> list[str]:
     return [sys.executable, "-m", "pip"]
 
 
-def _target() -> list[str]:
-    platforms = [word for name in _PLATFORMS for word in ("--platform", name)]
+def _target(architecture: Architecture) -> list[str]:
+    platforms = [word for name in architecture.platforms for word in ("--platform", name)]
     abis = [word for name in ("cp313", "abi3", "none") for word in ("--abi", name)]
     return ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp", *platforms, *abis]
 
@@ -247,8 +242,13 @@ def _scripts(site: Path, target: Path) -> None:
         script.chmod(0o755)
 
 
-def _compile(base: Path, layer: Path) -> None:
-    Chroot(Overlay(base / "root", upper=layer)).run(
+def _interpreter(base: Path, tools: Path, architecture: Architecture) -> Path:
+    """A root with the unit's Python that runs quickly here: byte code is the same for all processors."""
+    return (tools if architecture.foreign else base) / "root"
+
+
+def _compile(root: Path, layer: Path) -> None:
+    Chroot(Overlay(root, upper=layer)).run(
         ["python3", "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", f"/{SITE}"],
         environment={"PYTHONDONTWRITEBYTECODE": "1"},
     )

@@ -1,6 +1,7 @@
 """Recipes: what an image consists of, as data.
 
-`recipes/<variant>.toml` extends `recipes/common.toml`: lists are joined, tables merged, single values replaced.
+`recipes/<variant>.toml` extends `recipes/common.toml`, or another variant: lists are joined, tables merged, single values replaced.
+What is named differently for each processor is written as `{name}` and said by `architecture.py`.
 Read once into a frozen `Recipe`; unknown or missing keys are refused here, so the builders never look into loose dicts.
 """
 
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from omamori.image import architecture as architectures
+from omamori.image.architecture import Architecture
 from omamori.image.errors import RecipeError
 
 MOST_TIME_SERVERS = 6
@@ -74,9 +77,15 @@ class Recipe:
         if wrong := set(table) ^ known:
             verb = "unknown" if wrong & set(table) else "missing"
             raise RecipeError(f"recipe {variant}: {verb} {', '.join(sorted(wrong))}")
+        table = _filled(table, architectures.of(table["architecture"]))
         broken = {name: Broken(**entry) for name, entry in table["broken"].items()}
         time = _time_servers(variant, table["time"])
         return cls(variant=variant, **{**table, "broken": broken, "time": time})
+
+    @property
+    def processor(self) -> Architecture:
+        """What the architecture means everywhere else."""
+        return architectures.of(self.architecture)
 
     @property
     def command_line(self) -> list[str]:
@@ -100,8 +109,9 @@ def variants(folder: Path = RECIPES) -> list[str]:
 
 
 def files(variant: str, folder: Path = RECIPES) -> list[Path]:
-    """The files a recipe is read from."""
-    return [folder / f"{name}.toml" for name in ("common", variant)]
+    """The files a recipe is read from, what it extends first. Raises RecipeError."""
+    parent = _table(variant, folder).get("extends")
+    return [*(files(parent, folder) if parent else []), folder / f"{variant}.toml"]
 
 
 def load(variant: str, folder: Path = RECIPES) -> Recipe:
@@ -111,13 +121,29 @@ def load(variant: str, folder: Path = RECIPES) -> Recipe:
     return Recipe.parse(variant, _read(variant, folder))
 
 
-def _read(name: str, folder: Path) -> dict[str, Any]:
+def _table(name: str, folder: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads((folder / f"{name}.toml").read_text())
+        return tomllib.loads((folder / f"{name}.toml").read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"recipe {name}: {error}") from error
+
+
+def _read(name: str, folder: Path) -> dict[str, Any]:
+    table = _table(name, folder)
     parent = table.pop("extends", None)
     return table if parent is None else merged(_read(parent, folder), table)
+
+
+def _filled(value: Any, architecture: Architecture) -> Any:  # noqa: ANN401 - whatever TOML holds
+    match value:
+        case str():
+            return architecture.filled(value)
+        case list():
+            return [_filled(entry, architecture) for entry in value]
+        case dict():
+            return {key: _filled(entry, architecture) for key, entry in value.items()}
+        case _:
+            return value
 
 
 def _time_servers(variant: str, table: dict[str, Any]) -> list[TimeServer]:

@@ -13,18 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from omamori.image import foreign
+from omamori.image.architecture import Architecture, here
 from omamori.image.mirror import KEYRING, mirrors, source_lines
 from omamori.image.packages import ARCHIVES, Lock, Store, repository, taken
 from omamori.image.programs import run
 from omamori.image.recipe import Recipe
 from omamori.image.stages import Stage
 
-_TOOLS = [
-  "systemd-ukify", "systemd-boot-efi", "systemd-repart", "fdisk", "dosfstools", "mtools", "squashfs-tools", "cryptsetup-bin",
-  "qemu-system-x86", "qemu-utils", "ovmf", "python3-pefile", "zstd",
-  "faketime",
-  "gcc", "libc6-dev", "libpython3-dev", "python3-setuptools", # the engine's hot modules are compiled (decision 0022)
-]  # fmt: skip
+_PATIENCE = 1200
+"""Seconds; emulated it takes several times as long."""
 # Asked of apt while it still knows: where each installed file came from, and its hash in the signed index.
 _RECORD = r"""set -eu
 cd "$2"
@@ -44,14 +42,39 @@ class Sources:
 
 
 def tools_stage(recipe: Recipe) -> Stage:
-    """A chroot with the suite's own image tools and QEMU, whatever the build machine runs."""
-    inputs = {"suite": recipe.suite, "packages": _TOOLS, "format": 1}
+    """A chroot with the suite's own image tools and QEMU, whatever the build machine runs; programs of this machine."""
+    packages = _tools(recipe.processor)
+    inputs = {"suite": recipe.suite, "packages": packages, "format": 1}
     return Stage(
-        "tools", inputs, lambda place: _bootstrap(place / "root", recipe, _TOOLS, _archive_lines(recipe))
+        "tools",
+        inputs,
+        lambda place: _bootstrap(
+            place / "root",
+            recipe,
+            packages,
+            _archive_lines(recipe),
+            architectures=_of_tools(recipe.processor),
+        ),
     )
 
 
-def base_stage(recipe: Recipe, sources: Sources) -> Stage:
+def _tools(target: Architecture) -> list[str]:
+    """The boot files and headers are the image's, all else this machine's (`name:architecture`)."""
+    suffix = f":{target.debian}" if target.foreign else ""
+    return [
+      "systemd-ukify", f"systemd-boot-efi{suffix}", "systemd-repart", "fdisk", "dosfstools", "mtools", "squashfs-tools", "cryptsetup-bin",
+      target.emulator.package, "qemu-utils", target.emulator.firmware_package, "python3-pefile", "zstd",
+      "faketime",
+      "gcc", "libc6-dev", "libpython3-dev", "python3-setuptools", # the engine's hot modules are compiled (decision 0022)
+      *target.tools,
+    ]  # fmt: skip
+
+
+def _of_tools(target: Architecture) -> list[str]:
+    return [here().debian, *([target.debian] if target.foreign else [])]
+
+
+def base_stage(recipe: Recipe, sources: Sources, tools: Path) -> Stage:
     """`root/`, `packages.json` (name to version) and `packages.lock`."""
     options = [f"--dpkgopt=path-exclude={p}" for p in recipe.path_exclude]
     options += [f"--dpkgopt=path-include={p}" for p in recipe.path_include]
@@ -65,12 +88,14 @@ def base_stage(recipe: Recipe, sources: Sources) -> Stage:
         "format": 2,
     }
 
+    quicker = foreign.quicker(recipe.processor, tools)
+
     def make(place: Path) -> None:
         if sources.lock:
-            _install_locked(place / "root", recipe, options, sources.lock, sources.store)
+            _install_locked(place / "root", recipe, [*options, *quicker], sources.lock, sources.store)
             lock = sources.lock
         else:
-            lock = _install_newest(place / "root", recipe, options, sources.store)
+            lock = _install_newest(place / "root", recipe, [*options, *quicker], sources.store)
         packages = {package.name: package.version for package in lock.packages}
         (place / "packages.json").write_text(json.dumps(packages, indent=1))
         (place / "packages.lock").write_text(lock.text())
@@ -136,15 +161,25 @@ def _archive_lines(recipe: Recipe) -> list[str]:
 
 
 def _bootstrap(
-    root: Path, recipe: Recipe, packages: list[str], lines: list[str], options: Sequence[str] = ()
+    root: Path,
+    recipe: Recipe,
+    packages: list[str],
+    lines: list[str],
+    options: Sequence[str] = (),
+    *,
+    architectures: Sequence[str] = (),
 ) -> None:
+    """The recipe's architecture where no others are asked for; the first one's programs are run."""
     run(
         [
+            # What it mounts must not outlive it in this machine's own tree, where the next build would empty it.
+            *("unshare", "--mount", "--propagation", "private"),
             "mmdebstrap",
             "--variant=minbase",
             "--mode=root",
             "--format=directory",
-            f"--architectures={recipe.architecture}",
+            "--skip=check/qemu",  # `foreign.py` has seen to it
+            f"--architectures={','.join(architectures or [recipe.architecture])}",
             f"--components={','.join(recipe.components)}",
             f"--keyring={KEYRING}",
             f"--include={','.join(packages)}",
@@ -155,6 +190,9 @@ def _bootstrap(
             str(root),
             *lines,
         ],
-        environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
-        timeout=1200,
+        environment={
+            "SOURCE_DATE_EPOCH": str(recipe.epoch),
+            **({"PATH": foreign.SEARCHED} if recipe.processor.foreign else {}),
+        },
+        timeout=_PATIENCE * (6 if recipe.processor.foreign else 1),
     )

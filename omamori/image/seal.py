@@ -145,6 +145,8 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
     inputs["signed"] = keys and hash_of(keys / "db.crt")
     inputs["format"] = 2
 
+    processor = release.recipe.processor
+
     def make(place: Path) -> None:
         shutil.copyfile(kernel_of(base)[1], place / "kernel")
         shutil.copyfile(initrd / "initrd", place / "initrd")
@@ -155,7 +157,7 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
                 [
                     *secureboot.frozen(release.recipe.epoch), "ukify", "build", f"--linux={_OUT}/kernel", f"--initrd={_OUT}/initrd", f"--uname={kernel_of(base)[0]}",
                     f"--cmdline=@{_OUT}/slot-{slot}.cmdline", f"--os-release=@{_OUT}/os-release",
-                    "--stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub", f"--output={_OUT}/slot-{slot}.efi",
+                    f"--efi-arch={processor.efi}", f"--stub={processor.stub}", f"--output={_OUT}/slot-{slot}.efi",
                     *secureboot.ukify_words(keys),
                 ],
                 environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},

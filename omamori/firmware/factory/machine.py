@@ -15,8 +15,11 @@ from omamori.firmware.host.paths import Paths
 
 LEAST_MEMORY: Final = 900 * 2**20
 """Bytes that the kernel has of 1 GiB."""
-NEEDED: Final = frozenset({"ssse3"})
-"""What Hyperscan cannot do without (its developer reference, `hs_valid_platform`)."""
+NEEDED: Final = {"flags": frozenset({"ssse3"}), "Features": frozenset({"asimd"})}
+"""What the matcher cannot do without, by the line of the kernel's list of processors that names it: x86's, Arm's.
+
+Hyperscan's developer reference, `hs_valid_platform`; Vectorscan's for 64-bit Arm is written for Advanced SIMD.
+"""
 _MATCH: Final = """
 import hyperscan
 found = []
@@ -48,10 +51,14 @@ def processor(root: Path, python: str = sys.executable) -> Iterator[Line]:
     except OSError as error:
         yield judged("processor", error.strerror or str(error), good=False)
         return
-    flags = [set(line.partition(":")[2].split()) for line in text.splitlines() if line.startswith("flags")]
-    missing = NEEDED.difference(*[set.intersection(*flags)] if flags else [])
-    detail = f"{len(flags)} cores" + (f", without {', '.join(sorted(missing))}" if missing else "")
-    yield judged("processor", detail, good=not missing)
+    told = [
+        (name.strip(), set(have.split()))
+        for name, _, have in (line.partition(":") for line in text.splitlines())
+    ]
+    cores = [(NEEDED[name], have) for name, have in told if name in NEEDED]
+    missing = {each for needed, have in cores for each in needed - have}
+    detail = f"{len(cores)} cores" + (f", without {', '.join(sorted(missing))}" if missing else "")
+    yield judged("processor", detail, good=bool(cores) and not missing)
     yield _matcher(python)
 
 

@@ -1,10 +1,11 @@
 """The signature pack: everything a unit looks for, in one file, with sources and compiled databases.
 
-`build` runs on the release side, `load` on the unit. Databases are used where the matcher's version is the one that wrote
-them; otherwise they are compiled again from the same literals. A pack proves itself at each load (`selftest.py`).
+`build` runs on the release side, `load` on the unit. Databases are used where the matcher's version and the processor's kind are
+those that wrote them; otherwise they are compiled again from the same literals. A pack proves itself at each load (`selftest.py`).
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -39,6 +40,8 @@ from omamori.protocol.version import Version
 
 __all__ = ["Content", "PackError", "build", "load", "read_manifest"]
 RULES, INDEX = "rules.bin", "index.json"
+_FIRST: Final = "x86_64"
+"""The kind that packs do not name: there was no other when the first ones were made."""
 OLD_RULES = "rules.txt"
 """In packs of before November 2026: undivided."""
 REPUTATION = "reputation.json"
@@ -62,6 +65,12 @@ class Content:
     """What the pack must find and must leave alone, tried by each unit before it uses the pack."""
 
 
+def matcher(machine: str | None = None) -> str:
+    """Who can read the databases that it writes: one version of the matcher, on one kind of processor (decision 0035)."""
+    machine = machine or os.uname().machine
+    return prefilter.MATCHER if machine == _FIRST else f"{prefilter.MATCHER} {machine}"
+
+
 def build(path: Path, version: Version, created: datetime, content: Content) -> None:
     """Writes the pack; the same input gives the same bytes. Raises SignatureError, OSError, PackError.
 
@@ -81,7 +90,7 @@ def build(path: Path, version: Version, created: datetime, content: Content) -> 
     manifest = {
         "version": str(version),
         "created": created.isoformat(timespec="seconds"),
-        "matcher": prefilter.MATCHER,
+        "matcher": matcher(),
         "databases": databases,
         "counts": {
             "rules": len(content.rules.rules),
@@ -141,7 +150,7 @@ def _signatures(
         passwords=HashTable(stored[PASSWORDS], ("",)) if PASSWORDS in stored else None,
         urls=listed.urls,
         addresses=listed.addresses,
-        antivirus=antivirus_pack.load(stored, same_matcher=manifest.get("matcher") == prefilter.MATCHER),
+        antivirus=antivirus_pack.load(stored, same_matcher=manifest.get("matcher") == matcher()),
         version=str(version),
     )
 
@@ -199,6 +208,6 @@ def _databases(
     manifest: Mapping[str, object], members: Mapping[str, bytes], literals: Literals
 ) -> Mapping[str, "hyperscan.Database"]:
     named = manifest.get("databases")
-    if manifest.get("matcher") != prefilter.MATCHER or not isinstance(named, dict):
+    if manifest.get("matcher") != matcher() or not isinstance(named, dict):
         return prefilter.compile_all(literals)
     return {str(key): prefilter.load(members[str(member)]) for key, member in named.items()}

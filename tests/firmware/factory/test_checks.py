@@ -181,6 +181,24 @@ def test_a_processor_without_what_the_matcher_needs_fails(unit, second):
 
 
 @pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        ("fp asimd crc32", ("PASS", "2 cores")),
+        ("fp crc32", ("FAIL", "2 cores, without asimd")),
+    ],
+)
+def test_an_arm_processor_is_judged_by_what_arm_has(unit, features, told):
+    core = "processor\t: {}\nBogoMIPS\t: 100.00\nFeatures\t: {}\nCPU implementer\t: 0x00\n\n"
+    put(unit.root / "proc/cpuinfo", core.format(0, "fp asimd crc32") + core.format(1, features))
+    assert outcomes(machine.processor(unit.root))["processor"] == told
+
+
+def test_a_list_of_processors_that_names_none_fails(unit):
+    put(unit.root / "proc/cpuinfo", "hart\t: 0\nisa\t: rv64imafdc\n")
+    assert outcomes(machine.processor(unit.root))["processor"] == ("FAIL", "0 cores")
+
+
+@pytest.mark.parametrize(
     ("script", "told"),
     [("kill -ILL $$", "fell by SIGILL"), ("echo no module >&2; exit 1", "no module")],
 )

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
+from omamori.firmware.engine.ips import prefilter
 from omamori.firmware.signatures import antivirus_pack, container, pack
 from omamori.firmware.signatures.antivirus_lists import eicar
 from omamori.firmware.signatures.lists import DomainList
@@ -61,6 +62,11 @@ def test_the_same_input_gives_the_same_bytes(built, tmp_path):
     again = tmp_path / "again.pack"
     pack.build(again, Version.parse("1.2.3"), CREATED, content())
     assert again.read_bytes() == built.read_bytes()
+
+
+def test_databases_are_for_one_kind_of_processor_and_old_packs_name_none():
+    names = [pack.matcher(machine) for machine in ("x86_64", "aarch64")]
+    assert names == [prefilter.MATCHER, f"{prefilter.MATCHER} aarch64"]
 
 
 def test_another_matcher_compiles_from_the_sources(built, tmp_path):
