@@ -142,6 +142,7 @@ def powered(
     *,
     claim: str = _NO_CLAIM,
     unreadable: tuple[int, ...] = (),
+    tpm: bool = False,
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
 
@@ -152,7 +153,12 @@ def powered(
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
         credentials = {"omamori.claim": claim}
         machine = Machine(
-            boot=boot, ports=ports, credentials=credentials, secure_boot=keys, unreadable=unreadable
+            boot=boot,
+            ports=ports,
+            credentials=credentials,
+            secure_boot=keys,
+            tpm=tpm,
+            unreadable=unreadable,
         )
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")
@@ -173,8 +179,9 @@ def unit_between(
     keys: Path | None = None,
     *,
     claim: str = _NO_CLAIM,
+    tpm: bool = False,
 ) -> Iterator[Site]:
     """`powered`, once the unit answers."""
-    with powered(image, scratch, boot, keys, claim=claim) as site:
+    with powered(image, scratch, boot, keys, claim=claim, tpm=tpm) as site:
         site.guest.wait_for_ssh(seconds=240)
         yield site

@@ -25,6 +25,7 @@ from lab.qemu import Qemu
 from lab.qmp import Qmp, QmpError
 from lab.secure_boot import enrolled
 from lab.tap import open_tap
+from lab.tpm import SoftwareTpm
 from omamori.image.build import Image
 from omamori.image.state import State
 
@@ -59,6 +60,8 @@ class Guest:
         self._falls = 0
         self._disk = scratch / "disk.qcow2"
         self._variables = scratch / "variables.fd"
+        self.tpm_state = scratch / "tpm"
+        self._tpm = SoftwareTpm(self.tpm_state) if self._machine.tpm else None
         self.ssh_port = 0
         self.console = scratch / "console.log"
 
@@ -82,6 +85,8 @@ class Guest:
         self._said_before = self._said()
         control = self._scratch / "qmp"
         control.unlink(missing_ok=True)
+        if self._tpm:
+            self._tpm.start()
         with contextlib.ExitStack() as taps:
             files = {name: _inherited(taps, plug) for name, plug in self._machine.ports.items()}
             with (self._scratch / "qemu.log").open("ab") as log:
@@ -105,6 +110,8 @@ class Guest:
         if self._process:
             end(self._process)
             self._process = None
+        if self._tpm:
+            self._tpm.stop()
 
     def power_cycle(self) -> None:
         """Pull the plug and put it in again: what a customer does."""
@@ -124,6 +131,8 @@ class Guest:
         )
         self._overlay(folder / "disk.qcow2", left, "qcow2")
         shutil.copyfile(self._variables, folder / self._variables.name)
+        if self._tpm:
+            shutil.copytree(self.tpm_state, folder / "tpm", ignore=shutil.ignore_patterns("control", ".lock"))
 
     def press(self, key: str = BUTTON, *, milliseconds: int = 200) -> None:
         """Press and let go a key: the activation button by default."""
@@ -291,6 +300,7 @@ class Guest:
             control=control,
             taps=taps,
             ssh_port=self.ssh_port,
+            tpm=self._tpm.socket if self._tpm else None,
         )
         return command_line(self._machine, self._qemu, self._image, run)
 

@@ -39,6 +39,7 @@ class Machine:
 
     `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
     `unreadable`: sectors of the disk that cannot be read, as on a flash chip that wears out.
+    `tpm`: the machine has a TPM 2.0, whose state lies beside the disk.
     """
 
     boot: Boot = Boot.FIRMWARE
@@ -47,6 +48,7 @@ class Machine:
     memory_mib: int = 1024
     accelerator: str = TCG
     secure_boot: Path | None = None
+    tpm: bool = False
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
     unreadable: tuple[int, ...] = ()
 
@@ -55,7 +57,8 @@ class Machine:
 class Run:
     """One time that the machine is on: its files, and what it is connected to.
 
-    `taps`: file descriptors by port, inherited by QEMU; `ssh_port`: of this machine, forwarded to the guest's port 22.
+    `taps`: file descriptors by port, inherited by QEMU; `ssh_port`: of this machine, forwarded to the guest's port 22;
+    `tpm`: the socket of the machine's TPM, where it has one.
     """
 
     disk: Path
@@ -64,6 +67,7 @@ class Run:
     control: Path
     taps: Mapping[str, int]
     ssh_port: int
+    tpm: Path | None = None
 
 
 def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[str]:
@@ -81,6 +85,7 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *("-drive", f"if=none,id=disk,cache=unsafe,{_disk(machine, run)}"),
         *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
+        *_tpm(run.tpm),
         *_smbios(machine.credentials),
         *_network(run),
         *board.devices,
@@ -108,6 +113,15 @@ def _firmware(qemu: Qemu, variables: Path, *, secure: bool) -> list[str]:
         *(qemu.emulator.guard if secure else ()),
         *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={firmware}"),
         *("-drive", f"if=pflash,format=raw,unit=1,file={variables}"),
+    ]
+
+
+def _tpm(socket: Path | None) -> list[str]:
+    if socket is None:
+        return []
+    return [
+        *("-chardev", f"socket,id=tpm-control,path={socket}"),
+        *("-tpmdev", "emulator,id=tpm0,chardev=tpm-control", "-device", "tpm-crb,tpmdev=tpm0"),
     ]
 
 

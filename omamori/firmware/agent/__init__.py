@@ -6,9 +6,10 @@ it is committed; everything the fleet wants is fetched, stored, and left to the 
     AgentError
     ├── FleetUnreachable   no answer over HTTPS; try again later
     ├── IdentityError      key, certificate or claim cannot be used
+    │   └── KeyLost        the unit was activated with a key that is not there, or does not open
     └── OutboxFull         the disk takes nothing more; messages stay where they are
 """
 
-from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError, OutboxFull
+from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError, KeyLost, OutboxFull
 
-__all__ = ["AgentError", "FleetUnreachable", "IdentityError", "OutboxFull"]
+__all__ = ["AgentError", "FleetUnreachable", "IdentityError", "KeyLost", "OutboxFull"]

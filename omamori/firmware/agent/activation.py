@@ -81,9 +81,11 @@ def after(phase: Phase, event: Event, *, now: float, chance: float) -> Phase:
             return phase
 
 
-def describe(phase: Phase) -> tuple[str, str]:
-    """The words of the status: the phase and what is wrong."""
+def describe(phase: Phase, *, lost: str = "") -> tuple[str, str]:
+    """The words of the status: the phase and what is wrong. `lost`: why a unit that was active has no key any more."""
     match phase:
+        case Waiting(problem=problem) if lost:
+            return "key lost", problem or lost
         case Waiting(problem=problem):
             return "waiting for the button", problem
         case Asking(problem=problem):

@@ -20,6 +20,10 @@ class IdentityError(AgentError):
     """The claim, the key or the certificate cannot be used."""
 
 
+class KeyLost(IdentityError):  # noqa: N818 - the words of the status
+    """The unit was activated with a key that is not there, or does not open on this machine."""
+
+
 class OutboxFull(AgentError):  # noqa: N818 - the words of the status
     """The disk takes nothing more; messages stay where they are."""
 

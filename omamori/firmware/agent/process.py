@@ -19,7 +19,7 @@ from omamori.firmware.agent.activation import Active, Answered, Asking, Pressed,
 from omamori.firmware.agent.applying import Pressing
 from omamori.firmware.agent.button import Button
 from omamori.firmware.agent.collecting import Collector
-from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError
+from omamori.firmware.agent.errors import AgentError, FleetUnreachable, IdentityError, KeyLost
 from omamori.firmware.agent.holding import Holding
 from omamori.firmware.agent.identity import Identity, read_claim
 from omamori.firmware.agent.online import Online
@@ -59,9 +59,10 @@ class Agent:
 
     def __init__(self, paths: Paths, claim_path: Path, *, stopping: Callable[[], bool]) -> None:
         self._paths, self._claim_path, self._stopping = paths, claim_path, stopping
-        self._identity = Identity(paths.agent_state)
+        self._identity = Identity(paths)
         self._boot: BootId = system.running_boot(paths)
         self._holding = Holding(paths)
+        self._unusable, self._lost = "", False
         self._shown: Status | None = None
         self._shown_at = 0.0
 
@@ -130,7 +131,7 @@ class Agent:
                     scanned = time.monotonic()
                 phase = self._step(phase, claim, pressed=button.pressed())
                 self._holding.look(time.monotonic(), held=button.held())
-                name, problem = activation.describe(phase)
+                name, problem = activation.describe(phase, lost=self._unusable if self._lost else "")
                 self._show(Status(claim.unit, name, problem, outbox=len(outbox), dropped=outbox.dropped))
                 collector.collect()
                 self._turn(TURN)
@@ -139,6 +140,7 @@ class Agent:
         return None
 
     def _already(self, phase: activation.Phase) -> Activated | None:
+        """What is wrong with what is there is told once, and a lost key is shown as long as it is lost."""
         try:
             return (
                 self._identity.accept(phase.answer)
@@ -146,7 +148,9 @@ class Agent:
                 else self._identity.activated()
             )
         except IdentityError as error:
-            log.warning("%s", error)
+            if isinstance(phase, Active) or str(error) != self._unusable:
+                log.warning("%s", error)
+            self._unusable, self._lost = str(error), isinstance(error, KeyLost)
             return None
 
     def _step(self, phase: activation.Phase, claim: Claim, *, pressed: bool) -> activation.Phase:

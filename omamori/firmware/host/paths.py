@@ -76,6 +76,25 @@ class Paths:
         return self.state / "agent"
 
     @property
+    def unit_key(self) -> Path:
+        """The unit's own key: plain, or sealed beside it (host/sealing.py)."""
+        return self.agent_state / "unit.key"
+
+    @property
+    def sealed_key(self) -> Path:
+        return self.agent_state / "unit.key.sealed"
+
+    @property
+    def spare_key(self) -> Path:
+        """Sealed; made in place of one that does not open (agent/keys.py)."""
+        return self.agent_state / "unit.key.spare.sealed"
+
+    @property
+    def opened_key(self) -> Path:
+        """The unit's key as its TPM gave it back, in memory; missing where it lies plain on the disk."""
+        return self.run / "identity/unit.key"
+
+    @property
     def want(self) -> Path:
         """The newest `Want`, as the agent fetched it."""
         return self.agent_state / "want.json"

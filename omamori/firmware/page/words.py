@@ -87,6 +87,12 @@ _TEXTS: Final = {
     "activation-waiting for the button": Text(
         "Press the activation button on the unit once.", "本体の有効化ボタンを1回押してください。"
     ),
+    "activation-key lost": Text(
+        "This unit's key does not open on this hardware any more. The network goes on as before, without our server. "
+        "Please call the help desk; once they have let the unit in again, press the activation button once.",
+        "本体の鍵が、このハードウェアでは開けなくなりました。通信はこれまでどおり流れますが、当社サーバーには接続できません。"
+        "ヘルプデスクへお電話ください。再登録の連絡を受けたら、本体の有効化ボタンを1回押してください。",
+    ),
     "activation-asking the fleet": Text(
         "The button was pressed; the unit is asking our server.",
         "ボタンが押されました。当社サーバーに問い合わせています。",

@@ -20,6 +20,8 @@ from omamori.protocol.version import Version
 FRESH = 15.0
 """Seconds; the bridge writes its status every two."""
 PORTS = ("wan0", "lan0")
+_KEY_LOST = "key lost"
+"""The agent's phase where the unit was active and its key does not open any more (decision 0036)."""
 _FORWARDING = "3"
 """`BR_STATE_FORWARDING` (include/uapi/linux/if_bridge.h)."""
 
@@ -53,6 +55,8 @@ class AgentSeen:
 
     activated: bool
     connected: bool
+    lost: bool = False
+    """It was active, and its key does not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class _BridgeStatus:
 class _AgentStatus:
     activated: bool = False
     connected: bool = False
+    phase: str = ""
 
 
 def read_bridge(paths: Paths, now: datetime) -> BridgeSeen | None:
@@ -141,7 +146,7 @@ def read_agent(paths: Paths) -> AgentSeen | None:
         status = wire.from_wire(_AgentStatus, wire.load(files.read_capped(paths.agent_status)))
     except (OSError, ProtocolError):
         return None
-    return AgentSeen(status.activated, status.connected)
+    return AgentSeen(status.activated, status.connected, lost=status.phase == _KEY_LOST)
 
 
 def _read_port(device: Path) -> PortSeen:
@@ -177,4 +182,6 @@ def _ports(ports: tuple[PortSeen, ...]) -> str:
 def _agent(seen: AgentSeen | None) -> str:
     if seen is None:
         return "agent: says nothing"
+    if seen.lost:
+        return "agent: the unit's key does not open"
     return "agent: does not reach the fleet" if seen.activated and not seen.connected else ""

@@ -111,6 +111,10 @@ def test_what_is_missing_or_broken_reads_as_not_known_yet(unit, page):
             {"phase": "waiting for the button", "activated": False, "connected": False},
             "Press the activation button on the unit once.",
         ),
+        (
+            {"phase": "key lost", "activated": False, "connected": False},
+            "Please call the help desk; once they have",
+        ),
         ({"phase": "asking the fleet", "activated": False, "connected": False}, "is asking our server"),
         ({"phase": "no claim", "activated": False, "connected": False}, "not prepared at the factory"),
         ({"connected": False}, "Not connected to our server"),

@@ -189,6 +189,20 @@ def test_the_fleet_must_be_reached_where_it_was_right_before_the_restart(surroun
     assert unit.updater(sleep=surroundings.say).health() is not connected
 
 
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_trial_in_which_the_units_key_does_not_open_goes_back(surroundings, connected):
+    """Such a unit is not active: without this, the trial would be committed and the unit lost to its fleet."""
+    unit = surroundings.unit
+    unit.agent(activated=True, connected=connected)
+    surroundings.at["1.1.0"] = surroundings.at["1.0.0"]
+    surroundings.say()
+    assert unit.updater().apply()
+    assert unit.power_on() == "1.1.0"
+    unit.agent(activated=False, connected=False, phase="key lost")
+    surroundings.say()
+    assert unit.updater(sleep=surroundings.say).health() is not connected
+
+
 def test_a_disk_that_does_not_take_the_measure_does_not_stop_the_update(surroundings):
     unit = surroundings.unit
     (unit.paths.update / "before.json").unlink()

@@ -83,8 +83,8 @@ class Unit:
         with (self.root / "dev/disk/by-partlabel" / label).open("r+b") as file:
             file.write(content)
 
-    def agent(self, *, activated: bool, connected: bool) -> None:
-        value = {"activated": activated, "connected": connected, "last_contact": None, "outbox": 0}
+    def agent(self, *, activated: bool, connected: bool, phase: str = "") -> None:
+        value = {"activated": activated, "connected": connected, "phase": phase, "outbox": 0}
         self.write("run/omamori/agent/status.json", json.dumps(value).encode())
 
     def want(self, *, firmware: str | None = None, pack: str | None = None, generation: int = 1) -> None:

@@ -134,5 +134,30 @@ def test_a_clock_before_the_fleets_certificate_is_said_and_waited_out(
     assert one.status()["problem"] == ""
 
 
+def test_a_unit_whose_key_is_lost_says_so_and_is_let_in_again_by_the_button(fleet, unit, eventually) -> None:
+    """As with a TPM that was exchanged: the certificate is there, its key is not."""
+    one = unit()
+    one.activate()
+    one.stop()
+    key = one.paths.unit_key.read_bytes()
+    one.paths.unit_key.unlink()
+    one.start()
+    eventually(lambda: one.status().get("phase") == "key lost", what=str(one.status()))
+    assert "is gone" in one.status()["problem"]
+    assert not one.status()["activated"]
+    time.sleep(1)
+    assert len(fleet.activations) == 1, "nothing is asked before the button"
+    assert one.log().count("is gone") == 1
+
+    fleet.answer_activation_with = 409
+    one.press()
+    eventually(lambda: "activated before" in one.status().get("problem", ""), what=str(one.status()))
+    assert one.status()["phase"] == "key lost"
+    fleet.answer_activation_with = None
+    one.press()
+    eventually(lambda: one.status().get("connected"), what=one.log())
+    assert one.paths.unit_key.read_bytes() != key
+
+
 def _pems(fleet, other) -> tuple[bytes, bytes]:
     return tuple(json.dumps(side.authority.root_pem).strip('"').encode() for side in (fleet, other))
