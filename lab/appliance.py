@@ -7,11 +7,13 @@ Orders reach the unit as its agent would write them: there is no fleet here.
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from lab.guest import Guest
 from lab.machine import Boot, Machine, Plug
 from lab.namespaces import PYTHON, Namespace, namespace
 from omamori.image.build import Image
+from omamori.image.parts import partitions
 from omamori.image.state import State
+from omamori.protocol.bundle import ROOT, UKI_B, VERITY
 from omamori.protocol.version import Version
 
 OMAMORI = Path(sys.executable).with_name("omamori")
@@ -133,6 +137,24 @@ class Site:
         return self.guest.ssh(asked).split()
 
 
+def with_slot_b(image: Image, newer: Image, place: Path, *, tries: int | None = None) -> Image:
+    """The image with `newer` in slot B, on a disk of its own in `place`: committed, or staged with so many tries."""
+    disk = place / "disk.raw"
+    subprocess.run(["cp", "--sparse=always", image.disk, disk], check=True)
+    starts = {part.name: part.start for part in partitions(disk)}
+    with tarfile.open(newer.bundle) as bundle, disk.open("r+b") as opened:
+        for member, label in ((ROOT, "root-b"), (VERITY, "hash-b")):
+            opened.seek(starts[label])
+            if found := bundle.extractfile(member):
+                shutil.copyfileobj(found, opened)
+        bundle.extract(UKI_B, place, filter="data")
+    counter = "" if tries is None else f"+{tries}"
+    entry = f"::/EFI/Linux/omamori-{newer.report['version']}{counter}.efi"
+    words: list[str | Path] = ["mcopy", "-i", f"{disk}@@{starts['esp']}", place / UKI_B, entry]
+    subprocess.run(words, check=True, capture_output=True)
+    return replace(image, disk=disk)
+
+
 @contextlib.contextmanager
 def powered(
     image: Image,
@@ -143,22 +165,25 @@ def powered(
     claim: str = _NO_CLAIM,
     unreadable: tuple[int, ...] = (),
     tpm: bool = False,
+    credentials: Mapping[str, str] | None = None,
+    counted: bool = False,
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
 
-    `unreadable`: sectors of its disk.
+    `unreadable`: sectors of its disk; `credentials`: systemd's, beside the claim; `counted`: as of `Machine`.
     """
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
-        credentials = {"omamori.claim": claim}
+        given = {"omamori.claim": claim, **(credentials or {})}
         machine = Machine(
             boot=boot,
             ports=ports,
-            credentials=credentials,
+            credentials=given,
             secure_boot=keys,
             tpm=tpm,
             unreadable=unreadable,
+            counted=counted,
         )
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")

@@ -4,16 +4,12 @@ import os
 import random
 import secrets
 import shutil
-import subprocess
-import tarfile
-from dataclasses import replace
 
 import pytest
 
-from lab.appliance import ROUTER, powered
+from lab.appliance import ROUTER, powered, with_slot_b
 from lab.chaos.decay import Rot, decay
 from lab.namespaces import reaches
-from omamori.image.parts import partitions
 
 pytestmark = pytest.mark.timeout(1800)
 COUNTS = "cat /sys/firmware/efi/efivars/OmamoriStarts-* | tail -c 4"
@@ -27,23 +23,7 @@ def newer(factory):
 @pytest.fixture
 def updated(image, newer, tmp_path):
     """The disk of a unit that left the factory with 7.0.0 in slot A and has 7.0.1 committed in slot B."""
-    disk = tmp_path / "disk.raw"
-    subprocess.run(["cp", "--sparse=always", image.disk, disk], check=True)
-    starts = {part.name: part.start for part in partitions(disk)}
-    with tarfile.open(newer.bundle) as bundle, disk.open("r+b") as opened:
-        for member, label in (("root.squashfs", "root-b"), ("root.verity", "hash-b")):
-            opened.seek(starts[label])
-            opened.write(bundle.extractfile(member).read())
-        bundle.extract("slot-b.efi", tmp_path, filter="data")
-    words = [
-        "mcopy",
-        "-i",
-        f"{disk}@@{starts['esp']}",
-        tmp_path / "slot-b.efi",
-        "::/EFI/Linux/omamori-7.0.1.efi",
-    ]
-    subprocess.run(words, check=True, capture_output=True)
-    return replace(image, disk=disk)
+    return with_slot_b(image, newer, tmp_path)
 
 
 @pytest.fixture

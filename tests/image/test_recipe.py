@@ -41,6 +41,12 @@ def test_the_data_partition_is_checked_and_mended_at_each_start_and_nobody_is_as
     assert {"fsck.mode=force", "fsck.repair=yes"} <= set(load("product").command_line)
 
 
+def test_a_product_that_hangs_is_reset_by_its_hardware_from_the_initrd_on():
+    recipe = load("product")
+    assert "systemd.watchdog_sec=60" in recipe.command_line
+    assert {"iTCO_wdt", "sp5100_tco", "wdat_wdt"} <= set(recipe.initrd["drivers"])
+
+
 def test_lists_join_tables_merge_values_replace():
     below = {"list": [1, 2], "table": {"a": 1, "b": [1]}, "value": 1}
     above = {"list": [2, 3], "table": {"b": [2]}, "value": 2}
