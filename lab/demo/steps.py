@@ -276,8 +276,8 @@ class Demo:
     def fails_open(self) -> str:
         running = self.office.download("keiri-pc", 14, rate="2M")
         time.sleep(1)
-        self.unit.kill_processes()
         try:
+            self.unit.kill_processes()
             page = self.office.curl("eigyo-pc", "http://www.example/")
             whole = self.office.finished(running, 14, seconds=60)
         finally:

@@ -72,7 +72,9 @@ class Unit:
             f"systemctl kill --signal=SIGKILL {names}; systemctl stop {names}; systemctl kill --signal=SIGKILL {names}; true",
             timeout=180,
         )
-        left = self.guest.ssh("pgrep -fc 'omamori[.]firmware' || true").strip()
+        # The updater, which may be at work, is none of them.
+        ours = "|".join(name.removeprefix("omamori-") for name in PROCESSES)
+        left = self.guest.ssh(f"pgrep -fc 'omamori[.]firmware[.]({ours})' || true").strip()
         if left != "0":
             raise RuntimeError(f"{left} processes of ours still run in the unit")
 
