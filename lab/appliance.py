@@ -166,11 +166,10 @@ def powered(
     unreadable: tuple[int, ...] = (),
     tpm: bool = False,
     credentials: Mapping[str, str] | None = None,
-    counted: bool = False,
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
 
-    `unreadable`: sectors of its disk; `credentials`: systemd's, beside the claim; `counted`: as of `Machine`.
+    `unreadable`: sectors of its disk; `credentials`: systemd's, beside the claim.
     """
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
@@ -183,7 +182,6 @@ def powered(
             secure_boot=keys,
             tpm=tpm,
             unreadable=unreadable,
-            counted=counted,
         )
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")

@@ -40,7 +40,6 @@ class Machine:
     `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
     `unreadable`: sectors of the disk that cannot be read, as on a flash chip that wears out.
     `tpm`: the machine has a TPM 2.0, whose state lies beside the disk.
-    `counted`: its clock counts its instructions, a nanosecond each, so that what it times says nothing of this machine.
     """
 
     boot: Boot = Boot.FIRMWARE
@@ -50,7 +49,6 @@ class Machine:
     accelerator: str = TCG
     secure_boot: Path | None = None
     tpm: bool = False
-    counted: bool = False
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
     unreadable: tuple[int, ...] = ()
 
@@ -78,8 +76,7 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
     board = qemu.emulator
     return [
         *qemu.system,
-        *("-machine", board.secure_board if secure else board.board, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
-        *(("-accel", "tcg,thread=single", "-icount", "shift=0") if machine.counted else ("-accel", machine.accelerator)),
+        *("-machine", board.secure_board if secure else board.board, "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
         *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
         *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
         *("-chardev", f"file,id=console,path={run.console},append=on", "-serial", "chardev:console"),

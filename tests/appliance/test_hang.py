@@ -1,16 +1,12 @@
 """A first process that hangs: the hardware's watchdog starts the machine again, and a trial that hung has used up its try."""
 
-import re
-
 import pytest
 
 from lab.appliance import powered, with_slot_b
-from omamori.image import budgets
 
 PATIENCE = 900
 """Seconds: two starts on a busy machine."""
 MANAGER = "org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager"
-WORD, SHOW, STAMP = "omamori-test:", "systemctl show -P", "TimestampMonotonic"
 
 HANG = f"""[Unit]
 ConditionPathExists=!/etc/initrd-release
@@ -21,7 +17,7 @@ Before=omamori-health.service boot-complete.target
 Type=oneshot
 # Ten seconds in place of the recipe's: only the waiting of this test is shortened.
 ExecStart=busctl set-property {MANAGER} RuntimeWatchdogUSec t 10000000
-ExecStart=sh -c 'echo {WORD} $$({SHOW} ActiveEnter{STAMP} omamori-ports)000 and now it hangs >/dev/console'
+ExecStart=sh -c 'echo omamori-test: and now it hangs >/dev/console'
 ExecStart=sh -c 'echo 1 >/sys/fs/cgroup/init.scope/cgroup.freeze'
 """
 CREDENTIALS = {
@@ -39,14 +35,11 @@ def staged(image, factory, tmp_path):
 @pytest.mark.timeout(2 * PATIENCE)
 def test_a_trial_that_hangs_is_ended_by_the_watchdog_and_the_old_version_runs_again(staged, tmp_path):
     """Nobody touches it: from power-on in the new slot to an answer from the old one."""
-    with powered(staged, tmp_path / "guest", credentials=CREDENTIALS, counted=True) as unit:
+    with powered(staged, tmp_path / "guest", credentials=CREDENTIALS) as unit:
         guest = unit.guest
         guest.wait_for_text("and now it hangs", seconds=PATIENCE)
-        spent = int(re.search(rf"{WORD} (\d+) ", guest.console.read_text(errors="replace"))[1]) / 1e9
         # What runs goes on while the first process hangs: the new version may still answer.
         old = "grep -o root-a /proc/cmdline"
         guest.wait(lambda: guest.ssh(old, check=False), seconds=PATIENCE, what="the old slot", pause=1)
         assert unit.running() == ["7.0.0", "root-a"]
         assert "omamori-7.0.1+0-1.efi" in guest.ssh("ls /efi/EFI/Linux").split()
-    print(f"from the kernel's start to a kernel that bridges: {spent:.1f} thousand million instructions")
-    budgets.check("start", {"bridging": spent})
