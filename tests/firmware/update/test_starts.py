@@ -220,3 +220,99 @@ def test_a_damaged_count_begins_anew(initrd, tmp_path, content):
     (initrd.variables / VARIABLE).write_bytes(content)
     assert not initrd.restarts(B, "b", [B, A])
     assert starts.read(Paths(tmp_path)) == Starts(b=1)
+
+
+@pytest.fixture
+def settled(updated):
+    """And was started once more since: until then the boot loader has not been told anything."""
+    assert updated.power_on() == "1.1.0"
+    updated.start_services()
+    updated.boots.clear()
+    return updated
+
+
+def told(unit):
+    return unit.initrd.told("OneShot"), unit.initrd.told("Default")
+
+
+def test_the_boot_loader_is_told_the_slot_that_runs_and_what_to_take_without_it(settled):
+    assert told(settled) == (B, A)
+    assert settled.power_on() == "1.1.0"
+    assert (settled.boots, told(settled)) == (["b"], (B, A))
+    assert all("Selected" in name or "Entries" in name for name in settled.initrd.held())
+
+
+@pytest.mark.parametrize(("harm", "boot"), [("refused", "refused"), ("dead", "panic")])
+def test_a_boot_image_that_never_gets_to_the_count_is_passed_over_told_and_staged_afresh(settled, harm, boot):
+    unit = settled
+    getattr(unit, harm).add("b")
+    assert unit.power_on() == "1.0.0"
+    assert unit.boots == [boot, "restart", boot, "restart", boot, "a"]
+    unit.boots.clear()
+    assert unit.power_on() == "1.0.0", "the power went before anybody heard of it"
+    assert unit.boots == [boot, "a"]
+    unit.start_services()
+    assert unit.phase == "failed"
+    assert unit.error.startswith(f"slot: 1.1.0 in slot b was started {LIMIT} times in a row")
+    assert counted(unit) == Starts()
+    getattr(unit, harm).clear()
+    unit.run()
+    assert unit.phase == "staged"
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert (unit.phase, unit.names) == ("committed", {A, B})
+
+
+def test_a_start_cut_short_before_the_initrd_costs_a_restart_and_no_more(settled):
+    unit = settled
+    unit.initrd.one_shot()  # the boot loader took it, and the power went
+    assert unit.power_on() == "1.1.0"
+    assert unit.boots == ["restart", "b"]
+    unit.start_services()
+    assert (counted(unit), told(unit)) == (Starts(), (B, A))
+
+
+def test_a_damaged_boot_image_of_the_other_slot_changes_nothing(settled):
+    unit = settled
+    unit.refused.add("a")
+    for _ in range(LIMIT + 1):
+        assert unit.power_on() == "1.1.0"
+        unit.start_services()
+    assert set(unit.boots) == {"b"}
+
+
+def test_what_the_boot_loader_was_told_is_over_before_a_trial_is_there(settled, fleet):
+    unit = settled
+    fleet.release("1.2.0")
+    unit.want(firmware="1.2.0", generation=2)
+    unit.run()
+    assert (unit.phase, told(unit)) == ("staged", ("", ""))
+    assert unit.power_on() == "1.2.0"
+    unit.start_services()
+    assert unit.phase == "committed"
+
+
+def test_a_boot_loader_that_cannot_be_told_keeps_what_it_has_and_nothing_is_staged(settled, fleet):
+    unit = settled
+    once = next(unit.initrd.variables.glob("LoaderEntryOneShot-*"))
+    once.unlink()
+    once.mkdir()
+    (once / "in the way").touch()
+    fleet.release("1.2.0")
+    unit.want(firmware="1.2.0", generation=2)
+    unit.run()
+    assert unit.error.startswith("slot: cannot leave the choice to the boot loader")
+    assert unit.names == {B}
+
+
+def test_a_trial_that_waits_ends_what_the_boot_loader_was_told(initrd):
+    initrd.restarts(B, "b", [B, A])
+    assert initrd.told("OneShot") == B
+    initrd.restarts(B, "b", [B, "omamori-1.2.0+3.efi"])
+    assert (initrd.told("OneShot"), initrd.told("Default")) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["omamori-$(reboot).efi", "omamori-%s.efi", ""])
+def test_an_entry_of_an_odd_name_is_never_told(initrd, name):
+    assert not initrd.restarts(name, "b", [name, A])
+    assert (initrd.told("OneShot"), initrd.told("Default")) == ("", "")
