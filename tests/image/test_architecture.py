@@ -36,7 +36,7 @@ def test_arm64_is_the_test_variant_with_other_names():
 def test_what_amd64_images_are_made_from_is_as_it_was():
     test, product = load("test"), load("product")
     assert {"console=ttyS0", "modules_load=sha256_ssse3"} <= set(test.command_line)
-    assert test.initrd["drivers"][-1] == "sha256_ssse3"
+    assert "sha256_ssse3" in test.initrd["drivers"]
     assert product.kernel == "linux-image-amd64"
     assert {"usr/lib/x86_64-linux-gnu/perl*", "usr/lib/x86_64-linux-gnu/libapt-pkg*"} <= set(
         product.squash_exclude
