@@ -8,9 +8,8 @@ import shutil
 import pytest
 
 from lab.appliance import ROUTER, powered, with_slot_b
-from lab.chaos.disks import Disk
+from lab.chaos.decay import Rot, decay
 from lab.namespaces import reaches
-from omamori.image.state import State
 
 pytestmark = pytest.mark.timeout(1800)
 COUNTS = "cat /sys/firmware/efi/efivars/OmamoriStarts-* | tail -c 4"
@@ -43,29 +42,16 @@ def test_a_start_is_counted_and_forgotten_once_it_is_healthy(host):
     assert "cannot forget" not in host.check_output(journal + "omamori-committed.service")
 
 
-ROT = {
-    "root": lambda disk: disk.turn("root-b", 0),  # the kernel panics
-    "seal": lambda disk: disk.turn("hash-b", 0),  # the root cannot be opened
-    "kernel": lambda disk: disk.turn_in_file(disk.entry("7.0.1"), ".linux"),  # firmware refuses the image
-    "initrd": lambda disk: disk.turn_in_file(
-        disk.entry("7.0.1"), ".initrd"
-    ),  # the same, as all of it is signed
-}
-
-
-def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, served, tmp_path):
-    kind = secrets.choice(list(ROT))
-    folder, keys = tmp_path / "guest", State.of().secure_boot
-    with powered(updated, folder, keys=keys) as unit:
-        unit.guest.wait_for_ssh(seconds=300)
-        assert unit.running() == ["7.0.1", "root-b"]
-    ROT[kind](Disk.of(folder, random.Random(0)))
-    with powered(updated, folder, keys=keys) as unit, unit.serving(served):
+def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, newer, served, tmp_path):
+    kind = secrets.choice(("root", "seal"))  # the kernel panics, or the root cannot be opened
+    chance = random.Random(0)
+    decay(Rot.of(kind, "b", newer, chance), updated.disk, updated.disk, chance)
+    with powered(updated, tmp_path / "guest") as unit, unit.serving(served):
         guest = unit.guest
         guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=900, what=f"a packet ({kind})", pause=0.5)
         guest.wait_for_ssh(seconds=300)
-        assert unit.running() == ["7.0.0", "root-a"], kind
-        assert "was started 3 times in a row" in guest.console.read_text(errors="replace")
+        assert unit.running() == ["7.0.0", "root-a"]
+        assert "slot b was started 3 times in a row" in guest.console.read_text(errors="replace")
         reason = "slot: 7.0.1 in slot b was started 3 times in a row and never became healthy"
         guest.wait(lambda: unit.update().get("error") == reason, seconds=300, what="the reason", pause=1)
 

@@ -1,8 +1,7 @@
 """How often in a row each slot was started without becoming healthy: an EFI variable that the initrd writes (decision 0028).
 
 The initrd counts every start of a committed slot before it opens the root (`count-starts` in the image's templates), and takes
-the other slot once where `LIMIT` of them came to nothing. A healthy boot forgets the count here. What the initrd
-tells the boot loader meanwhile, see `loader`. A machine without such
+the other slot once where `LIMIT` of them came to nothing. A healthy boot forgets the count here. A machine without such
 variables is never counted. What the variable says is believed as little as any other bytes.
 """
 
@@ -15,7 +14,6 @@ from typing import Final
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.update import loader
 from omamori.firmware.update.errors import SlotProblem
 from omamori.firmware.update.machine import PassedOver, other
 from omamori.firmware.update.slots import Entry
@@ -84,4 +82,4 @@ def passed_over(paths: Paths, running: str, entries: Iterable[Entry]) -> PassedO
 
 
 def _variable(paths: Paths) -> Path:
-    return loader.variables(paths) / VARIABLE
+    return paths.root / "sys/firmware/efi/efivars" / VARIABLE

@@ -26,10 +26,7 @@ class Initrd:
         self.variables.mkdir(parents=True)
         programs = self._root / "initrd-programs"
         programs.mkdir()
-        for name, does in {
-            "chattr": f'echo "$2" >> {self._released}',
-            "systemctl": f'echo "$@" > {self._ordered}',
-        }.items():
+        for name, does in {"chattr": "exit 0", "systemctl": f'echo "$@" > {self._ordered}'}.items():
             (programs / name).write_text(f"#!/bin/sh\n{does}\n")
             (programs / name).chmod(0o755)
         (self._root / "dev").mkdir(exist_ok=True)
@@ -45,7 +42,6 @@ class Initrd:
         line = self._root / "proc/cmdline"
         line.parent.mkdir(exist_ok=True)
         line.write_text(f"quiet systemd.verity_root_data=PARTLABEL=root-{slot} ro\n")
-        self._released.unlink(missing_ok=True)
         self.run()
         ordered = self._ordered.exists()
         self._ordered.unlink(missing_ok=True)
@@ -62,28 +58,14 @@ class Initrd:
         return console.read_text()
 
     def one_shot(self) -> str:
-        """What is to be started once; forgotten by asking."""
-        name = self.told("OneShot")
-        (self.variables / f"LoaderEntryOneShot-{LOADER}").unlink(missing_ok=True)
-        return name
-
-    def told(self, which: str) -> str:
-        """What the boot loader is to take, `OneShot` or by `Default`; empty where nobody told it."""
-        variable = self.variables / f"LoaderEntry{which}-{LOADER}"
+        """What is to be started once instead; forgotten by asking."""
+        variable = self.variables / f"LoaderEntryOneShot-{LOADER}"
         if not variable.exists():
             return ""
         content = variable.read_bytes()
+        variable.unlink()
         assert content[:4] == b"\7\0\0\0"
         return content[4:].decode("utf-16-le").removesuffix("\0")
-
-    def held(self) -> set[str]:
-        """Variables that the kernel would not let the running system take back: it guards each anew at every start."""
-        released = set(self._released.read_text().split()) if self._released.exists() else set()
-        return {path.name for path in self.variables.iterdir() if str(path) not in released}
-
-    @property
-    def _released(self) -> Path:
-        return self._root / "released-variables"
 
     @property
     def _ordered(self) -> Path:
