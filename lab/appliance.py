@@ -136,6 +136,10 @@ class Site:
         asked = "sed -n s/^IMAGE_VERSION=//p /usr/lib/os-release; grep -o 'root-[ab]' /proc/cmdline"
         return self.guest.ssh(asked).split()
 
+    def good(self) -> list[str]:
+        """The boot entries that the initrd may tell the boot loader to take, as the last healthy boot left them."""
+        return self.guest.ssh("cat /sys/firmware/efi/efivars/OmamoriGood-* | tail -c +5", check=False).split()
+
 
 def with_slot_b(image: Image, newer: Image, place: Path, *, tries: int | None = None) -> Image:
     """The image with `newer` in slot B, on a disk of its own in `place`: committed, or staged with so many tries."""

@@ -73,7 +73,7 @@ def live_and_rot(
         site.guest.wait_for_ssh(seconds=300)
         with site.serving(supplies.served):
             arrive(site, lambda _: None)
-        site.guest.wait(lambda: site.told().get("healthy"), seconds=300, what="a healthy unit", pause=1)
+        site.guest.wait(lambda: len(site.good()) == 2, seconds=300, what="two good slots", pause=1)
         site.guest.ssh("sync")
         for cut in kept:
             site.guest.keep(cut.folder)

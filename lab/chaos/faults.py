@@ -104,12 +104,22 @@ def befall(
             return
         with site.serving(supplies.served):
             arrive(site, lambda _: None)
-        site.guest.wait(lambda: site.told().get("healthy"), seconds=_PATIENCE, what="a healthy unit", pause=1)
+        site.guest.wait(lambda: len(site.good()) == 2, seconds=_PATIENCE, what="two good slots", pause=1)
+        _restart(site)  # only now is the boot loader told what to take without the one that runs
         site.guest.ssh("sync")
         for cut in kept:
             site.guest.keep(cut.folder)
     for cut in kept:
         yield _suffer(supplies, cut, chance, keys)
+
+
+def _restart(site: Site) -> None:
+    boot = site.guest.boot_id()
+    site.guest.ssh("systemctl reboot", check=False)
+    site.guest.wait_for_reboot(boot, seconds=_PATIENCE)
+    site.guest.wait(
+        lambda: site.guest.ssh(COUNTS) == "a0b0", seconds=_PATIENCE, what="a healthy unit", pause=1
+    )
 
 
 # --- servers

@@ -1,4 +1,4 @@
-"""One booted unit for all tests that only look, and a fresh one for each that updates or breaks it.
+"""One booted unit for all tests that only look, started last, and a fresh one for each that updates or breaks it.
 
 The image is built (or reused) in the engineer's state directory; signing keys and everything else live in a temporary one.
 The unit stands between two namespaces with an address server on the router's side.
@@ -14,6 +14,8 @@ from omamori.image.state import State
 
 
 def pytest_collection_modifyitems(items):
+    # Last in the whole run, in whatever order: an idle guest takes half a processor from every test beside it.
+    items.sort(key=lambda item: "site" in item.fixturenames)
     for item in items:
         if Path(__file__).parent in item.path.parents:
             for mark in (pytest.mark.vm, pytest.mark.root, pytest.mark.slow):

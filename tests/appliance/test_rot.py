@@ -1,5 +1,6 @@
 """Bit rot in the slot that runs: the unit comes back by itself with the other one, says why, and gets the damaged one replaced."""
 
+import contextlib
 import os
 import random
 import secrets
@@ -8,8 +9,9 @@ import shutil
 import pytest
 
 from lab.appliance import ROUTER, powered, with_slot_b
-from lab.chaos.decay import Rot, decay
+from lab.chaos.disks import Disk
 from lab.namespaces import reaches
+from omamori.image.state import State
 
 pytestmark = pytest.mark.timeout(1800)
 COUNTS = "cat /sys/firmware/efi/efivars/OmamoriStarts-* | tail -c 4"
@@ -42,19 +44,57 @@ def test_a_start_is_counted_and_forgotten_once_it_is_healthy(host):
     assert "cannot forget" not in host.check_output(journal + "omamori-committed.service")
 
 
-def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, newer, served, tmp_path):
-    kind = secrets.choice(("root", "seal"))  # the kernel panics, or the root cannot be opened
-    chance = random.Random(0)
-    decay(Rot.of(kind, "b", newer, chance), updated.disk, updated.disk, chance)
-    with powered(updated, tmp_path / "guest") as unit, unit.serving(served):
+IN_SLOT = {
+    "root": lambda disk: disk.turn("root-b", 0),  # the kernel panics
+    "seal": lambda disk: disk.turn("hash-b", 0),  # the root cannot be opened
+}
+IN_BOOT_IMAGE = {  # firmware refuses it: all of it is signed
+    "kernel": lambda disk: disk.turn_in_file(disk.entry("7.0.1"), ".linux"),
+    "initrd": lambda disk: disk.turn_in_file(disk.entry("7.0.1"), ".initrd"),
+}
+
+
+def live(updated, folder, *, starts):
+    """Until slot B was healthy, so often, and is switched off."""
+    with powered(updated, folder, keys=State.of().secure_boot) as unit:
+        guest = unit.guest
+        guest.wait_for_ssh(seconds=300)
+        assert unit.running() == ["7.0.1", "root-b"]
+        guest.wait(lambda: len(unit.good()) == 2, seconds=200, what="two good slots", pause=1)
+        for _ in range(starts - 1):
+            boot = guest.boot_id()
+            guest.ssh("systemctl reboot", check=False)
+            guest.wait_for_reboot(boot, seconds=300)
+
+
+@contextlib.contextmanager
+def rotten(updated, folder, kind, rot):
+    """The unit with this rot in slot B, in slot A, and having said why."""
+    rot(Disk.of(folder, random.Random(0)))
+    with powered(updated, folder, keys=State.of().secure_boot) as unit:
         guest = unit.guest
         guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=900, what=f"a packet ({kind})", pause=0.5)
         guest.wait_for_ssh(seconds=300)
-        assert unit.running() == ["7.0.0", "root-a"]
-        assert "slot b was started 3 times in a row" in guest.console.read_text(errors="replace")
+        assert unit.running() == ["7.0.0", "root-a"], kind
+        assert "was started 3 times in a row" in guest.console.read_text(errors="replace")
         reason = "slot: 7.0.1 in slot b was started 3 times in a row and never became healthy"
         guest.wait(lambda: unit.update().get("error") == reason, seconds=300, what="the reason", pause=1)
+        yield unit
 
+
+def test_a_boot_image_that_rots_is_left_for_the_other_slots(updated, tmp_path):
+    """From the second start of a committed slot on: from then on the boot loader knows what to take without it."""
+    kind, rot = secrets.choice(list(IN_BOOT_IMAGE.items()))
+    live(updated, tmp_path / "guest", starts=2)
+    with rotten(updated, tmp_path / "guest", kind, rot) as unit:
+        assert unit.guest.ssh("ls /efi/EFI/Linux").split() == ["omamori-7.0.0.efi"]
+
+
+def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, served, tmp_path):
+    kind, rot = secrets.choice(list(IN_SLOT.items()))
+    live(updated, tmp_path / "guest", starts=1)
+    with rotten(updated, tmp_path / "guest", kind, rot) as unit, unit.serving(served):
+        guest = unit.guest
         unit.want("7.0.1")
         guest.wait(lambda: unit.in_phase("7.0.1", "staged"), seconds=600, what="7.0.1 staged", pause=1)
         boot = guest.boot_id()

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.update import uki
+from omamori.firmware.update import loader, uki
 from omamori.firmware.update.errors import BadBundle, DiskFull, SlotProblem, UpdateError
 from omamori.protocol.version import Version
 
@@ -70,6 +70,7 @@ class SlotDisk:
     """The unit's disk. `running` is the slot that is never written."""
 
     def __init__(self, paths: Paths, running: str) -> None:
+        self._paths = paths
         self._labels = paths.root / "dev/disk/by-partlabel"
         self._esp = paths.root / "efi"
         self._linux = self._esp / "EFI/Linux"
@@ -147,6 +148,7 @@ class SlotDisk:
                 raise SlotProblem("the boot partition does not keep what is written to it")
             if uki.read(partial) != uki.Uki(slot, version):
                 raise BadBundle(f"the boot image does not start {version} from slot {slot}")
+            loader.leave_the_choice(self._paths)
             partial.replace(self._linux / name)
             files.sync_directory(self._linux)
         except OSError as error:

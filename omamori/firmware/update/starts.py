@@ -1,8 +1,8 @@
 """How often in a row each slot was started without becoming healthy: an EFI variable that the initrd writes (decision 0028).
 
 The initrd counts every start of a committed slot before it opens the root (`count-starts` in the image's templates), and takes
-the other slot once where `LIMIT` of them came to nothing. A healthy boot forgets the count here. A machine without such
-variables is never counted. What the variable says is believed as little as any other bytes.
+the other slot once where `LIMIT` of them came to nothing. A healthy boot forgets the count here. What the boot loader is told
+meanwhile is `loader`'s. A machine without such variables is never counted. What the variable says is believed as little as any other bytes.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import Final
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.update import loader
 from omamori.firmware.update.errors import SlotProblem
 from omamori.firmware.update.machine import PassedOver, other
 from omamori.firmware.update.slots import Entry
@@ -21,8 +22,6 @@ from omamori.firmware.update.slots import Entry
 LIMIT: Final = 3
 """As in the initrd's script."""
 VARIABLE: Final = "OmamoriStarts-e7e777f4-ecf7-4ff9-b123-a7a80b110569"
-_ATTRIBUTES: Final = (7).to_bytes(4, "little")
-"""Kept without power, for boot services and for the running system (UEFI, GetVariable)."""
 _COUNTS: Final = re.compile(rb"a([0-9])b([0-9])")
 _CAP: Final = 64
 
@@ -41,13 +40,13 @@ class Starts:
 
 def decode(variable: bytes) -> Starts:
     """As efivarfs gives it: attributes, then the counts. No counts where it holds anything else."""
-    found = _COUNTS.fullmatch(variable[len(_ATTRIBUTES) :])
+    found = _COUNTS.fullmatch(variable[len(loader.ATTRIBUTES) :])
     return Starts(int(found[1]), int(found[2])) if found else Starts()
 
 
 def encode(starts: Starts) -> bytes:
     """What efivarfs takes, in one write."""
-    return _ATTRIBUTES + f"a{starts.a}b{starts.b}".encode()
+    return loader.ATTRIBUTES + f"a{starts.a}b{starts.b}".encode()
 
 
 def read(paths: Paths) -> Starts:
@@ -82,4 +81,4 @@ def passed_over(paths: Paths, running: str, entries: Iterable[Entry]) -> PassedO
 
 
 def _variable(paths: Paths) -> Path:
-    return paths.root / "sys/firmware/efi/efivars" / VARIABLE
+    return loader.variables(paths) / VARIABLE

@@ -101,6 +101,11 @@ def blessed(name: str) -> str:
     return f"{found['stem']}.efi" if found else name
 
 
+def was_good(name: str) -> bool:
+    """Whether an entry was blessed once, and perhaps set aside since; one that waits for its trial or failed it never was."""
+    return name in {blessed(name), set_aside(blessed(name))}
+
+
 def counted(stem: str, tries: int) -> str:
     """The name of a new entry."""
     return f"{stem}+{tries}.efi"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from omamori.firmware.host import system
-from omamori.firmware.update import gate, health, orders, packs, soft, staging, starts
+from omamori.firmware.update import gate, health, loader, orders, packs, soft, staging, starts
 from omamori.firmware.update.errors import (
     Busy,
     GiveWay,
@@ -155,11 +155,15 @@ class Updater:
             told = self._attempt(self._settle)
             if self._trying.healthy() and (told or not self._passed_over()):
                 self._attempt(lambda: starts.forget(self._paths))
+                self._attempt(self._tell_good)
             if self._trying.missed():
                 self._memory.say("error", "the new version did not take over: restarting")
                 self._trying.forget()
                 return self._order_reboot()
         return True
+
+    def _tell_good(self) -> None:
+        loader.allow(self._paths, (entry.name for entry in self._world.disk.entries()))
 
     # --- facts --------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,14 @@
 """The part of the initrd that counts starts: the image's own script, over a directory in place of the machine's variables.
 
-The boot loader's part is played here: it tells its entries in UTF-16, and takes what it is told to take once.
+The boot loader's part is played here: it tells its entries in UTF-16 and without their counters (systemd-boot 257 takes them off
+its names), and takes what it is told to take once.
 """
 
 import os
 import subprocess
 from pathlib import Path
 
+from omamori.firmware.update import uki
 from omamori.image.recipe import TEMPLATES
 
 SCRIPT = TEMPLATES / "initrd/usr/lib/omamori/count-starts"
@@ -26,7 +28,10 @@ class Initrd:
         self.variables.mkdir(parents=True)
         programs = self._root / "initrd-programs"
         programs.mkdir()
-        for name, does in {"chattr": "exit 0", "systemctl": f'echo "$@" > {self._ordered}'}.items():
+        for name, does in {
+            "chattr": f'echo "$2" >> {self._released}',
+            "systemctl": f'echo "$@" > {self._ordered}',
+        }.items():
             (programs / name).write_text(f"#!/bin/sh\n{does}\n")
             (programs / name).chmod(0o755)
         (self._root / "dev").mkdir(exist_ok=True)
@@ -35,13 +40,16 @@ class Initrd:
         """What happens before the root is opened, having started this entry; whether the machine starts again."""
         if not self.variables.is_dir():
             return False
-        self._say("LoaderEntries", "".join(f"{name}\0" for name in entries))
-        self._say("LoaderEntrySelected", f"{entry}\0")
-        if "+" in entry:  # the boot loader counts, and the unit's condition keeps the script away
-            return False
+        self._say("LoaderEntries", "".join(f"{uki.blessed(name)}\0" for name in entries))
+        self._say("LoaderEntrySelected", f"{uki.blessed(entry)}\0")
+        trial = self.variables / f"LoaderBootCountPath-{LOADER}"
+        trial.unlink(missing_ok=True)
+        if "+" in entry:  # the boot loader counts
+            self._say(trial.name.removesuffix(f"-{LOADER}"), f"\\EFI\\Linux\\{entry}\0")
         line = self._root / "proc/cmdline"
         line.parent.mkdir(exist_ok=True)
         line.write_text(f"quiet systemd.verity_root_data=PARTLABEL=root-{slot} ro\n")
+        self._released.unlink(missing_ok=True)
         self.run()
         ordered = self._ordered.exists()
         self._ordered.unlink(missing_ok=True)
@@ -58,14 +66,28 @@ class Initrd:
         return console.read_text()
 
     def one_shot(self) -> str:
-        """What is to be started once instead; forgotten by asking."""
-        variable = self.variables / f"LoaderEntryOneShot-{LOADER}"
+        """What is to be started once; forgotten by asking."""
+        name = self.told("OneShot")
+        (self.variables / f"LoaderEntryOneShot-{LOADER}").unlink(missing_ok=True)
+        return name
+
+    def told(self, which: str) -> str:
+        """What the boot loader is to take, `OneShot` or by `Default`; empty where nobody told it."""
+        variable = self.variables / f"LoaderEntry{which}-{LOADER}"
         if not variable.exists():
             return ""
         content = variable.read_bytes()
-        variable.unlink()
         assert content[:4] == b"\7\0\0\0"
         return content[4:].decode("utf-16-le").removesuffix("\0")
+
+    def held(self) -> set[str]:
+        """Variables that the kernel would not let the running system take back: it guards each anew at every start."""
+        released = set(self._released.read_text().split()) if self._released.exists() else set()
+        return {path.name for path in self.variables.iterdir() if str(path) not in released}
+
+    @property
+    def _released(self) -> Path:
+        return self._root / "released-variables"
 
     @property
     def _ordered(self) -> Path:

@@ -43,7 +43,11 @@ class Unit:
     def __init__(self, root: Path, fleet: Fleet, ca: Path) -> None:
         self.root, self.paths, self.fleet = root, Paths(root), fleet
         self.boots: list[str] = []
-        """The slot of each boot, `panic` for one whose root did not verify."""
+        """The slot of each boot, `panic` for one whose root did not verify, `refused` for an image that firmware does not start."""
+        self.refused: set[str] = set()
+        """Slots whose boot image is damaged, so that firmware refuses it."""
+        self.dead: set[str] = set()
+        """Slots whose kernel panics before its initrd does anything."""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.refuses: set[str] = set()
         """Pack versions the bridge will not load."""
@@ -170,10 +174,22 @@ class Unit:
     # the machine
 
     def power_on(self) -> str:
-        """Boot as systemd-boot does, panics and retries included; the version that runs in the end."""
-        for _ in range(12):
+        """Boot as systemd-boot does, panics and retries included; the version that runs in the end.
+
+        Where an image is refused, firmware starts the boot loader once more, and then stands still.
+        """
+        refused = 0
+        for _ in range(20):
             entry = self._choose()
             image = uki.read(entry)
+            refused = refused + 1 if image.slot in self.refused else 0
+            assert refused < 2, f"stands still: {self.boots}"
+            if refused:
+                self.boots.append("refused")
+                continue
+            if image.slot in self.dead:
+                self.boots.append("panic")
+                continue
             if self.initrd.restarts(entry.name, image.slot, [path.name for path in self.esp.glob("*.efi")]):
                 self.boots.append("restart")
                 continue
@@ -242,10 +258,10 @@ class Unit:
 
     def _choose(self) -> Path:
         entries = list(self.esp.glob("*.efi"))
-        once = self.initrd.one_shot()
-        best = next((path for path in entries if path.name == once), None) or max(
-            entries, key=lambda path: (uki.tries_left(path.name) != 0, uki.read(path).version)
-        )
+        told = (self.initrd.one_shot(), self.initrd.told("Default"))
+        best = next(
+            (path for name in told for path in entries if uki.blessed(path.name) == name), None
+        ) or max(entries, key=lambda path: (uki.tries_left(path.name) != 0, uki.read(path).version))
         left = uki.tries_left(best.name)
         if not left:
             return best
