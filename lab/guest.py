@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -63,6 +64,7 @@ class Guest:
         self.tpm_state = scratch / "tpm"
         self._tpm = SoftwareTpm(self.tpm_state) if self._machine.tpm else None
         self.ssh_port = 0
+        self._talks, self._talk = "", 0
         self.console = scratch / "console.log"
 
     def __enter__(self) -> Self:
@@ -82,6 +84,7 @@ class Guest:
     def start(self) -> None:
         """Power on, with the data of before."""
         self.ssh_port = _free_port()
+        self._talks = tempfile.mkdtemp(prefix="omamori-ssh-")  # a socket's path must be short
         self._said_before = self._said()
         control = self._scratch / "qmp"
         control.unlink(missing_ok=True)
@@ -112,6 +115,7 @@ class Guest:
             self._process = None
         if self._tpm:
             self._tpm.stop()
+        shutil.rmtree(self._talks, ignore_errors=True)
 
     def power_cycle(self) -> None:
         """Pull the plug and put it in again: what a customer does."""
@@ -162,7 +166,11 @@ class Guest:
         return ["ssh", "-p", str(self.ssh_port), *self.ssh_options(), "root@127.0.0.1"]
 
     def ssh_options(self) -> list[str]:
+        """All commands of one start go over one connection: an emulated processor takes a second for another."""
         options = {
+            "ControlMaster": "auto",
+            "ControlPath": f"{self._talks}/{self._talk}",
+            "ControlPersist": "yes",
             "IdentityFile": self._state.secrets / "id_ed25519",
             "IdentitiesOnly": "yes",
             "StrictHostKeyChecking": "no",
@@ -200,6 +208,7 @@ class Guest:
     def wait_for_reboot(self, since: str, *, seconds: float = 300) -> None:
         """Until SSH answers from another boot than `since` (a `boot_id`)."""
         self.wait(lambda: self._boot() not in {None, since}, seconds=seconds, what="another boot", pause=1)
+        self._talk += 1
 
     def wait_for_text(self, text: str, *, seconds: float = 180, after: int = 0) -> None:
         """Until the console says it (`after` bytes in)."""
@@ -274,8 +283,12 @@ class Guest:
         return self._boot() is not None
 
     def _boot(self) -> str | None:
-        with contextlib.suppress(GuestError):
-            return self.ssh("cat /proc/sys/kernel/random/boot_id", timeout=20).strip() or None
+        """Over a connection of its own: the one that is there may be that of a boot that is over."""
+        program, *words = self.ssh_command()
+        words = [program, "-o", "ControlPath=none", *words, "cat /proc/sys/kernel/random/boot_id"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(words, capture_output=True, timeout=20, check=False)
+            return done.stdout.decode().strip() or None
         return None
 
     def _prepare(self) -> None:

@@ -20,8 +20,14 @@ def pytest_collection_modifyitems(items):
         if Path(__file__).parent in item.path.parents:
             for mark in (pytest.mark.vm, pytest.mark.root, pytest.mark.slow):
                 item.add_marker(mark)
-            if not item.get_closest_marker("timeout"):
-                item.add_marker(pytest.mark.timeout(600))
+            _bound(item)
+
+
+def _bound(item):
+    """Of the test alone: whichever is the first also waits for the image, whose builder has bounds of its own."""
+    given = item.get_closest_marker("timeout")
+    seconds = given.args[0] if given else 600
+    item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +43,7 @@ def image(factory):
 @pytest.fixture(scope="session")
 def site(image, tmp_path_factory):
     keys = State.of().secure_boot
-    with unit_between(image, tmp_path_factory.mktemp("guest"), keys=keys) as site:
+    with unit_between(image, tmp_path_factory.mktemp("guest"), keys=keys, tpm=True) as site:
         guest = site.guest
         guest.wait(
             lambda: "No jobs" in guest.ssh("systemctl list-jobs --no-pager", check=False),

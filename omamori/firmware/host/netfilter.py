@@ -1,4 +1,4 @@
-"""Messages of the kernel's netfilter subsystems over a raw netlink socket, with `struct` only.
+"""Messages of the kernel over a raw netlink socket, above all of its netfilter subsystems, with `struct` only.
 
 Parsing never raises for any bytes: it stops where a length cannot be. Source: linux/netlink.h, linux/netfilter/nfnetlink.h.
 """
@@ -33,20 +33,25 @@ class Message(NamedTuple):
     body: memoryview
 
 
-def messages(data: memoryview) -> Iterator[Message]:
-    """The messages of one datagram."""
+def frames(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    """Type, sequence number and content of each netlink message in one datagram, whatever it is about."""
     at = 0
     while at + _HEAD.size <= len(data):
-        length, kind = _HEAD.unpack_from(data, at)[:2]
+        length, kind, _, sequence, _ = _HEAD.unpack_from(data, at)
         if length < _HEAD.size or at + length > len(data):
             return
-        body = data[at + _HEAD.size : at + length]
+        yield kind, sequence, data[at + _HEAD.size : at + length]
+        at += (length + 3) & ~3
+
+
+def messages(data: memoryview) -> Iterator[Message]:
+    """The messages of one datagram."""
+    for kind, _, body in frames(data):
         if kind in (ERROR, DONE):
             yield Message(kind, 0, 0, body)
         elif len(body) >= _GENERIC.size:
             family, _, resource = _GENERIC.unpack_from(body)
             yield Message(kind, family, resource, body[_GENERIC.size :])
-        at += (length + 3) & ~3
 
 
 def attributes(body: memoryview) -> dict[int, memoryview]:
@@ -63,8 +68,12 @@ def attributes(body: memoryview) -> dict[int, memoryview]:
 
 
 def message(kind: int, *, family: int, resource: int, content: bytes, flags: int) -> bytes:
-    body = _GENERIC.pack(family, 0, resource) + content
-    return _HEAD.pack(_HEAD.size + len(body), kind, flags, 0, 0) + body
+    return framed(kind, _GENERIC.pack(family, 0, resource) + content, flags=flags)
+
+
+def framed(kind: int, content: bytes, *, flags: int, sequence: int = 0) -> bytes:
+    """A netlink message about anything."""
+    return _HEAD.pack(_HEAD.size + len(content), kind, flags, sequence, 0) + content
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -86,7 +95,12 @@ def asked(sock: socket.socket, request: bytes) -> None:
     while True:
         for found in messages(memoryview(sock.recv(RECEIVE))):
             if found.kind == ERROR:
-                code = struct.unpack_from("=i", found.body)[0] if len(found.body) >= 4 else 0
-                if code:
-                    raise OSError(-code, os.strerror(-code))
+                refused(found.body)
                 return
+
+
+def refused(body: memoryview) -> None:
+    """The end of an answer, as NLMSG_ERROR and NLMSG_DONE say it. Raises OSError with the kernel's reason, if there is one."""
+    code = struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+    if code:
+        raise OSError(-code, os.strerror(-code))

@@ -9,14 +9,6 @@ from lab.namespaces import wait_until
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 USER, PASSWORD = "user", "secret"
-NEEDED = {
-    "dovecot-pop3d": Path("/usr/lib/dovecot/pop3"),
-    "dovecot-imapd": Path("/usr/lib/dovecot/imap"),
-    "python3-pyftpdlib": Path("/usr/lib/python3/dist-packages/pyftpdlib"),
-    "python3-aiosmtpd": Path("/usr/lib/python3/dist-packages/aiosmtpd"),
-    "clamav-testfiles": Path("/usr/share/clamav-testfiles/clam.exe"),
-}
-"""Debian packages, and a file that shows that each is there."""
 DOVECOT = """
 protocols = imap pop3
 listen = {address}
@@ -36,11 +28,6 @@ userdb {{
   args = uid=nobody gid=nogroup home={folder}/home
 }}
 """
-
-
-def missing():
-    """Packages that are not installed."""
-    return [package for package, file in NEEDED.items() if not file.exists()]
 
 
 @contextlib.contextmanager
