@@ -4,6 +4,8 @@ The image is built (or reused) in the engineer's state directory; signing keys a
 The unit stands between two namespaces with an address server on the router's side.
 """
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,17 @@ def _bound(item):
 @pytest.fixture(scope="session")
 def factory(tmp_path_factory):
     return Factory.found(tmp_path_factory.mktemp("factory"))
+
+
+@pytest.fixture(scope="session")
+def whole_files(tmp_path_factory):
+    """What was published, without the lists of pieces: a server that sends no parts of files makes the unit read them for nothing."""
+
+    def copy(published):
+        place, lists = tmp_path_factory.mktemp("whole") / "www", shutil.ignore_patterns("*.chunks")
+        return shutil.copytree(published, place, ignore=lists, copy_function=os.link)
+
+    return copy
 
 
 @pytest.fixture(scope="session")

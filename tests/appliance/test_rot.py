@@ -1,10 +1,8 @@
 """Bit rot in the slot that runs: the unit comes back by itself with the other one, says why, and gets the damaged one replaced."""
 
 import contextlib
-import os
 import random
 import secrets
-import shutil
 
 import pytest
 
@@ -29,10 +27,8 @@ def updated(image, newer, tmp_path):
 
 
 @pytest.fixture
-def served(newer, factory, tmp_path):
-    """Without the lists of pieces: a server that sends no parts of files makes the unit read them for nothing."""
-    lists = shutil.ignore_patterns("*.chunks")
-    return shutil.copytree(factory.publish(newer), tmp_path / "www", ignore=lists, copy_function=os.link)
+def served(newer, factory, whole_files):
+    return whole_files(factory.publish(newer))
 
 
 def test_a_start_is_counted_and_forgotten_once_it_is_healthy(host):

@@ -7,12 +7,12 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def versions(factory):
+def versions(factory, whole_files):
     """A good one, one whose bridge dies, one whose kernel panics; published, with the directory to serve."""
     good = factory.image("7.0.1")
     engine = factory.image("7.0.2", "--break", "engine")
     panic = factory.image("7.0.3", "--break", "panic")
-    return factory.publish(good, engine, panic)
+    return whole_files(factory.publish(good, engine, panic))
 
 
 def stage_and_try(unit, version):

@@ -204,7 +204,10 @@ def a_client_joins_and_is_guarded(unit):
         "the unit answers in its place"
     )
     unit.wait(lambda: host(unit).get("side") == "behind", "the client among the hosts behind the unit")
-    assert any(held["address"].startswith("192.168.55.1") for held in host(unit)["addresses"])
+    unit.wait(
+        lambda: any(held["address"].startswith("192.168.55.1") for held in host(unit)["addresses"]),
+        "its address",
+    )
 
 
 def host(unit):
