@@ -11,7 +11,7 @@ from pathlib import Path
 from omamori.image.architecture import here
 from omamori.image.errors import BuildHostError, ToolFailed
 from omamori.image.mirror import KEYRING, mirrors, source_lines
-from omamori.image.programs import run
+from omamori.image.programs import PRIVATE, run
 from omamori.image.stages import Cache, Stage
 from omamori.image.state import State
 
@@ -82,4 +82,15 @@ def _bootstrap(root: Path, packages: tuple[str, ...]) -> None:
     options = ["--variant=minbase", "--mode=root", "--format=directory", f"--keyring={KEYRING}"]
     sources = source_lines(SUITE, ["main"], archive, security)
     included = f"--include={','.join(packages)}"
-    run(["mmdebstrap", *options, included, "--aptopt=Apt::Install-Recommends false", SUITE, root, *sources])
+    run(
+        [
+            *PRIVATE,
+            "mmdebstrap",
+            *options,
+            included,
+            "--aptopt=Apt::Install-Recommends false",
+            SUITE,
+            root,
+            *sources,
+        ]
+    )

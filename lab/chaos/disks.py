@@ -9,13 +9,15 @@ import subprocess
 from pathlib import Path
 from typing import Final, Self
 
-from lab.chaos.decay import BITS, SECTOR
 from lab.qemu import Qemu
 from omamori.image.architecture import here
 from omamori.image.parts import partitions, sections
 from omamori.image.state import State
 
+SECTOR: Final = 512
 BLOCK: Final = 4096
+BITS: Final = 16
+"""How many of them turn."""
 _COPIES: Final = re.compile(r"(?:Primary|Backup) superblock at (\d+)")
 _INODES: Final = re.compile(r"Inode table at (\d+)")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from omamori.image.errors import BuildHostError, ToolFailed
 
+PRIVATE = ("unshare", "--mount", "--propagation", "private")
+"""Before a program that mounts: what it leaves mounted ends with it, and no later build empties this machine's /dev through it."""
 _TAIL = 15
 
 
@@ -84,7 +86,7 @@ class Chroot:
         with tempfile.TemporaryDirectory(prefix="omamori-root-") as scratch:
             script = "\n".join(["set -eu", f"at={scratch}", *self._mounts(), 'exec chroot "$at" "$@"'])
             return run(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *argv],
+                [*PRIVATE, "sh", "-c", script, "sh", *argv],
                 environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(environment or {})},
                 timeout=timeout,
             )

@@ -17,7 +17,7 @@ from omamori.image import foreign
 from omamori.image.architecture import Architecture, here
 from omamori.image.mirror import KEYRING, mirrors, source_lines
 from omamori.image.packages import ARCHIVES, Lock, Store, repository, taken
-from omamori.image.programs import run
+from omamori.image.programs import PRIVATE, run
 from omamori.image.recipe import Recipe
 from omamori.image.stages import Stage
 
@@ -172,8 +172,7 @@ def _bootstrap(
     """The recipe's architecture where no others are asked for; the first one's programs are run."""
     run(
         [
-            # What it mounts must not outlive it in this machine's own tree, where the next build would empty it.
-            *("unshare", "--mount", "--propagation", "private"),
+            *PRIVATE,
             "mmdebstrap",
             "--variant=minbase",
             "--mode=root",

@@ -4,6 +4,7 @@ A stage's key is the hash of its inputs; its output is the directory `<cache>/<n
 and renamed, so a half-made stage is never taken for a whole one. Two builds at once wait for each other per stage.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from omamori.image.errors import BuildHostError
 
 Inputs = Mapping[str, object]
 _KEPT = 6
@@ -69,7 +72,7 @@ class Cache:
     @staticmethod
     def _make(stage: Stage, place: Path) -> None:
         fresh = place.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
+        _clear(fresh)
         fresh.mkdir(parents=True)
         try:
             stage.make(fresh)
@@ -93,6 +96,20 @@ class Cache:
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _clear(left: Path) -> None:
+    """What a killed build left there. Raises BuildHostError."""
+    try:
+        if left.exists():
+            shutil.rmtree(left)
+    except OSError as error:
+        reason = (
+            "something is mounted in it; unmount that (findmnt lists it)"
+            if error.errno == errno.EBUSY
+            else error
+        )
+        raise BuildHostError(f"what an earlier build left at {left} cannot be removed: {reason}") from error
 
 
 def hash_of(path: Path) -> str:

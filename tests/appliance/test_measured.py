@@ -23,7 +23,7 @@ MEASURED = (
     ".pcrpkey",
     ".profile",
 )
-"""In the order of systemd-stub (systemd-stub(7), PCR 11), which leaves out those that are not there."""  # fmt: skip
+"""In the order of systemd-stub (systemd-stub(7), PCR 11), which leaves out those that are not there."""
 LOG = "/sys/kernel/security/tpm0/binary_bios_measurements"
 
 
@@ -33,9 +33,8 @@ def extended(register: bytes, digest: bytes) -> bytes:
 
 def registers(log: bytes) -> dict[int, bytes]:
     """What the log says the registers hold: TCG PC Client Platform Firmware Profile, section 10, the crypto agile form."""
-    first = (
-        32 + struct.unpack_from("<I", log, 28)[0]
-    )  # the first event is of the older form, and says which digests follow
+    # The first event is of the older form, and says which digests follow.
+    first = 32 + struct.unpack_from("<I", log, 28)[0]
     assert b"Spec ID Event03" in log[:first]
     (count,) = struct.unpack_from("<I", log, 32 + 24)
     size_of = dict(struct.unpack_from("<HH", log, 32 + 28 + 4 * number) for number in range(count))

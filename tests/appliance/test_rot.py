@@ -64,7 +64,7 @@ def live(updated, folder, *, starts):
 
 
 @contextlib.contextmanager
-def rotten(updated, folder, kind, rot):
+def rotten(updated, folder, kind, rot, told):
     """The unit with this rot in slot B, in slot A, and having said why."""
     rot(Disk.of(folder, random.Random(0)))
     with powered(updated, folder, keys=State.of().secure_boot) as unit:
@@ -72,7 +72,7 @@ def rotten(updated, folder, kind, rot):
         guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=900, what=f"a packet ({kind})", pause=0.5)
         guest.wait_for_ssh(seconds=300)
         assert unit.running() == ["7.0.0", "root-a"], kind
-        assert "was started 3 times in a row" in guest.console.read_text(errors="replace")
+        assert f"{told} was started 3 times in a row" in guest.console.read_text(errors="replace")
         reason = "slot: 7.0.1 in slot b was started 3 times in a row and never became healthy"
         guest.wait(lambda: unit.update().get("error") == reason, seconds=300, what="the reason", pause=1)
         yield unit
@@ -82,14 +82,14 @@ def test_a_boot_image_that_rots_is_left_for_the_other_slots(updated, tmp_path):
     """From the second start of a committed slot on: from then on the boot loader knows what to take without it."""
     kind, rot = secrets.choice(list(IN_BOOT_IMAGE.items()))
     live(updated, tmp_path / "guest", starts=2)
-    with rotten(updated, tmp_path / "guest", kind, rot) as unit:
+    with rotten(updated, tmp_path / "guest", kind, rot, told="omamori-7.0.1.efi") as unit:
         assert unit.guest.ssh("ls /efi/EFI/Linux").split() == ["omamori-7.0.0.efi"]
 
 
 def test_a_slot_that_rots_is_left_for_the_other_one_and_replaced(updated, served, tmp_path):
     kind, rot = secrets.choice(list(IN_SLOT.items()))
     live(updated, tmp_path / "guest", starts=1)
-    with rotten(updated, tmp_path / "guest", kind, rot) as unit, unit.serving(served):
+    with rotten(updated, tmp_path / "guest", kind, rot, told="slot b") as unit, unit.serving(served):
         guest = unit.guest
         unit.want("7.0.1")
         guest.wait(lambda: unit.in_phase("7.0.1", "staged"), seconds=600, what="7.0.1 staged", pause=1)

@@ -1,9 +1,11 @@
 """Stages: made once, made again when an input changes, never half."""
 
 import contextlib
+import subprocess
 
 import pytest
 
+from omamori.image.errors import BuildHostError
 from omamori.image.stages import Cache, Stage, hash_of_tree
 from tests.image.heard import Heard
 
@@ -85,3 +87,25 @@ def test_interrupting_a_stage_leaves_it_to_be_made(tmp_path):
     with contextlib.suppress(KeyboardInterrupt):
         cache.get(Stage("thing", {"text": "one"}, interrupt))
     assert cache.would_build(stage("one", []))
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path):
+    wanted, made = stage("one", []), []
+    (tmp_path / f"thing/{wanted.key}.new/half").mkdir(parents=True)
+    place = Cache(tmp_path, Heard()).get(stage("one", made))
+    assert [path.name for path in place.iterdir()] == ["out"]
+    assert made == ["one"]
+
+
+@pytest.mark.root
+def test_what_a_killed_build_left_mounted_is_named(tmp_path):
+    wanted = stage("one", [])
+    left = tmp_path / f"thing/{wanted.key}.new/root/dev"
+    left.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", left], check=True)
+    try:
+        with pytest.raises(BuildHostError, match=f"{wanted.key}.new cannot be removed: something is mounted"):
+            Cache(tmp_path, Heard()).get(wanted)
+    finally:
+        subprocess.run(["umount", left], check=True)
+    assert Cache(tmp_path, Heard()).get(wanted).is_dir()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, Self
 
 from omamori.firmware.host import netfilter as nf
+from omamori.firmware.host import netlink as nl
 
 _NEW, _GET, _DELETE = 0x0100, 0x0101, 0x0102
 _DESTROYED: Final = 1 << 2
@@ -66,7 +67,7 @@ class Connections:
         except OSError as error:
             raise ConntrackError(error.errno, f"connection table: {error.strerror}") from error
         with contextlib.suppress(PermissionError):
-            self._events.setsockopt(socket.SOL_SOCKET, nf.RCVBUFFORCE, buffer)
+            self._events.setsockopt(socket.SOL_SOCKET, nl.RCVBUFFORCE, buffer)
         self._events.setblocking(False)
         self._requests.settimeout(_WAIT)
 
@@ -76,7 +77,7 @@ class Connections:
     def ended(self) -> list[Entry]:
         """The ends of the next datagram; none when nothing waits."""
         try:
-            data = self._events.recv(nf.RECEIVE)
+            data = self._events.recv(nl.RECEIVE)
         except BlockingIOError:
             return []
         except OSError as error:
@@ -89,7 +90,7 @@ class Connections:
     def table(self) -> Iterator[Entry]:
         """Every flow now, of both families. Raises ConntrackError."""
         for family in (socket.AF_INET, socket.AF_INET6):
-            request = nf.message(_GET, family=family, resource=0, content=b"", flags=nf.REQUEST | nf.DUMP)
+            request = nf.message(_GET, family=family, resource=0, content=b"", flags=nl.REQUEST | nl.DUMP)
             try:
                 self._requests.send(request)
                 yield from self._dumped()
@@ -99,9 +100,9 @@ class Connections:
     def mark(self, flow: Tuple, mark: int, mask: int) -> bool:
         """Change the bits of `mask` in a flow's mark; False where it is gone. Raises ConntrackError."""
         family = socket.AF_INET if len(flow.source) == 4 else socket.AF_INET6
-        content = _tuple(flow) + nf.attribute(_MARK, struct.pack(">I", mark))
-        content += nf.attribute(_MARK_MASK, struct.pack(">I", mask))
-        request = nf.message(_NEW, family=family, resource=0, content=content, flags=nf.REQUEST | nf.ACK)
+        content = _tuple(flow) + nl.attribute(_MARK, struct.pack(">I", mark))
+        content += nl.attribute(_MARK_MASK, struct.pack(">I", mask))
+        request = nf.message(_NEW, family=family, resource=0, content=content, flags=nl.REQUEST | nl.ACK)
         try:
             nf.asked(self._requests, request)
         except OSError as error:
@@ -122,11 +123,11 @@ class Connections:
 
     def _dumped(self) -> Iterator[Entry]:
         while True:
-            data = memoryview(self._requests.recv(nf.RECEIVE))
+            data = memoryview(self._requests.recv(nl.RECEIVE))
             for message in nf.messages(data):
-                if message.kind == nf.DONE:
+                if message.kind == nl.DONE:
                     return
-                if message.kind == nf.ERROR:
+                if message.kind == nl.ERROR:
                     code = -struct.unpack_from("=i", message.body)[0] if len(message.body) >= 4 else errno.EIO
                     raise OSError(code, "the kernel refused")
             yield from parse(data)
@@ -136,7 +137,7 @@ def parse(data: memoryview) -> Iterator[Entry]:
     """The flows in one datagram; a message that is none is skipped."""
     for message in nf.messages(data):
         if message.kind in (_NEW, _DELETE):
-            entry = _entry(nf.attributes(message.body), ended=message.kind == _DELETE)
+            entry = _entry(nl.attributes(message.body), ended=message.kind == _DELETE)
             if entry is not None:
                 yield entry
 
@@ -152,9 +153,9 @@ def _entry(found: dict[int, memoryview], *, ended: bool) -> Entry | None:
 def _flow(body: memoryview | None) -> Tuple | None:
     if body is None:
         return None
-    parts = nf.attributes(body)
-    addresses = nf.attributes(parts.get(_ADDRESSES, memoryview(b"")))
-    ports = nf.attributes(parts.get(_PROTOCOL, memoryview(b"")))
+    parts = nl.attributes(body)
+    addresses = nl.attributes(parts.get(_ADDRESSES, memoryview(b"")))
+    ports = nl.attributes(parts.get(_PROTOCOL, memoryview(b"")))
     source = addresses.get(_V4) or addresses.get(_V6)
     destination = addresses.get(_V4_TO) or addresses.get(_V6_TO)
     if source is None or destination is None or len(source) not in (4, 16) or len(source) != len(destination):
@@ -169,19 +170,19 @@ def _flow(body: memoryview | None) -> Tuple | None:
 
 
 def _bytes(counters: memoryview | None) -> int:
-    return nf.number(nf.attributes(counters).get(_BYTES)) & (2**63 - 1) if counters is not None else 0
+    return nf.number(nl.attributes(counters).get(_BYTES)) & (2**63 - 1) if counters is not None else 0
 
 
 def _tuple(flow: Tuple) -> bytes:
     one, other = (_V4, _V4_TO) if len(flow.source) == 4 else (_V6, _V6_TO)
-    return nf.nested(
+    return nl.nested(
         _TUPLE,
-        nf.nested(_ADDRESSES, nf.attribute(one, flow.source), nf.attribute(other, flow.destination)),
-        nf.nested(
+        nl.nested(_ADDRESSES, nl.attribute(one, flow.source), nl.attribute(other, flow.destination)),
+        nl.nested(
             _PROTOCOL,
-            nf.attribute(_NUMBER, bytes([flow.protocol])),
-            nf.attribute(_PORT, struct.pack(">H", flow.source_port)),
-            nf.attribute(_PORT_TO, struct.pack(">H", flow.destination_port)),
+            nl.attribute(_NUMBER, bytes([flow.protocol])),
+            nl.attribute(_PORT, struct.pack(">H", flow.source_port)),
+            nl.attribute(_PORT_TO, struct.pack(">H", flow.destination_port)),
         ),
     )
 

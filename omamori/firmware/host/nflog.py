@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, Self
 
 from omamori.firmware.host import netfilter as nf
+from omamori.firmware.host import netlink as nl
 
 _PACKET, _CONFIG = 0x0400, 0x0401
 _BIND: Final = 1
@@ -63,7 +64,7 @@ class PacketLog:
     def receive(self) -> list[Copy]:
         """The copies of the next datagram; none when nothing waits."""
         try:
-            data = self._socket.recv(nf.RECEIVE)
+            data = self._socket.recv(nl.RECEIVE)
         except BlockingIOError:
             return []
         except OSError as error:
@@ -95,18 +96,18 @@ class PacketLog:
     def _configure(self, group: int, longest: int, buffer: int, batch: int) -> None:
         self._socket.bind((0, 0))
         with contextlib.suppress(PermissionError):
-            self._socket.setsockopt(socket.SOL_SOCKET, nf.RCVBUFFORCE, buffer)
+            self._socket.setsockopt(socket.SOL_SOCKET, nl.RCVBUFFORCE, buffer)
         settings = (
-            nf.attribute(_CFG_CMD, struct.pack(">B", _BIND)),
-            nf.attribute(_CFG_MODE, struct.pack(">IBB", longest, _COPY_PACKET, 0)),
-            nf.attribute(_CFG_NLBUFSIZ, struct.pack(">I", 1 << 17)),
-            nf.attribute(_CFG_TIMEOUT, struct.pack(">I", 10)),  # hundredths of a second
-            nf.attribute(_CFG_QTHRESH, struct.pack(">I", batch)),
-            nf.attribute(_CFG_FLAGS, struct.pack(">H", _SEQUENCE_FLAG)),
+            nl.attribute(_CFG_CMD, struct.pack(">B", _BIND)),
+            nl.attribute(_CFG_MODE, struct.pack(">IBB", longest, _COPY_PACKET, 0)),
+            nl.attribute(_CFG_NLBUFSIZ, struct.pack(">I", 1 << 17)),
+            nl.attribute(_CFG_TIMEOUT, struct.pack(">I", 10)),  # hundredths of a second
+            nl.attribute(_CFG_QTHRESH, struct.pack(">I", batch)),
+            nl.attribute(_CFG_FLAGS, struct.pack(">H", _SEQUENCE_FLAG)),
         )
         for setting in settings:
             request = nf.message(
-                _CONFIG, family=0, resource=group, content=setting, flags=nf.REQUEST | nf.ACK
+                _CONFIG, family=0, resource=group, content=setting, flags=nl.REQUEST | nl.ACK
             )
             nf.asked(self._socket, request)
         self._socket.setblocking(False)
@@ -117,7 +118,7 @@ def parse(data: memoryview) -> Iterator[Copy]:
     for message in nf.messages(data):
         if message.kind != _PACKET:
             continue
-        found = nf.attributes(message.body)
+        found = nl.attributes(message.body)
         payload = found.get(_PAYLOAD)
         if payload is not None and len(payload):
             port = nf.number(found.get(_PHYSIN)) or nf.number(found.get(_IN))

@@ -1,7 +1,7 @@
 """The kernel's view of interfaces, neighbours, addresses and routes: rtnetlink(7) over a raw socket, one question at a time.
 
 The kernel checks questions strictly (NETLINK_GET_STRICT_CHK), and so answers with what was asked for and no more. What it says is taken
-apart by `netfilter`'s functions, which raise for no bytes at all.
+apart by `netlink`'s functions, which raise for no bytes at all.
 """
 
 import errno
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, Self
 
-from omamori.firmware.host import netfilter as nf
+from omamori.firmware.host import netlink as nl
 
 NEWLINK, GETLINK, SETLINK = 16, 18, 19
 GETADDR, GETROUTE, GETNEIGH = 22, 26, 30
@@ -30,7 +30,7 @@ class RouteSocket:
         self._socket = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
         self._asked = 0
         try:
-            self._socket.setsockopt(nf.SOL_NETLINK, _STRICT, 1)
+            self._socket.setsockopt(nl.SOL_NETLINK, _STRICT, 1)
             self._socket.settimeout(_WAIT)
             self._socket.bind((0, 0))
         except OSError:
@@ -48,14 +48,14 @@ class RouteSocket:
 
     def one(self, kind: int, content: bytes) -> memoryview:
         """The answer to a question after one thing; `content` is a header and its attributes, and so is what comes back."""
-        self._send(kind, content, flags=nf.REQUEST)
+        self._send(kind, content, flags=nl.REQUEST)
         for answer in self._answers():
             return answer
         raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
 
     def all(self, kind: int, content: bytes, *, most: int) -> list[memoryview]:
         """The answers to a question after all of a kind. More than `most` are dropped: the next question is heard all the same."""
-        self._send(kind, content, flags=nf.REQUEST | nf.DUMP)
+        self._send(kind, content, flags=nl.REQUEST | nl.DUMP)
         found: list[memoryview] = []
         for answer in self._answers():
             if len(found) < most:
@@ -64,22 +64,22 @@ class RouteSocket:
 
     def change(self, kind: int, content: bytes) -> None:
         """Order something, and wait until it is done."""
-        self._send(kind, content, flags=nf.REQUEST | nf.ACK)
+        self._send(kind, content, flags=nl.REQUEST | nl.ACK)
         for _ in self._answers():
             pass
 
     def _send(self, kind: int, content: bytes, *, flags: int) -> None:
         self._asked = (self._asked + 1) & 0xFFFFFFFF
-        self._socket.send(nf.framed(kind, content, flags=flags, sequence=self._asked))
+        self._socket.send(nl.framed(kind, content, flags=flags, sequence=self._asked))
 
     def _answers(self) -> Iterator[memoryview]:
         """To the last question only, until the kernel says that it is done; what a question given up left behind is passed over."""
         while True:
-            for kind, sequence, body in nf.frames(memoryview(self._socket.recv(nf.RECEIVE))):
+            for kind, sequence, body in nl.frames(memoryview(self._socket.recv(nl.RECEIVE))):
                 if sequence != self._asked:
                     continue
-                if kind in {nf.DONE, nf.ERROR}:
-                    nf.refused(body)
+                if kind in {nl.DONE, nl.ERROR}:
+                    nl.refused(body)
                     return
                 yield body
 
@@ -93,7 +93,7 @@ def fields(form: struct.Struct, value: memoryview) -> tuple[int, ...]:
 
 def attributes(header: struct.Struct, answer: memoryview) -> dict[int, memoryview]:
     """What follows the header of an answer; nothing where it is cut off."""
-    return nf.attributes(answer[header.size :])
+    return nl.attributes(answer[header.size :])
 
 
 def text(value: str) -> bytes:

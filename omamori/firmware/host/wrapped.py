@@ -9,16 +9,8 @@ import socket
 import subprocess
 from typing import Final
 
-from omamori.firmware.host.netfilter import (
-    NETLINK_NETFILTER,
-    RECEIVE,
-    REQUEST,
-    attribute,
-    attributes,
-    message,
-    messages,
-    number,
-)
+from omamori.firmware.host.netfilter import NETLINK_NETFILTER, message, messages, number
+from omamori.firmware.host.netlink import RECEIVE, REQUEST, attribute, attributes
 
 _TABLE: Final = "omamori_wrapped"
 _COUNTER: Final = "wrapped"

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-from omamori.firmware.host import netfilter as nf
+from omamori.firmware.host import netlink as nl
 from omamori.firmware.host import rtnetlink as rt
 
 _PROTINFO: Final = 12
@@ -21,6 +21,6 @@ class PortState(IntEnum):
 
 def set_state(index: int, state: PortState) -> None:
     """The port with this interface index. Raises OSError: it is no bridge port, it is down, or a spanning tree owns it."""
-    protocol = nf.nested(_PROTINFO, nf.attribute(_STATE, bytes([state])))
+    protocol = nl.nested(_PROTINFO, nl.attribute(_STATE, bytes([state])))
     with rt.RouteSocket() as kernel:
         kernel.change(rt.SETLINK, rt.LINK.pack(_BRIDGE, 0, index, 0, 0) + protocol)

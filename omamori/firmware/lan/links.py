@@ -13,7 +13,7 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6
 from typing import Final, Self
 
-from omamori.firmware.host import netfilter as nf
+from omamori.firmware.host import netlink as nl
 from omamori.firmware.host import rtnetlink as rt
 from omamori.firmware.lan.errors import PortMissing
 from omamori.protocol.ids import Mac
@@ -86,7 +86,7 @@ class Links:
 
     def interface(self, name: str) -> Interface:
         """Raises PortMissing."""
-        question = rt.LINK.pack(0, 0, 0, 0, 0) + nf.attribute(_IFNAME, rt.text(name))
+        question = rt.LINK.pack(0, 0, 0, 0, 0) + nl.attribute(_IFNAME, rt.text(name))
         try:
             return _interface(name, self._kernel.one(rt.GETLINK, question))
         except OSError as error:
@@ -94,7 +94,7 @@ class Links:
 
     def learned(self, bridge: Interface) -> Iterator[Entry]:
         """The forwarding table, at most 4,000 entries. Raises OSError."""
-        master = nf.attribute(_MASTER, struct.pack("=I", bridge.index))
+        master = nl.attribute(_MASTER, struct.pack("=I", bridge.index))
         question = rt.NEIGHBOUR.pack(_BRIDGE, 0, 0, 0, 0, 0) + master
         for answer in self._kernel.all(rt.GETNEIGH, question, most=_MOST_ENTRIES):
             if entry := _entry(answer):
@@ -119,7 +119,7 @@ class Links:
 
     def gateways(self, bridge: Interface) -> tuple[str, ...]:
         """The unit's own default gateways by the bridge, of the main table. Raises OSError."""
-        question = rt.ROUTE.pack(AF_INET, 0, 0, 0, 0, 0, 0, 0, 0) + nf.attribute(
+        question = rt.ROUTE.pack(AF_INET, 0, 0, 0, 0, 0, 0, 0, 0) + nl.attribute(
             _TABLE, struct.pack("=I", _MAIN)
         )
         routes = self._kernel.all(rt.GETROUTE, question, most=_MOST_ROUTES)

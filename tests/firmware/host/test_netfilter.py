@@ -11,23 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.namespaces import namespace
-from omamori.firmware.host import conntrack, netfilter, nflog
+from omamori.firmware.host import conntrack, netfilter, netlink, nflog
 
 FLOW = conntrack.Tuple(6, ip_address("10.0.0.1").packed, 40_000, ip_address("203.0.113.9").packed, 443)
 FLOW6 = conntrack.Tuple(17, ip_address("fd00::1").packed, 53, ip_address("fd00::2").packed, 5353)
 
 
 def told(flow, *, kind=0x0100, counters=(10, 20), mark=3):
-    content = conntrack._tuple(flow) + netfilter.attribute(8, struct.pack(">I", mark))
+    content = conntrack._tuple(flow) + netlink.attribute(8, struct.pack(">I", mark))
     for place, count in zip((9, 10), counters, strict=True):
-        content += netfilter.nested(place, netfilter.attribute(2, struct.pack(">Q", count)))
-    content += netfilter.attribute(12, struct.pack(">I", 77))
+        content += netlink.nested(place, netlink.attribute(2, struct.pack(">Q", count)))
+    content += netlink.attribute(12, struct.pack(">I", 77))
     return netfilter.message(kind, family=2, resource=0, content=content, flags=0)
 
 
 def copied(payload, *, sequence=5):
-    content = netfilter.attribute(9, payload) + netfilter.attribute(6, struct.pack(">I", 4))
-    content += netfilter.attribute(13, struct.pack(">I", sequence))
+    content = netlink.attribute(9, payload) + netlink.attribute(6, struct.pack(">I", 4))
+    content += netlink.attribute(13, struct.pack(">I", sequence))
     return netfilter.message(0x0400, family=2, resource=17, content=content, flags=0)
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab.namespaces import Namespace, address, bridge, namespace
-from omamori.firmware.host import netfilter, rtnetlink
+from omamori.firmware.host import netlink, rtnetlink
 from omamori.firmware.lan.errors import PortMissing
 from omamori.firmware.lan.links import Interface, Links
 from omamori.protocol.ids import Mac
@@ -125,7 +125,7 @@ heads = st.binary(min_size=16, max_size=16).map(
     lambda head: b"\x0a\x18\x80\0\1\0\0\0" + head[8:]
 ) | st.binary(max_size=20)
 attributes = st.builds(
-    netfilter.attribute, st.sampled_from([1, 2, 3, 4, 5, 15, 23, 33, 35]), st.binary(max_size=50)
+    netlink.attribute, st.sampled_from([1, 2, 3, 4, 5, 15, 23, 33, 35]), st.binary(max_size=50)
 )
 
 

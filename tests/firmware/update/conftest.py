@@ -9,6 +9,7 @@ import pytest
 
 from tests.certificates import self_signed
 from tests.firmware.update.fleet import Fleet, Server
+from tests.firmware.update.initrd import Initrd
 from tests.firmware.update.releases import make_uki
 from tests.firmware.update.unit import PowerCut, Unit
 
@@ -37,6 +38,29 @@ def fleet(tmp_path: Path, certificate: Path) -> Iterator[Fleet]:
 @pytest.fixture
 def unit(tmp_path: Path, fleet: Fleet, certificate: Path) -> Unit:
     return Unit(tmp_path / "unit", fleet, certificate)
+
+
+@pytest.fixture
+def initrd(tmp_path: Path) -> Initrd:
+    """Alone, with variables."""
+    made = Initrd(tmp_path)
+    made.equip()
+    return made
+
+
+@pytest.fixture
+def updated(unit: Unit, fleet: Fleet) -> Unit:
+    """1.1.0 is committed in slot b, 1.0.0 is still in slot a, and the boot loader can be told."""
+    unit.initrd.equip()
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    unit.run()
+    unit.updater().apply()
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert unit.phase == "committed"
+    unit.boots.clear()
+    return unit
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from omamori.image.recipe import TEMPLATES
 
 SCRIPT = TEMPLATES / "initrd/usr/lib/omamori/count-starts"
 LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+A, B = "omamori-1.0.0.efi", "omamori-1.1.0.efi"
+"""Entries of the two slots of an updated unit."""
 _VOLATILE = b"\6\0\0\0"
 
 
