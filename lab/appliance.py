@@ -45,10 +45,10 @@ class Factory:
     place: Path
 
     @classmethod
-    def found(cls, place: Path) -> "Factory":
-        """With a factory pack and new keys."""
+    def found(cls, place: Path, *, rules: str = RULE) -> "Factory":
+        """With a factory pack of these rules and new keys."""
         made = cls(place)
-        (place / "rules").write_text(RULE)
+        (place / "rules").write_text(rules)
         made.pack("1.0.0")
         made.sign("init")
         return made
@@ -62,13 +62,13 @@ class Factory:
         omamori("engine", "pack", "build", "--version", version, "--rules", self.place / "rules", "-o", made)
         return made
 
-    def image(self, version: str, *flags: str) -> Image:
-        """Of the test variant; `flags`: `--break` and how."""
+    def image(self, version: str, *flags: str, variant: str = "test") -> Image:
+        """`flags`: `--break` and how."""
         trust = self.place / "tuf/metadata/root.json"
         inside = ("--trust", trust, "--pack", self.place / "1.0.0.pack")
-        omamori("image", "build", "--version", version, *inside, *flags)
+        omamori("image", "build", "--variant", variant, "--version", version, *inside, *flags)
         broken = flags[1] if flags else None
-        return Image.open(State.of().image("test", Version.parse(version), broken=broken))
+        return Image.open(State.of().image(variant, Version.parse(version), broken=broken))
 
     def publish(self, *images: Image, packs: tuple[Path, ...] = ()) -> Path:
         """A directory to serve: `/tuf/metadata`, `/tuf/targets`."""

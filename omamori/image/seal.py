@@ -32,17 +32,18 @@ class Sealed:
 
 
 def initrd_stage(base: Path, recipe: Recipe, tools: Path) -> Stage:
-    """A small systemd initrd, the same for every machine: what opens the sealed root, and counts starts (decision 0028)."""
+    """A small systemd initrd, the same for every machine: it bridges the ports, counts starts and opens the sealed root (decisions 0028, 0038)."""
 
     def make(place: Path) -> None:
         release, _ = kernel_of(base)
         upper = _made(place / "upper")
-        ours = _ours(_made(place / "ours"))
+        ours = _ours(_made(place / "ours"), recipe)
         Chroot(Overlay(base / "root", upper=upper), binds={_OUT: place}).run(
             [
                 "dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible", "--quiet", "--no-compress",
                 "--kver", release, "--modules", " ".join(recipe.initrd["modules"]),
-                "--drivers", " ".join(recipe.initrd["drivers"]), "--install", " ".join(recipe.initrd["programs"]),
+                "--drivers", " ".join(recipe.initrd["drivers"]), "--omit-drivers", " ".join(recipe.initrd["omitted"]),
+                "--install", " ".join(recipe.initrd["programs"]),
                 "--include", f"{_OUT}/{ours.name}", "/", f"{_OUT}/initrd",
             ],
             environment={"SOURCE_DATE_EPOCH": str(recipe.epoch)},
@@ -60,15 +61,16 @@ def initrd_stage(base: Path, recipe: Recipe, tools: Path) -> Stage:
         "tools": tools.name,
         "initrd": recipe.initrd,
         "ours": hash_of_tree(TEMPLATES, initrd_sources()),
+        "ports": recipe.ports,
         "format": 3,
     }
     return Stage("initrd", inputs, make)
 
 
-def _ours(place: Path) -> Path:
+def _ours(place: Path, recipe: Recipe) -> Path:
     """The files of ours in the initrd, its units wanted."""
     for name in INITRD:
-        render(TEMPLATES / name, place, {})
+        render(TEMPLATES / name, place, {"ports": recipe.ports})
     units = place / "usr/lib/systemd/system"
     for unit in sorted(units.glob("omamori-*.service")):
         wanted = units / "sysinit.target.wants" / unit.name

@@ -1,5 +1,6 @@
 """A booted unit: sealed, sandboxed, forwarding before any Python of ours runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,19 @@ def test_the_engine_is_there_compiled_for_the_unit_and_as_python(host):
 def test_byte_code_is_there_and_never_written(host):
     site = "/usr/local/lib/python3.13/dist-packages/omamori/firmware/bridge/__pycache__"
     assert "cpython-313.pyc" in host.check_output(f"ls {site}")
+
+
+def test_both_ports_forward_before_the_root_is_open(host):
+    """The initrd bridges them; then networkd takes the bridge over, with the address of a host."""
+    told = host.check_output("journalctl --dmesg --output=short-monotonic --grep='entered forwarding state'")
+    began = {port: float(at) for at, port in reversed(re.findall(r"\[ *([0-9.]+)\].*port \d\((\w+)\)", told))}
+    opened = host.check_output("systemctl show -p UserspaceTimestampMonotonic --value")
+    print(f"forwarding after {began}, the root's first process after {int(opened) / 1e6:.1f} s")
+    assert set(began) == {"wan0", "lan0"}
+    assert max(began.values()) < int(opened) / 1e6
+    addresses = host.check_output("ip -brief address show dev br0")
+    assert "192.168.55." in addresses
+    assert "fe80::" in addresses
 
 
 def test_traffic_crosses_when_every_process_of_ours_is_dead(site, host):

@@ -1,0 +1,47 @@
+"""The product image, as a customer gets it, under Secure Boot: nobody can log in, so all is seen from beside it."""
+
+import pytest
+
+from lab.appliance import ROUTER, RULE, Factory, powered
+from lab.namespaces import http_server, reaches
+from omamori.image.state import State
+from tests.appliance.neighbour import open_ports, shown
+
+SECRET = "omamori-appliance-test"
+ELSEWHERE = (1883, 5355, 8000, 8080, 8443, 8883, 22022)
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    factory = Factory.found(tmp_path_factory.mktemp("factory"), rules=RULE.replace("alert", "drop", 1))
+    return factory.image("7.0.0", variant="product")
+
+
+@pytest.mark.timeout(900)
+def test_it_forwards_blocks_shows_its_page_and_lets_nobody_in(product, tmp_path):
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/page").write_text("good")
+    (tmp_path / "www/attack").write_text(SECRET)
+    with powered(product, tmp_path / "guest", keys=State.of().secure_boot) as unit:
+        guest = unit.guest
+        guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=200, what="a packet across")
+        with http_server(unit.wan, tmp_path / "www", where=ROUTER):
+            assert fetched(unit, "page") == "good"
+            guest.wait(lambda: fetched(unit, "attack") == "", seconds=300, what="the attack to be blocked")
+            assert fetched(unit, "page") == "good"
+        address = given(tmp_path / "guest/leases")
+        guest.wait(lambda: "Omamori" in shown(unit.lan, address), seconds=200, what="the unit's page")
+        assert open_ports(unit.lan, address, *ELSEWHERE) == {80}
+        assert open_ports(unit.wan, address, *ELSEWHERE) == set()
+        assert "login:" not in guest.console.read_text(errors="replace")
+
+
+def fetched(unit, name):
+    """Empty where it does not come within ten seconds."""
+    return unit.lan.run("curl", "-s", "-m", "10", f"http://{ROUTER}/{name}", check=False).stdout
+
+
+def given(leases):
+    """The address that the router gave to the unit."""
+    (line,) = leases.read_text().splitlines()
+    return line.split()[2]
