@@ -96,7 +96,7 @@ def stand(site: Site, seen: Revival, began: float) -> None:
         lambda: reaches(site.lan, ROUTER), seconds=seen.patience, what="a packet to get through", pause=0
     )
     seen.forwards = round(time.monotonic() - began, 1)
-    guest.wait_for_ssh(seconds=300)
+    guest.wait_for_ssh(seconds=seen.patience)
     seen.answers = round(time.monotonic() - began, 1)
     seen.runs = site.running()[0]
     if seen.runs not in {OLD, NEW}:
