@@ -4,6 +4,7 @@ Goal (issue 4): whatever happens, it forwards, runs a version known to be good, 
 """
 
 import random
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,30 +54,40 @@ def run(
 ) -> Fates:
     """Cut the power `cuts` times, let the slot that runs rot in `rots` units, and let these `faults` befall one each.
 
-    Every `follow`-th unit (0: none) is followed until it has what was wanted; all must forward and run. `place` is an empty folder for what the run makes. Progress is printed, a line for each unit.
+    Every `follow`-th unit (0: none) is followed until it has what was wanted; all must forward and run. `place` is an empty folder for what the run makes. A line is printed for each unit,
+    and to stderr what takes long before it.
     """
     factory = Factory.found(place)
+    _tell("building two versions, or finding them built")
     supplies = Supplies.made(factory)
     dice = random.Random(chance)  # noqa: S311 - chance, not secrets
     fates = Fates()
-    print("unit  while             forwards answers arrives  runs")
+    print("unit  while             forwards answers arrives  runs", flush=True)
     while len(fates.revivals) < cuts:
         folder = place / f"life-{len(fates.revivals)}"
         folder.mkdir()
         lived = len(fates.revivals)
-        made = live(supplies, folder, min(_LIFETIME, cuts - lived), dice, first=lived)
+        wanted = min(_LIFETIME, cuts - lived)
+        _tell(f"one unit lives, and is kept at {wanted} moments")
+        made = live(supplies, folder, wanted, dice, first=lived)
         _revive(supplies, made, fates, follow)
     if rots:
         folder = place / "life-of-rot"
         folder.mkdir()
+        _tell("one unit lives until both slots were good")
         _revive(supplies, live_and_rot(supplies, folder, rots, dice, first=cuts), fates, follow)
     if faults:
         folder = place / "life-of-faults"
         folder.mkdir()
+        _tell("one unit lives, meets its servers, and updates")
         for seen in befall(supplies, factory, folder, faults, dice, first=cuts + rots):
             fates.revivals.append(seen)
             print(seen.line(), flush=True)
     return fates
+
+
+def _tell(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
 
 
 def _revive(supplies: Supplies, made: Iterable[Cut], fates: Fates, follow: int) -> None:
