@@ -79,7 +79,7 @@ def test_the_shipped_templates_render(tmp_path, release):
         "patience": 60,
         "ssh_public_key": "ssh-ed25519 AAAA",
     }
-    for folder in ("rootfs", "test"):
+    for folder in release.recipe.templates:
         render(TEMPLATES / folder, tmp_path, values)
     assert "IMAGE_VERSION=1.2.3\n" in (tmp_path / "usr/lib/os-release").read_text()
     assert "Path=pci-0000:00:04.0" in (tmp_path / "etc/systemd/network/10-wan0.link").read_text()
