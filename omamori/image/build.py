@@ -3,7 +3,6 @@
 `build` runs it, `plan` only says what would be made. The same inputs give the same keys, so a warm build only looks.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -30,17 +29,18 @@ from omamori.image.layers import (
     template_sources,
     wheels_stage,
 )
+from omamori.image.packages import Lock
 from omamori.image.programs import run
-from omamori.image.rootfs import Sources, base_stage, installed, tools_stage
+from omamori.image.rootfs import LOCK_FILE, Sources, base_stage, tools_stage
 from omamori.image.sbom import contents_stage
 from omamori.image.seal import initrd_stage, root_stage, slots_stage
 from omamori.image.stages import Cache, hash_of, hash_of_tree
 from omamori.image.state import State
 from omamori.protocol.bundle import ROOT, UKI_A, VERITY
 
-LOCK_FILE = "packages.lock"
 INPUTS = "inputs"
 TOOLS = "tools"
+TOOLS_LOCK = f"{INPUTS}/tools.lock"
 """Among the inputs: what was installed where the image was put together, as lines of `name version architecture`."""
 _NEEDED_GIB = 6
 
@@ -85,7 +85,7 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
     """Make what is missing. Raises ImageError."""
     check_host(state)
     recipe = release.recipe
-    tools = cache.get(tools_stage(recipe))
+    tools = cache.get(tools_stage(recipe, sources))
     foreign.ready(recipe.processor, tools)
     base = cache.get(base_stage(recipe, sources, tools))
     initrd = cache.get(initrd_stage(base, recipe, tools))
@@ -104,7 +104,7 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
     contents = cache.get(
         contents_stage(base, [wheels / "layer" / SITE, compiler / compiled.RUNTIME], release)
     )
-    made_with = "".join(f"{line}\n" for line in sorted(installed(tools / "root")))
+    made_with = tools / LOCK_FILE
     report = _report(release, base=base, root=root, slots=slots, bundle=bundle, made_with=made_with)
     directory = state.image(recipe.variant, release.version, broken=release.broken)
     files = {
@@ -119,6 +119,14 @@ def build(release: Release, state: State, cache: Cache, sources: Sources) -> Ima
     _collect(directory, files, report)
     _keep_inputs(directory, release, made_with)
     return Image.open(directory)
+
+
+def locks(kept: Path) -> tuple[Lock, Lock | None]:
+    """Of an earlier image's directory: its packages' and its tools', None where it is too old to say; or of a lock file alone. Raises LockError."""
+    if not kept.is_dir():
+        return Lock.read(kept), None
+    tools = kept / TOOLS_LOCK
+    return Lock.read(kept / LOCK_FILE), Lock.read(tools) if tools.is_file() else None
 
 
 def check_host(state: State) -> None:
@@ -157,7 +165,7 @@ def development_keys(state: State) -> Path:
 
 
 def _report(
-    release: Release, *, base: Path, root: Path, slots: Path, bundle: Path, made_with: str
+    release: Release, *, base: Path, root: Path, slots: Path, bundle: Path, made_with: Path
 ) -> dict[str, Any]:
     packages = json.loads((base / "packages.json").read_text())
     mib = 2**20
@@ -206,7 +214,7 @@ def trust_of(state: State) -> Path | None:
     return found if found.exists() else None
 
 
-def inputs_of(release: Release, base: Path, made_with: str) -> dict[str, str]:
+def inputs_of(release: Release, base: Path, made_with: Path) -> dict[str, str]:
     """What the image was made from, as hashes: our own files, the locks of wheels and packages, what was handed in, the tools."""
     templates = {*template_sources(release.recipe), *initrd_sources()}
     ours = [*firmware_sources(), *templates, *recipes.files(release.recipe.variant)]
@@ -216,12 +224,12 @@ def inputs_of(release: Release, base: Path, made_with: str) -> dict[str, str]:
         "sources": hash_of_tree(PROJECT, ours),
         "wheels": hash_of(LOCK),
         "packages": hash_of(base / LOCK_FILE),
-        TOOLS: hashlib.sha256(made_with.encode()).hexdigest(),
+        TOOLS: hash_of(made_with),
         **{name: hash_of(path) for name, path in handed.items() if path},
     }
 
 
-def _keep_inputs(directory: Path, release: Release, made_with: str) -> None:
+def _keep_inputs(directory: Path, release: Release, made_with: Path) -> None:
     """What was handed in stays beside the image, so that it can be verified without it; so does what the tools were."""
     for name, path in (("trust", release.trust), ("pack", release.pack)):
         kept = directory / INPUTS / name
@@ -230,4 +238,4 @@ def _keep_inputs(directory: Path, release: Release, made_with: str) -> None:
             kept.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, kept)
     (directory / INPUTS).mkdir(exist_ok=True)
-    (directory / INPUTS / TOOLS).write_text(made_with)
+    shutil.copyfile(made_with, directory / TOOLS_LOCK)

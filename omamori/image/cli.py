@@ -13,7 +13,7 @@ from omamori.image import recipe as recipes
 from omamori.image.errors import ImageError
 from omamori.image.flashing import flash_image
 from omamori.image.layers import Release
-from omamori.image.packages import Lock, Store
+from omamori.image.packages import Store
 from omamori.image.progress import Lines
 from omamori.image.rootfs import Sources
 from omamori.image.stages import Cache
@@ -54,8 +54,9 @@ def group() -> None:
 )
 @click.option(
     "--locked",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Install exactly the Debian packages of this lock (packages.lock of an earlier image).",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="IMAGE",
+    help="Install exactly the Debian packages of an earlier image, with the tools it was made with: its directory. Of a packages.lock alone, the tools are the newest.",
 )
 @click.option(
     "--secure-boot-keys",
@@ -91,7 +92,7 @@ def build(
             return
         if keys is None:
             release = replace(release, secure_boot=secureboot.development_keys(state.secure_boot))
-        sources = Sources(Store(state.packages), Lock.read(locked) if locked else None)
+        sources = Sources(Store(state.packages), *(building.locks(locked) if locked else ()))
         image = building.build(release, state, Cache(state.cache, Lines()), sources)
     except (ImageError, VersionError) as error:
         raise click.ClickException(str(error)) from error

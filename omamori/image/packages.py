@@ -1,4 +1,4 @@
-"""The packages of an image, pinned: what a build took, as a lock file, and the same files again for another build.
+"""The packages of an image, and of the tools that make it, pinned: what a build took, as a lock file, and the same files again for another build.
 
 A lock has one line a package: `name=version architecture size sha256:HASH archive/pool/...`, sorted. A locked build installs
 from these files and no others, each checked against its hash here; where they come from (this machine's store, the mirror)
@@ -49,7 +49,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """All packages of one image."""
+    """All packages of one root."""
 
     packages: tuple[Package, ...]
 
@@ -60,7 +60,7 @@ class Lock:
             raise LockError(f"a package lock of {len(text)} bytes is none")
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         packages = [_package(number, line) for number, line in lines if not line.startswith("#")]
-        names = [package.name for package in packages]
+        names = [f"{package.name}:{package.architecture}" for package in packages]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise LockError(f"package lock: {twice[0]} is there twice")
         if not packages:
@@ -84,7 +84,7 @@ class Lock:
             )
 
     def text(self) -> str:
-        head = "# Packages of an image: name=version architecture size hash archive/path\n"
+        head = "# Packages: name=version architecture size hash archive/path\n"
         return head + "".join(f"{package.line()}\n" for package in self.packages)
 
 

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from omamori.image import foreign
@@ -21,6 +21,7 @@ from omamori.image.programs import PRIVATE, run
 from omamori.image.recipe import Recipe
 from omamori.image.stages import Stage
 
+LOCK_FILE = "packages.lock"
 _PATIENCE = 1200
 """Seconds; emulated it takes several times as long."""
 # Asked of apt while it still knows: where each installed file came from, and its hash in the signed index.
@@ -35,27 +36,36 @@ cp --no-clobber "$1"/var/cache/apt/archives/*.deb .
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where packages come from: the mirror, or the files of a lock and nothing else."""
+    """Where packages come from: the mirror, or the files of a lock and nothing else; the image's, and those of its tools."""
 
     store: Store
     lock: Lock | None = None
+    tools: Lock | None = None
 
 
-def tools_stage(recipe: Recipe) -> Stage:
-    """A chroot with the suite's own image tools and QEMU, whatever the build machine runs; programs of this machine."""
-    packages = _tools(recipe.processor)
-    inputs = {"suite": recipe.suite, "packages": packages, "format": 1}
-    return Stage(
-        "tools",
-        inputs,
-        lambda place: _bootstrap(
-            place / "root",
-            recipe,
-            packages,
-            _archive_lines(recipe),
-            architectures=_of_tools(recipe.processor),
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A root to be: its packages, and words for mmdebstrap. Of several architectures the first one's programs are run."""
+
+    packages: list[str]
+    architectures: list[str]
+    options: list[str] = field(default_factory=list)
+
+
+def tools_stage(recipe: Recipe, sources: Sources) -> Stage:
+    """A chroot with the suite's own image tools and QEMU, whatever the build machine runs: `root/` and `packages.lock`."""
+    wanted = _Wanted(_tools(recipe.processor), _of_tools(recipe.processor))
+    inputs = {
+        "suite": recipe.suite,
+        "packages": wanted.packages,
+        "lock": sources.tools and sources.tools.text(),
+        "format": 2,
+    }
+
+    def make(place: Path) -> None:
+        _install(place, recipe, wanted, sources.tools, sources.store)
+
+    return Stage("tools", inputs, make)
 
 
 def _tools(target: Architecture) -> list[str]:
@@ -91,14 +101,10 @@ def base_stage(recipe: Recipe, sources: Sources, tools: Path) -> Stage:
     quicker = foreign.quicker(recipe.processor, tools)
 
     def make(place: Path) -> None:
-        if sources.lock:
-            _install_locked(place / "root", recipe, [*options, *quicker], sources.lock, sources.store)
-            lock = sources.lock
-        else:
-            lock = _install_newest(place / "root", recipe, [*options, *quicker], sources.store)
+        wanted = _Wanted(recipe.packages, [recipe.architecture], [*options, *quicker])
+        lock = _install(place, recipe, wanted, sources.lock, sources.store)
         packages = {package.name: package.version for package in lock.packages}
         (place / "packages.json").write_text(json.dumps(packages, indent=1))
-        (place / "packages.lock").write_text(lock.text())
         _settle(place / "root")
 
     return Stage("base", inputs, make)
@@ -116,14 +122,24 @@ def kernel_of(base: Path) -> tuple[str, Path]:
     return kernel.name.removeprefix("vmlinuz-"), kernel
 
 
-def _install_newest(root: Path, recipe: Recipe, options: list[str], store: Store) -> Lock:
+def _install(place: Path, recipe: Recipe, wanted: _Wanted, lock: Lock | None, store: Store) -> Lock:
+    """`root/` and `packages.lock`, which is returned."""
+    if lock:
+        _install_locked(place / "root", recipe, wanted, lock, store)
+    else:
+        lock = _install_newest(place / "root", recipe, wanted, store)
+    (place / LOCK_FILE).write_text(lock.text())
+    return lock
+
+
+def _install_newest(root: Path, recipe: Recipe, wanted: _Wanted, store: Store) -> Lock:
     """What the mirror has now; the files go to the store. Returns what was taken."""
     with tempfile.TemporaryDirectory(prefix="omamori-packages-", dir=root.parent) as scratch:
         hooks = [
             "--skip=essential/unlink",
             f'--customize-hook=sh -c {shlex.quote(_RECORD)} sh "$1" {scratch}',
         ]
-        _bootstrap(root, recipe, recipe.packages, _archive_lines(recipe), [*options, *hooks])
+        _bootstrap(root, recipe, wanted, _archive_lines(recipe), hooks)
         found = Path(scratch)
         lock = taken(
             (found / "uris").read_text(), (found / "installed").read_text().splitlines(), _archives()
@@ -132,13 +148,13 @@ def _install_newest(root: Path, recipe: Recipe, options: list[str], store: Store
     return lock
 
 
-def _install_locked(root: Path, recipe: Recipe, options: list[str], lock: Lock, store: Store) -> None:
+def _install_locked(root: Path, recipe: Recipe, wanted: _Wanted, lock: Lock, store: Store) -> None:
     """The files of the lock only. Raises PackageGone, LockError when the recipe needs something else."""
     files = store.fetch(lock, _archives())
     with tempfile.TemporaryDirectory(prefix="omamori-packages-") as scratch:
         repository(files, Path(scratch) / "local", recipe.suite)
         line = f"deb [trusted=yes] copy:{scratch}/local ./"
-        _bootstrap(root, recipe, recipe.packages, [line], [*options, "--skip=essential/unlink"])
+        _bootstrap(root, recipe, wanted, [line], ["--skip=essential/unlink"])
     lock.check(installed(root))
 
 
@@ -160,16 +176,7 @@ def _archive_lines(recipe: Recipe) -> list[str]:
     return source_lines(recipe.suite, recipe.components, archive, security)
 
 
-def _bootstrap(
-    root: Path,
-    recipe: Recipe,
-    packages: list[str],
-    lines: list[str],
-    options: Sequence[str] = (),
-    *,
-    architectures: Sequence[str] = (),
-) -> None:
-    """The recipe's architecture where no others are asked for; the first one's programs are run."""
+def _bootstrap(root: Path, recipe: Recipe, wanted: _Wanted, lines: list[str], options: Sequence[str]) -> None:
     run(
         [
             *PRIVATE,
@@ -178,12 +185,13 @@ def _bootstrap(
             "--mode=root",
             "--format=directory",
             "--skip=check/qemu",  # `foreign.py` has seen to it
-            f"--architectures={','.join(architectures or [recipe.architecture])}",
+            f"--architectures={','.join(wanted.architectures)}",
             f"--components={','.join(recipe.components)}",
             f"--keyring={KEYRING}",
-            f"--include={','.join(packages)}",
+            f"--include={','.join(wanted.packages)}",
             "--aptopt=Apt::Install-Recommends false",
             "--aptopt=Acquire::Retries 3",
+            *wanted.options,
             *options,
             recipe.suite,
             str(root),

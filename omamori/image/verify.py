@@ -1,7 +1,7 @@
 """`omamori image verify`: the image is built again from the inputs it names, and both are compared bit for bit.
 
-The second build shares nothing with the first but the tools chroot and the package files, which are checked against the
-image's own lock. It needs the same sources of ours and, for the test variant, the same development keys.
+The second build shares nothing with the first but the package files, those of the tools too, which are checked against the
+image's own locks. It needs the same sources of ours and, for the test variant, the same development keys.
 """
 
 import tempfile
@@ -79,12 +79,11 @@ def _kept(image: Image, name: str) -> Path | None:
 def rebuilt(image: Image, state: State, progress: Progress) -> Iterator[Image]:
     """The image built again, in a directory that is gone afterwards. Raises ImageError."""
     release = release_of(image, state)
-    lock = Lock.read(image.directory / building.LOCK_FILE)
+    sources = Sources(Store(state.packages), *building.locks(image.directory))
     with tempfile.TemporaryDirectory(prefix="verify-", dir=state.root) as scratch:
         place = State(Path(scratch))
         place.cache.mkdir()
         (place.cache / "tools").symlink_to(state.cache / "tools")
-        sources = Sources(Store(state.packages), lock)
         yield building.build(release, place, Cache(place.cache, progress), sources)
 
 
@@ -116,9 +115,9 @@ def _tools(image: Image, other: Image) -> list[str]:
 
 def _made_with(image: Image) -> dict[str, str]:
     """Name to version; empty where the image is too old to say."""
-    path = image.directory / building.INPUTS / building.TOOLS
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return {name: version for name, version, _ in (line.split() for line in lines)}
+    path = image.directory / building.TOOLS_LOCK
+    packages = Lock.read(path).packages if path.is_file() else ()
+    return {f"{one.name}:{one.architecture}": one.version for one in packages}
 
 
 def _artifacts(image: Image) -> dict[str, Path]:

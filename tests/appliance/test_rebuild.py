@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from omamori.image.build import locks
 from omamori.image.bundle import bundle_stage, name_of
 from omamori.image.compare import compare
 from omamori.image.disk import disk_stage
 from omamori.image.errors import UnsafeRoot
 from omamori.image.layers import Release
+from omamori.image.packages import Store
 from omamori.image.recipe import load
-from omamori.image.rootfs import tools_stage
+from omamori.image.rootfs import Sources, installed, tools_stage
 from omamori.image.seal import root_stage, slots_stage
 from omamori.image.secureboot import development_keys
 from omamori.image.stages import Cache
@@ -43,7 +45,9 @@ def built(image, tmp_path, keys):
 
     def build(side, files=FILES, order=sorted):
         place = tmp_path / side
-        tools = Cache(State.of().cache, Quiet()).get(tools_stage(load("test")))
+        tools = Cache(State.of().cache, Quiet()).get(
+            tools_stage(load("test"), Sources(Store(State.of().packages)))
+        )
         base, layer, initrd = (place / name / "key" for name in ("base", "firmware", "initrd"))
         for name in order(files):
             target = base / "root" / name
@@ -86,3 +90,15 @@ def test_one_other_character_is_found_and_all_else_follows_from_it(built):
 def test_a_compiler_in_the_root_ends_the_build(built):
     with pytest.raises(UnsafeRoot, match="usr/bin/gcc-14"):
         built("first", {**FILES, "usr/bin/gcc-14": "x"})
+
+
+def test_the_tools_are_installed_again_from_their_lock_without_a_mirror(image, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMAMORI_DEBIAN_MIRROR", f"file:{tmp_path}/none")
+    monkeypatch.setenv("OMAMORI_DEBIAN_SECURITY_MIRROR", f"file:{tmp_path}/none")
+    _, lock = locks(image.directory)
+    sources = Sources(Store(State.of().packages), tools=lock)
+    again = Cache(tmp_path / "cache", Quiet()).get(tools_stage(load("test"), sources))
+    assert (again / "packages.lock").read_bytes() == (image.directory / "inputs/tools.lock").read_bytes()
+    assert sorted(installed(again / "root")) == sorted(
+        f"{one.name} {one.version} {one.architecture}" for one in lock.packages
+    )

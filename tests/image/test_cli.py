@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from omamori.image.packages import Lock, Package
+
 OMAMORI = Path(sys.executable).with_name("omamori")
 
 
@@ -71,22 +73,23 @@ def test_a_full_disk_is_refused_before_the_build(tmp_path):
 
 
 def finished(place, tools):
-    """The directory of an image that was put together with these tools, as far as a comparison reads it."""
+    """The directory of an image that was put together with these tools (name, version), as far as a comparison reads it."""
     files = {name: name for name in ("disk", "bundle", "kernel", "initrd")}
     (place / "inputs").mkdir(parents=True)
     for name in files:
         (place / name).write_bytes(b"the same")
-    (place / "inputs/tools").write_text("".join(f"{line}\n" for line in tools))
+    lock = Lock(tuple(Package(*tool, "amd64", 1, "5" * 64, "debian", "pool/a.deb") for tool in tools))
+    (place / "inputs/tools.lock").write_text(lock.text())
     inputs = {"tools": hashlib.sha256(repr(tools).encode()).hexdigest()}
     (place / "manifest.json").write_text(json.dumps({"files": files, "inputs": inputs, "command_line": ""}))
     return place
 
 
 def test_images_made_with_other_tools_say_which(tmp_path):
-    ours = finished(tmp_path / "ours", ["gcc-14 14.2.0-19 amd64", "zstd 1.5.7 amd64"])
-    theirs = finished(tmp_path / "theirs", ["gcc-14 14.2.0-20 amd64", "zstd 1.5.7 amd64"])
+    ours = finished(tmp_path / "ours", [("gcc-14", "14.2.0-19"), ("zstd", "1.5.7")])
+    theirs = finished(tmp_path / "theirs", [("gcc-14", "14.2.0-20"), ("zstd", "1.5.7")])
     done = omamori("verify", "--against", ours, "--rebuilt", theirs, state=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "tools: gcc-14 14.2.0-19 against 14.2.0-20" in done.stdout
+    assert "tools: gcc-14:amd64 14.2.0-19 against 14.2.0-20" in done.stdout
     assert "zstd" not in done.stdout
     assert "the same, bit for bit" in done.stdout

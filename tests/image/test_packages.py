@@ -57,6 +57,11 @@ def test_a_bad_lock_is_refused_with_its_line(text, hint):
         Lock.parse(text)
 
 
+def test_a_package_may_be_there_for_two_processors():
+    lines = [f"libc6=2.41 {name} 1 sha256:{HASH} debian/pool/{name}.deb\n" for name in ("amd64", "arm64")]
+    assert len(Lock.parse("".join(lines)).packages) == 2
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text() | st.builds("{}={} {} {} sha256:{} debian/{}".format, *[st.text()] * 6))
 def test_any_text_is_a_lock_or_refused(text):
