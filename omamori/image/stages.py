@@ -4,7 +4,6 @@ A stage's key is the hash of its inputs; its output is the directory `<cache>/<n
 and renamed, so a half-made stage is never taken for a whole one. Two builds at once wait for each other per stage.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -99,17 +98,20 @@ class Cache:
 
 
 def _clear(left: Path) -> None:
-    """What a killed build left there. Raises BuildHostError."""
+    """What a killed build left there; nothing is touched where something is mounted in it. Raises BuildHostError."""
+    mounts = [
+        line.split()[4].replace("\\040", " ")
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
+    inside = [mount for mount in mounts if Path(mount).is_relative_to(left.resolve())]
+    reason: object = f"{inside[0]} is mounted in it; unmount that" if inside else None
     try:
-        if left.exists():
+        if left.exists() and not inside:
             shutil.rmtree(left)
     except OSError as error:
-        reason = (
-            "something is mounted in it; unmount that (findmnt lists it)"
-            if error.errno == errno.EBUSY
-            else error
-        )
-        raise BuildHostError(f"what an earlier build left at {left} cannot be removed: {reason}") from error
+        reason = error
+    if reason:
+        raise BuildHostError(f"what an earlier build left at {left} cannot be removed: {reason}")
 
 
 def hash_of(path: Path) -> str:

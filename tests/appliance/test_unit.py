@@ -163,6 +163,11 @@ def test_both_ports_forward_before_the_root_is_open(host):
     print(f"forwarding after {began}, the root's first process after {int(opened) / 1e6:.1f} s")
     assert set(began) == {"wan0", "lan0"}
     assert max(began.values()) < int(opened) / 1e6
+    told = "journalctl --unit=omamori-bridge --output=cat --grep='passed uninspected for'"
+    spans = re.findall(
+        r"uninspected for ([0-9.]+) s \(all traffic; \S+ to \S+ UTC\)", host.check_output(told)
+    )
+    assert max(map(float, spans)) > int(opened) / 1e6 - max(began.values()), "from then on"
     addresses = host.check_output("ip -brief address show dev br0")
     assert "192.168.55." in addresses
     assert "fe80::" in addresses

@@ -4,6 +4,7 @@ import configparser
 import json
 import secrets
 import threading
+import time
 
 import pytest
 
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def box():
+def box(tmp_path, monkeypatch):
     """Hosts on both sides of two ports that nobody has bridged."""
+    monkeypatch.setenv("OMAMORI_ROOT", str(tmp_path))
     name = f"early-{secrets.token_hex(3)}"
     with namespace(f"{name}-l") as lan, namespace(f"{name}-u") as unit, namespace(f"{name}-w") as wan:
         cable(lan, "eth0", unit, "lan0")
@@ -61,6 +63,15 @@ def test_it_has_no_address_and_takes_none(box):
     assert unit.run("ip", "-brief", "address", "show", "dev", "br0").stdout.split()[2:] == []
     addressed = unit.run("ip", "-json", "-6", "address").stdout
     assert {link["ifname"] for link in json.loads(addressed) if link} <= {"lo"}
+
+
+def test_it_says_since_when_packets_cross(box, tmp_path):
+    _, unit = box
+    said = tmp_path / "run/omamori/bridge/forwards"
+    for port in ("lan0", "wan0"):
+        before = time.monotonic()
+        unit.run(SCRIPT, port)
+        assert before - 0.01 <= float(said.read_text()) <= time.monotonic()
 
 
 def test_it_is_the_bridge_that_networkd_would_make(box):

@@ -7,17 +7,19 @@ is what passed. Workers tell their counts a little late, so it says about how ma
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
-from omamori.firmware.host import wrapped
+from omamori.firmware.bridge.wiring import EVERYTHING
+from omamori.firmware.host import files, wrapped
 from omamori.firmware.host.firewall import Firewall, FirewallError
 from omamori.firmware.host.rules import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """`packets` is None where the kernel's counters could not be read."""
+    """`packets` is None where the kernel's counters could not be read, or did not count yet."""
 
     whose: str
     """A worker, or all traffic."""
@@ -117,6 +119,21 @@ class Gaps:
         """One that was found elsewhere, and whose packets the workers counted."""
         self._note(gap)
         self.counted += gap.packets or 0
+
+    def before(self, left: Path) -> Gap | None:
+        """From when the ports forwarded, as the initrd left it (decision 0038), until now. Told once: what was left is removed."""
+        now = time.monotonic()
+        try:
+            since = float(files.read_capped(left, cap=32))
+            left.unlink()
+        except (OSError, ValueError):
+            return None
+        if not 0 <= since <= now:
+            return None
+        ended = datetime.now(UTC)
+        gap = Gap(EVERYTHING, ended - timedelta(seconds=now - since), ended, now - since, None)
+        self._note(gap)
+        return gap
 
     def end_all(self) -> Gap | None:
         """Everything is inspected again: the longest gap stands for all."""

@@ -89,6 +89,7 @@ class Supervisor:
     def run(self) -> None:
         """Supervise until stopped; what was blocked stays blocked afterwards, everything else passes."""
         notify("READY=1")
+        self._say_gap(self._gaps.before(self._paths.forwarding))
         for found in (*self._link, *filter(None, [self._form.why])):
             self._say("warning", found)
         while not self._stopping:

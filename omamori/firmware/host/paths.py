@@ -141,6 +141,11 @@ class Paths:
         return self.run / "bridge/status.json"
 
     @property
+    def forwarding(self) -> Path:
+        """Since when the ports forward, in seconds since the kernel's start, as the initrd left it; gone once the bridge process has told it."""
+        return self.run / "bridge/forwards"
+
+    @property
     def compiled_trust(self) -> Path:
         """What this boot has learnt about compiled modules; see bridge/compiled.py."""
         return self.run / "bridge/compiled"

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from lab.namespaces import guarded_line, http_server, ip, wait_until
+from omamori.firmware.bridge.gaps import Gaps
 from omamori.protocol.messages import Log
 from tests.firmware.bridge.test_data_path import PACK, Unit, conversation, digest, echo
 
@@ -193,6 +195,31 @@ def test_workers_are_not_taken_for_hanging_while_their_supervisor_is_busy(line, 
     assert "in force" in told
     assert "no sign of life" not in told
     assert unit.status()["gaps"]["count"] == 1, "the time before the first pack"
+
+
+def test_the_start_passed_uninspected_from_when_the_ports_forwarded_and_that_is_told_once(line, tmp_path):
+    unit = Unit(line, tmp_path)
+    unit.install_toy(PACK, version="1.0.0")
+    unit.paths.forwarding.parent.mkdir(parents=True, exist_ok=True)
+    unit.paths.forwarding.write_text(f"{time.monotonic() - 100:.2f}\n")
+    counted = []
+    for count in (2, 1):
+        with unit.in_force():
+            wait_until(lambda n=count: unit.status()["gaps"]["count"] == n, seconds=9, what="the start")
+            counted.append(unit.status()["gaps"]["seconds"])
+    assert counted[0] >= 100
+    assert counted[1] < 100
+    told = [body.text for body in unit.spooled() if isinstance(body, Log) and "uninspected" in body.text]
+    assert told[0].startswith("traffic passed uninspected for 10"), told[0]
+    assert "packets" not in told[0], "there were no rules that count"
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("content", ["", "soon", "nan", "-3", "inf", "1e300", "9" * 99])
+def test_a_damaged_word_of_the_initrd_is_none(tmp_path, content):
+    left = tmp_path / "forwards"
+    left.write_text(content)
+    assert Gaps(lambda: 0).before(left) is None
 
 
 def test_everything_ends_with_the_supervisor(unit):
