@@ -134,6 +134,19 @@ def chaos(
 
 @task(
     help={
+        "variant": "which recipe",
+        "json": "write the figures to this file",
+        "check": "exit non-zero where a goal is missed",
+    }
+)
+def cold(c: Context, variant: str = "test", json: str = "", check: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Build an image from nothing, again, and after a change of our code, by the clock."""
+    flags = (f"--json {shlex.quote(json)} " if json else "") + ("--check" if check else "")
+    c.run(f"{PYTHON} -m lab.cold --variant {shlex.quote(variant)} {flags}", pty=sys.stdout.isatty())
+
+
+@task(
+    help={
         "json": "write the figures to this file",
         "check": "exit non-zero where a goal is missed",
         "only": "codes or names of correct offices, with commas between; also faults, mixtures, correct",

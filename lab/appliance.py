@@ -169,11 +169,12 @@ def powered(
     claim: str = _NO_CLAIM,
     unreadable: tuple[int, ...] = (),
     tpm: bool = False,
+    stick: Path | None = None,
     credentials: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
 
-    `unreadable`: sectors of its disk; `credentials`: systemd's, beside the claim.
+    `unreadable`: sectors of its disk; `stick`: a second disk; `credentials`: systemd's, beside the claim.
     """
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
@@ -186,6 +187,7 @@ def powered(
             secure_boot=keys,
             tpm=tpm,
             unreadable=unreadable,
+            stick=stick,
         )
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")

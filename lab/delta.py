@@ -2,13 +2,12 @@
 
     python -m lab.delta OLD NEW
 
-OLD and NEW are two bundles, or two files such as `root.squashfs`. Prints, for fixed blocks, our pieces and `zstd --patch-from`
+OLD and NEW are two bundles, or two packs. Prints, for fixed blocks, our pieces and `zstd --patch-from`
 (where that program is installed), the bytes to fetch with the list or hashes needed to know them.
 """
 
 import argparse
 import hashlib
-import io
 import subprocess
 import sys
 import tarfile
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from omamori.firmware.update.delta import AtHand, assemble
 from omamori.protocol import bundle, chunks
 
 BLOCK = 4096
@@ -52,18 +52,25 @@ def fixed(old: Path, new: Path) -> int:
 
 
 def pieces(old: Path, new: Path) -> int:
-    """Our own: the list of pieces, and each piece that is new."""
-    have = {
-        chunks.name_of(piece) for content in _installed(old) for piece in chunks.cut(io.BytesIO(content).read)
-    }
-    with new.open("rb") as opened:
-        listed = chunks.index(opened.read)
-    fresh = 0
-    for chunk in chunks.decode(listed, total=new.stat().st_size):
-        if chunk.name not in have:
-            have.add(chunk.name)
-            fresh += chunk.length
-    return fresh + len(listed)
+    """Our own, as a unit does it: the list of pieces, and what it then asks for."""
+    rule = chunks.COARSE if tarfile.is_tarfile(new) else chunks.FINE
+    with new.open("rb") as opened, tempfile.TemporaryDirectory() as place:
+        listed = chunks.index(opened.read, rule)
+        files = [Path(place, str(number)) for number, _ in enumerate(_installed(old))]
+        for file, content in zip(files, _installed(old), strict=True):
+            file.write_bytes(content)
+        asked: list[int] = []
+
+        def fetch(start: int, end: int) -> Iterator[bytes]:
+            asked.append(end - start)
+            opened.seek(start)
+            yield opened.read(end - start)
+
+        with Path(place, "part").open("w+b") as part, AtHand(files, rule) as at_hand:
+            _, wanted = chunks.decode(listed, total=new.stat().st_size)
+            assemble(wanted, part, at_hand, fetch, lambda: False)
+    print(f"{len(asked)} requests", file=sys.stderr)
+    return sum(asked) + len(listed)
 
 
 def patch(old: Path, new: Path) -> int | None:

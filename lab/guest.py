@@ -103,7 +103,10 @@ class Guest:
                 )
         self.wait(control.exists, seconds=30, what="QEMU's control socket")
         if not self._qmp:  # the wait may have had to start it once more, session and all
-            self._qmp = Qmp(control)
+            try:
+                self._qmp = Qmp(control)
+            except (OSError, QmpError) as error:
+                raise self._failure(f"QEMU does not start ({error})") from error
 
     def stop(self) -> None:
         """Pull the plug. Safe to call twice."""

@@ -39,7 +39,7 @@ class Machine:
 
     `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
     `unreadable`: sectors of the disk that cannot be read, as on a flash chip that wears out.
-    `tpm`: the machine has a TPM 2.0, whose state lies beside the disk.
+    `tpm`: the machine has a TPM 2.0, whose state lies beside the disk. `stick`: a second disk, which it may only read.
     """
 
     boot: Boot = Boot.FIRMWARE
@@ -51,6 +51,7 @@ class Machine:
     tpm: bool = False
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
     unreadable: tuple[int, ...] = ()
+    stick: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
     board = qemu.emulator
     return [
         *qemu.system,
-        *("-machine", board.secure_board if secure else board.board, "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else "max"),
+        *("-machine", board.secure_board if secure else board.board, "-accel", machine.accelerator, "-cpu", "host" if "kvm" in machine.accelerator else board.processor),
         *("-smp", "2", "-m", str(machine.memory_mib), "-uuid", machine.uuid),
         *("-nodefaults", "-no-user-config", "-display", "none", "-device", "i6300esb,addr=0x7"),
         *("-chardev", f"file,id=console,path={run.console},append=on", "-serial", "chardev:console"),
@@ -84,8 +85,9 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *("-device", "virtio-rng-pci,addr=0x8"),
         *("-drive", f"if=none,id=disk,cache=unsafe,{_disk(machine, run)}"),
         *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
+        *_stick(machine.stick),
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
-        *_tpm(run.tpm),
+        *_tpm(run.tpm, board.tpm),
         *_smbios(machine.credentials),
         *_network(run),
         *board.devices,
@@ -103,6 +105,12 @@ def _disk(machine: Machine, run: Run) -> str:
     return f"driver=blkdebug,image.driver=qcow2,image.file.driver=file,image.file.filename={run.disk}{errors}"
 
 
+def _stick(stick: Path | None) -> list[str]:
+    if stick is None:
+        return []
+    return ["-drive", f"if=none,id=stick,format=raw,readonly=on,file={stick}", "-device", "virtio-blk-pci,drive=stick,addr=0x9"]  # fmt: skip
+
+
 def _kernel(image: Image) -> list[str]:
     return ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", image.command_line]
 
@@ -116,12 +124,12 @@ def _firmware(qemu: Qemu, variables: Path, *, secure: bool) -> list[str]:
     ]
 
 
-def _tpm(socket: Path | None) -> list[str]:
+def _tpm(socket: Path | None, device: str) -> list[str]:
     if socket is None:
         return []
     return [
         *("-chardev", f"socket,id=tpm-control,path={socket}"),
-        *("-tpmdev", "emulator,id=tpm0,chardev=tpm-control", "-device", "tpm-crb,tpmdev=tpm0"),
+        *("-tpmdev", "emulator,id=tpm0,chardev=tpm-control", "-device", f"{device},tpmdev=tpm0"),
     ]
 
 

@@ -1,6 +1,6 @@
 """A tap device inside a network namespace, without ever appearing in the machine's own.
 
-The device lives as long as somebody holds its file: QEMU inherits it.
+QEMU inherits its file. The device stays while the guest is off, as a cable does, and ends with the namespace.
 """
 
 import ctypes
@@ -14,12 +14,13 @@ from lab.namespaces import Namespace
 
 # <linux/if_tun.h>, <linux/sched.h>
 _TUNSETIFF = 0x400454CA
+_TUNSETPERSIST = 0x400454CB
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 _CLONE_NEWNET = 0x40000000
 
 
 def open_tap(inside: Namespace, name: str) -> int:
-    """A file of a new tap `name` (up) in a namespace. Raises OSError."""
+    """A file of the tap `name` (up) in a namespace, which is made where it is not there yet. Raises OSError."""
     opened: list[int | OSError] = []
     thread = threading.Thread(target=_open, args=(inside, name, opened))
     thread.start()
@@ -38,6 +39,7 @@ def _open(inside: Namespace, name: str, opened: list[int | OSError]) -> None:
         file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         request = struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR)
         fcntl.ioctl(file, _TUNSETIFF, request)
+        fcntl.ioctl(file, _TUNSETPERSIST, 1)
         opened.append(file)
     except OSError as error:
         opened.append(error)

@@ -5,8 +5,9 @@
     python -m lab.tuf_client --metadata-dir DIR --metadata-url URL --target-name PATH
         --target-base-url URL --target-dir DIR download
 
-The suite takes it as its entry point: `pytest tuf_conformance --entrypoint "python -m lab.tuf_client"`. Trust, limits and
-transfer are the unit's own (`firmware/update/trust.py`, `fetch.py`); only the places differ, and nothing of this is on
+The suite takes it as its entry point, with this project in `PYTHONPATH` and an interpreter by its whole path:
+`pytest tuf_conformance --entrypoint "$PWD/.venv/bin/python -m lab.tuf_client"`. More than one `--target-name` is fetched in
+turn by one client. Trust, limits and transfer are the unit's own (`firmware/update/trust.py`, `fetch.py`); only the places differ, and nothing of this is on
 the unit. Exit codes: 0 done, 1 refused or failed (the reason is on standard error), 2 a wrong command line.
 """
 
@@ -25,7 +26,7 @@ from omamori.firmware.update.trust import Places, Trust
 
 SEALED = "sealed-root"
 """What the image would hold: every start begins from it, never from the cache alone. Not `.json`: the suite counts those."""
-OPTIONS = ("--metadata-url", "--target-name", "--target-base-url")
+OPTIONS = ("--metadata-url", "--target-base-url")
 
 
 def main(words: list[str] | None = None) -> int:
@@ -46,7 +47,8 @@ def _run(options: argparse.Namespace) -> int:
         if options.command == "refresh":
             trust.refresh()
         elif options.command == "download":
-            _download(trust, options.target_name, options.target_dir)
+            for name in options.target_name:
+                _download(trust, name, options.target_dir)
     finally:
         trust.close()
     return 0
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target-dir", type=Path, default=Path())
     for option in OPTIONS:
         parser.add_argument(option, default="")
+    parser.add_argument("--target-name", action="append", default=[])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("init").add_argument("trusted_root", type=Path)
     for command in ("refresh", "download"):

@@ -1,7 +1,6 @@
 """TPMs in software that tests talk to without a guest in between: swtpm(8), started for each word with it.
 
 Who talks to it leaves its sessions open; on a unit the kernel's resource manager closes them, here a new process does.
-Each goes in order, or the older systemd of a build machine is taken for one that guesses (TPM 2.0 part 1, 19.8).
 """
 
 import socket
@@ -15,19 +14,40 @@ from pathlib import Path
 from lab.namespaces import end
 from omamori.firmware.host.sealing import Tpm
 
+SHUTDOWN = bytes.fromhex("8001 0000000c 00000145 0000")
+"""TPM2_Shutdown(TPM_SU_CLEAR)."""
+
 
 @dataclass(frozen=True)
 class Chip(Tpm):
     """Its state lies in a folder; one without state is a new chip."""
 
     folder: Path = Path()
+    orderly: bool = True
+    """Whether it is told before its power goes, as a restart does."""
 
     def _run(self, verb: str, name: str, content: bytes, *more: str) -> bytes:
         with _powered(self.folder):
             try:
                 return super()._run(verb, name, content, *more)
             finally:
-                _shut_down(self.folder / "s")
+                if self.orderly:
+                    self._transmit(SHUTDOWN)
+
+    def _transmit(self, command: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX) as talk:
+            talk.settimeout(10)
+            talk.connect(str(self.folder / "s"))
+            talk.sendall(command)
+            return talk.recv(4096)
+
+    def say(self, command: str) -> bytes:
+        """Send it a command in hexadecimal; it is done, or the test fails."""
+        with _powered(self.folder):
+            answer = self._transmit(bytes.fromhex(command))
+            self._transmit(SHUTDOWN)
+        assert answer[6:10] == bytes(4), answer.hex()
+        return answer
 
 
 def chip(folder: Path) -> Chip:
@@ -52,12 +72,3 @@ def _powered(folder: Path) -> Iterator[None]:
         end(process)
         door.unlink(missing_ok=True)
         door.with_name("s.ctrl").unlink(missing_ok=True)
-
-
-def _shut_down(door: Path) -> None:
-    """TPM2_Shutdown(TPM_SU_CLEAR)."""
-    with socket.socket(socket.AF_UNIX) as talk:
-        talk.settimeout(10)
-        talk.connect(str(door))
-        talk.sendall(bytes.fromhex("80010000000c000001450000"))
-        assert talk.recv(64).endswith(bytes(4))

@@ -19,6 +19,8 @@ ALWAYS = "omamori-bench-attack-always"
 """A page that both block."""
 SERVER = "203.0.113.10"
 """Outside, as rules that say `$HOME_NET -> $EXTERNAL_NET` want it (RFC 5737), though on the same cable."""
+SERVERS = tuple(f"203.0.113.{number}" for number in range(10, 18))
+"""The same server under more addresses: the kernel chooses the queue of a connection by its pair of addresses (nfqueue_hash)."""
 BULK = "bulk.bin"
 BULK_BYTES = 48_000_000
 """Below the antivirus' limit for one file, so that every byte is scanned."""
@@ -84,8 +86,9 @@ def _block(material: random.Random) -> bytes:
 
 
 def _prepare(line: Line) -> None:
-    """The server's address; room for many short connections at both ends, and in the unit's connection tracking."""
-    line.wan.run("ip", "address", "add", f"{SERVER}/24", "dev", "eth0")
+    """The server's addresses; room for many short connections at both ends, and in the unit's connection tracking."""
+    for address in SERVERS:
+        line.wan.run("ip", "address", "add", f"{address}/24", "dev", "eth0")
     line.lan.run("ip", "route", "add", "203.0.113.0/24", "dev", "eth0")
     for end in (line.lan, line.wan):
         end.write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")
@@ -116,8 +119,8 @@ http {{
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
   server {{
-    listen {SERVER}:80 backlog=4096;
-    listen {SERVER}:443 ssl;
+    listen 80 backlog=4096;
+    listen 443 ssl;
     ssl_certificate {content}/certificate.pem;
     ssl_certificate_key {content}/key.pem;
     root {content};

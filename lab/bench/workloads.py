@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lab.bench.place import ALWAYS, BULK, SERVER, SIZES, VARIETY, Place
+from lab.bench.place import ALWAYS, BULK, SERVER, SERVERS, SIZES, VARIETY, Place
 from lab.bench.wrk import Wrk, wrk
 from lab.namespaces import PYTHON
 
@@ -66,7 +66,8 @@ def office(here: Place, load: Load) -> Figures:
     """A fixed list of objects from forty sites, nine in ten over TLS, sixteen at a time."""
     listed = here.folder / "office.txt"
     listed.write_text(_office_list(load.objects))
-    names = [f"+site{number}.example:{port}:{SERVER}" for number in range(40) for port in (80, 443)]
+    servers = [SERVERS[number % len(SERVERS)] for number in range(40)]
+    names = [f"+site{number}.example:{port}:{at}" for number, at in enumerate(servers) for port in (80, 443)]
     resolved = [word for name in names for word in ("--resolve", name)]
     parallel_options = ("--parallel", "--parallel-immediate", "--parallel-max", "16", "--no-progress-meter")
     told = "%{size_download}\\n"

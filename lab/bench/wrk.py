@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.bench.place import VARIETY, Place
+from lab.bench.place import SERVERS, VARIETY, Place
 
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 _SIZES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
@@ -12,9 +12,18 @@ _SCRIPT = """
 local count = 0
 request = function()
   count = count + 1
-  return wrk.format("GET", string.format("{pattern}?%d", count % {variety}, count))
+  return wrk.format("GET", string.format("{pattern}?%d", count % {variety}, begin + count))
 end
 """
+_SPREAD = """
+local servers, threads = {{ {servers} }}, 0
+function setup(thread)
+  thread.addr = wrk.lookup(servers[threads % #servers + 1], "80")[1]
+  thread:set("begin", threads * 10000000)
+  threads = threads + 1
+end
+"""
+"""A thread for each address of the server; none asks for what another one asked for."""
 _BROWSER = (
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -45,17 +54,26 @@ class Wrk:
 def wrk(
     here: Place, path: str, *, connections: int, seconds: float, headers: Sequence[str] = (), rate: int = 0
 ) -> Wrk:
-    """Load from the line's client. Raises LoadError.
+    """Load from the line's client, over all addresses of the server where there are connections enough. Raises LoadError.
 
     With `%d` in the path, one file after the other of that size, each under a new name. With `rate`, about so many requests a
     second, at random.
     """
-    options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "--timeout", "5s"]
+    threads = min(connections, len(SERVERS))
+    options = [
+        f"-t{threads}",
+        f"-c{connections}",
+        f"-d{max(1, round(seconds))}s",
+        "--latency",
+        "--timeout",
+        "5s",
+    ]
     options += [word for header in (*_BROWSER, *headers) for word in ("-H", header)]
     script = here.folder / "load.lua"
     varied = _SCRIPT.format(pattern=f"/{path}", variety=VARIETY) if "%d" in path else ""
     paced = _PACED.format(milliseconds=max(1, round(2000 * connections / rate))) if rate else ""
-    script.write_text(varied + paced)
+    spread = _SPREAD.format(servers=", ".join(f'"{address}"' for address in SERVERS))
+    script.write_text(varied + paced + spread)
     options += ["-s", str(script)]
     command = here.tools.command("usr/bin/wrk", *options, here.url(path.replace("%d", "0")))
     return parse(here.line.lan.run(*command, timeout=seconds + 60).stdout)

@@ -1,7 +1,7 @@
 """Bit rot: bits of a slot that turn while the unit is off, as a flash chip does that forgets. On the disk of a `Guest` that is stopped.
 
 Where it rots decides what follows. The root's first block and the top of its hash tree are read at every start, so that the
-kernel panics at once; without the seal's first block the root cannot even be opened; anything else may be read late or never.
+kernel panics at once; without the seal's first block the root cannot even be opened; anything else is met when the whole root is read, before a start counts as a good one.
 """
 
 import random

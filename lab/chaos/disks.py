@@ -61,9 +61,9 @@ class Disk:
         )
         _run("mcopy", "-o", "-i", there, "-", f"::/{path}", given=altered)
 
-    def loader(self) -> str:
-        """The boot loader, as a path on the boot partition; units under chaos are of this machine's kind."""
-        return here().started_first.removeprefix("/")
+    def loaders(self) -> tuple[str, ...]:
+        """The boot loader's copies, as paths on the boot partition; units under chaos are of this machine's kind."""
+        return tuple(path.removeprefix("/") for path in here().loader_copies)
 
     def entry(self, version: str) -> str:
         """The committed boot entry of a version, as a path on the boot partition."""

@@ -115,12 +115,17 @@ def _record_seeds() -> Sequence[bytes]:
 
 def _chunk_seeds() -> Sequence[bytes]:
     whole = hashlib.shake_128(b"omamori").digest(300_000)
-    return [chunks.index(io.BytesIO(whole).read), chunks.MAGIC, chunks.index(io.BytesIO(whole[:9000]).read)]
+    lists = [
+        chunks.index(io.BytesIO(content).read, rule)
+        for content in (whole, whole[:9000])
+        for rule in (chunks.COARSE, chunks.FINE)
+    ]
+    return [*lists, chunks.FINE.magic]
 
 
 def _chunks(data: bytes) -> None:
     """What the file should add up to is not the list's own word; half of the inputs are told what they like to hear."""
-    records_ = data[len(chunks.MAGIC) :]
+    records_ = data[len(chunks.COARSE.magic) :]
     lengths = (records_[at + 16 : at + 20] for at in range(0, len(records_), 20))
     chunks.decode(
         data,

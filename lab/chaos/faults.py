@@ -54,7 +54,8 @@ DISKS: Final[dict[str, Callable[[Disk], object]]] = {
     "esp-kernel": lambda disk: disk.turn_in_file(disk.entry(NEW), ".linux"),
     "esp-initrd": lambda disk: disk.turn_in_file(disk.entry(NEW), ".initrd"),
     "esp-other": lambda disk: disk.turn_in_file(disk.entry(OLD), ".linux"),
-    "esp-loader": lambda disk: disk.turn_in_file(disk.loader(), ".text"),
+    "esp-loader": lambda disk: disk.turn_in_file(disk.loaders()[0], ".text"),
+    "esp-loader-second": lambda disk: disk.turn_in_file(disk.loaders()[1], ".text"),
     "data-superblock": lambda disk: disk.turn("omamori-data", 1024, 200),
     "data-inodes": lambda disk: disk.turn("omamori-data", disk.inodes(), 4096),
     "data-journal": lambda disk: disk.turn("omamori-data", disk.journal()),
@@ -207,14 +208,13 @@ def _suffer(supplies: Supplies, cut: Cut, chance: random.Random, keys: Path) -> 
 def _fill(supplies: Supplies, cut: Cut, seen: Revival, keys: Path) -> None:
     """Not a byte is left of the data partition, and then the power goes; a healthy start is one all the same."""
     with powered(supplies.image, cut.folder, keys=keys) as site:
-        guest = site.guest
-        guest.wait_for_ssh(seconds=_PATIENCE)
-        guest.ssh(
+        site.guest.wait_for_ssh(seconds=_PATIENCE)
+        site.guest.ssh(
             f"cd {DATA}; while fallocate -l 64M hog$((n+=1)); do :; done; dd if=/dev/zero of=hog bs=4k; sync; ! touch full 2>/dev/null || rm full",
             timeout=_PATIENCE,
         )
-        guest.power_cycle()
-        began = time.monotonic()
+    with powered(supplies.image, cut.folder, keys=keys) as site:
+        began, guest = time.monotonic(), site.guest
         stand(site, seen, began)
         guest.wait(
             lambda: guest.ssh(COUNTS) == "a0b0", seconds=_PATIENCE, what="the start to be healthy", pause=1

@@ -1,16 +1,20 @@
 """A unit that lost its power or bits of its disk, switched on again: it must forward, run a version known to be good, and arrive where it should."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lab.appliance import ROUTER, Site, powered
-from lab.chaos.cuts import NEW, NEW_PACK, OLD, Cut, Supplies, arrive
+from lab.chaos.cuts import NEW, NEW_PACK, OLD, OLD_PACK, Cut, Supplies, arrive
 from lab.guest import GuestError
 from lab.namespaces import reaches
 from lab.qmp import QmpError
+
+_PACKS = {"pack": {OLD_PACK, NEW_PACK}, "rest": {NEW_PACK}}
+"""Which pack may be in force after a cut, by what the unit did: while it is exchanged, and when it has told the new one."""
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ def look(
 
 
 def stand(site: Site, seen: Revival, began: float) -> None:
-    """It forwards, answers, and runs what was ordered."""
+    """It forwards, answers, and runs what was ordered; where the pack was exchanged, the engine has one that was."""
     guest = site.guest
     guest.wait(
         lambda: reaches(site.lan, ROUTER), seconds=seen.patience, what="a packet to get through", pause=0
@@ -101,6 +105,17 @@ def stand(site: Site, seen: Revival, began: float) -> None:
     seen.runs = site.running()[0]
     if seen.runs not in {OLD, NEW}:
         seen.problems.append(f"runs {seen.runs!r}, which nobody ordered")
+    if packs := _PACKS.get(seen.doing):
+        guest.wait(
+            lambda: _inspects(site, packs), seconds=seen.patience, what="a pack in force that was ordered"
+        )
+
+
+def _inspects(site: Site, packs: set[str]) -> bool:
+    """The engine, with one of these."""
+    told = site.guest.ssh("cat /run/omamori/bridge/status.json", check=False)
+    status = json.loads(told) if told else {}
+    return status.get("self_test") == "passed" and status.get("pack") in packs
 
 
 def settle(supplies: Supplies, site: Site, seen: Revival, began: float) -> None:

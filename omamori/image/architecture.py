@@ -33,6 +33,10 @@ class Emulator:
     """Keeps the variables out of the guest's reach, under Secure Boot."""
     devices: tuple[str, ...] = ()
     """What the other board has by itself."""
+    processor: str = "max"
+    """The one that is emulated."""
+    tpm: str = "tpm-crb"
+    """How its board has a TPM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,9 @@ class Architecture:
         return f"{_BOOT}/systemd-boot{self.efi}.efi"
 
     @property
-    def started_first(self) -> str:
-        """The file that firmware starts from a disk it does not know."""
-        return f"/EFI/BOOT/BOOT{self.efi.upper()}.EFI"
+    def loader_copies(self) -> tuple[str, str]:
+        """On the boot partition: the one that the unit names to the firmware, and the one that firmware starts from a disk it does not know."""
+        return f"/EFI/systemd/systemd-boot{self.efi}.efi", f"/EFI/BOOT/BOOT{self.efi.upper()}.EFI"
 
     @property
     def partition_types(self) -> dict[str, str]:
@@ -138,6 +142,7 @@ _ALL: Final = (
             board="q35",
             secure_board="q35,smm=on",
             guard=("-global", "driver=cfi.pflash01,property=secure,value=on"),
+            processor="max,-erms,-fsrm",  # told that moving single bytes is slow, as it is there, the kernel clears a page in an eighth of the steps
         ),
     ),
     Architecture(
@@ -160,6 +165,7 @@ _ALL: Final = (
             board="virt",
             secure_board="virt",
             devices=("-device", "virtio-keyboard-pci,addr=0x9"),
+            tpm="tpm-tis-device",
         ),
     ),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from omamori.image.layers import Release
 from omamori.image.stages import Stage, hash_of
 from omamori.protocol import wire
-from omamori.protocol.bundle import FORMAT, MANIFEST, ROOT, UKI_A, UKI_B, VERITY, BundleFile, Manifest
+from omamori.protocol.bundle import FORMAT, MANIFEST, MEMBERS, ROOT, VERITY, BundleFile, Manifest
 
 
 def bundle_stage(root: Path, slots: Path, release: Release) -> Stage:
@@ -22,7 +22,7 @@ def bundle_stage(root: Path, slots: Path, release: Release) -> Stage:
         "tries": release.recipe.tries,
         "version": str(release.version),
     }
-    files = {ROOT: root / ROOT, VERITY: root / VERITY, UKI_A: slots / UKI_A, UKI_B: slots / UKI_B}
+    files = {name: (root if name in {ROOT, VERITY} else slots) / name for name in MEMBERS}
     return Stage(
         "bundle", {**inputs, "format": FORMAT}, lambda place: write(place / name_of(release), files, release)
     )

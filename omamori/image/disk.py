@@ -9,12 +9,12 @@ from pathlib import Path
 from omamori.image.layers import Release
 from omamori.image.programs import Chroot, run
 from omamori.image.seal import SLOTS
-from omamori.image.secureboot import sign
 from omamori.image.stages import Stage, hash_of
+from omamori.protocol.bundle import LOADER
 
 # Not under /run: systemd-repart copies nothing from there.
 _OUT = "/srv/out"
-_SIGNED = "loader.efi"
+_SUM = "loader.sha256"
 _SEED = "6f6d616d-6f72-4969-8000-000000000001"
 
 
@@ -26,18 +26,17 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
         "disk": release.recipe.disk,
         "version": str(release.version),
         "tools": tools.name,
-        "signed": release.secure_boot and hash_of(release.secure_boot / "db.crt"),
-        "format": 6,
+        "format": 7,
     }
 
     def make(place: Path) -> None:
         definitions = place / "repart.d"
         definitions.mkdir()
-        loader = _loader(place, release, tools)
-        for number, text in enumerate(_partitions(release, loader), start=1):
+        for number, text in enumerate(_partitions(release), start=1):
             (definitions / f"{number}0.conf").write_text(text)
         (place / "loader.conf").write_text("timeout 0\neditor no\nauto-entries no\nauto-firmware no\n")
-        for path in (place / "loader.conf", *slots.glob("*.efi")):
+        (place / _SUM).write_text(f"{hash_of(slots / LOADER)}\n")
+        for path in (place / "loader.conf", place / _SUM, *slots.glob("*.efi")):
             os.utime(path, (release.recipe.epoch, release.recipe.epoch))  # the boot partition keeps them
         binds = {_OUT: place, "/srv/root": root, "/srv/slots": slots}
         Chroot(tools / "root", binds=binds).run(
@@ -47,24 +46,16 @@ def disk_stage(root: Path, slots: Path, release: Release, tools: Path) -> Stage:
             ],
             environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},
         )  # fmt: skip
-        run(["rm", "-rf", definitions, place / "loader.conf", place / _SIGNED])
+        run(["rm", "-rf", definitions, place / "loader.conf", place / _SUM])
 
     return Stage("disk", inputs, make)
 
 
-def _loader(place: Path, release: Release, tools: Path) -> str:
-    """The boot loader, signed where there are keys."""
-    unsigned = release.recipe.processor.boot_loader
-    if release.secure_boot is None:
-        return unsigned
-    sign(unsigned, place / _SIGNED, release.secure_boot, tools, epoch=release.recipe.epoch)
-    return f"{_OUT}/{_SIGNED}"
-
-
-def _partitions(release: Release, loader: str) -> list[str]:
+def _partitions(release: Release) -> list[str]:
     disk, processor = release.recipe.disk, release.recipe.processor
     files = [
-        (loader, processor.started_first),
+        *((f"/srv/slots/{LOADER}", copy) for copy in processor.loader_copies),
+        (f"{_OUT}/{_SUM}", "/EFI/systemd/loader.sha256"),
         (f"{_OUT}/loader.conf", "/loader/loader.conf"),
         ("/srv/slots/slot-a.efi", f"/EFI/Linux/omamori-{release.version}.efi"),
     ]

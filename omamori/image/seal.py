@@ -16,6 +16,7 @@ from omamori.image.programs import Chroot, Overlay
 from omamori.image.recipe import INITRD, TEMPLATES, Recipe
 from omamori.image.rootfs import kernel_of
 from omamori.image.stages import Stage, hash_of, hash_of_tree
+from omamori.protocol.bundle import LOADER
 
 SLOTS = ("a", "b")
 _OUT = "/run/out"
@@ -133,7 +134,7 @@ def _verity(tools: Path, place: Path) -> str:
 
 
 def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: Path) -> Stage:
-    """`slot-a.efi` and `slot-b.efi`, and the command line of each as text (for a direct kernel boot)."""
+    """`slot-a.efi` and `slot-b.efi`, the command line of each as text (for a direct kernel boot), and `loader.efi`."""
     lines = {slot: command_line(release, (root / "roothash").read_text(), slot) for slot in SLOTS}
     inputs: dict[str, object] = {
         "lines": lines,
@@ -145,7 +146,7 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
     inputs["variant"] = release.recipe.variant
     keys = release.secure_boot
     inputs["signed"] = keys and hash_of(keys / "db.crt")
-    inputs["format"] = 2
+    inputs["format"] = 3
 
     processor = release.recipe.processor
 
@@ -165,7 +166,18 @@ def slots_stage(base: Path, root: Path, initrd: Path, release: Release, tools: P
                 environment={"SOURCE_DATE_EPOCH": str(release.recipe.epoch)},
             )  # fmt: skip
 
+        _loader(place / LOADER, release, tools)
+
     return Stage("slots", inputs, make)
+
+
+def _loader(target: Path, release: Release, tools: Path) -> None:
+    """The boot loader, signed where there are keys."""
+    source = release.recipe.processor.boot_loader
+    if release.secure_boot is None:
+        shutil.copyfile(tools / "root" / source.removeprefix("/"), target)
+    else:
+        secureboot.sign(source, target, release.secure_boot, tools, epoch=release.recipe.epoch)
 
 
 def command_line(release: Release, roothash: str, slot: str) -> str:

@@ -11,10 +11,10 @@ from omamori.protocol import wire
 from omamori.protocol.errors import Malformed
 from omamori.protocol.version import Version
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
-ROOT, VERITY, UKI_A, UKI_B = "root.squashfs", "root.verity", "slot-a.efi", "slot-b.efi"
-MEMBERS = (ROOT, VERITY, UKI_A, UKI_B)
+ROOT, VERITY, UKI_A, UKI_B, LOADER = "root.squashfs", "root.verity", "slot-a.efi", "slot-b.efi", "loader.efi"
+MEMBERS = (ROOT, VERITY, UKI_A, UKI_B, LOADER)
 """The files of a bundle, in the order they are written and read."""
 SIZE_CAP = 2 * 1024**3
 """Bytes of one file; far above any image, far below what fills a unit."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from securesystemslib.signer import Signer
 from tuf.api.metadata import TargetFile
@@ -20,6 +21,8 @@ from omamori.signing.errors import PlaceError, TargetError
 from omamori.signing.notes import Notes, to_custom
 from omamori.signing.policy import DELEGATED, DELEGATIONS, EVERY, OPTIONAL, ROLES, Policy
 from omamori.signing.repository import Repository, copy_file, describe, prefixed_paths, write_file
+
+_RULE_OF: Final = {"firmware": chunks.COARSE, "signatures": chunks.FINE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,19 +213,18 @@ def _add(
         target = describe(path, file) if dry else repository.store_target(path, file)
         target.unrecognized_fields["custom"] = custom
         draft.add_target(role, target)
-        if role == "firmware":
-            draft.add_target(role, _list_of_chunks(repository, path, version, file, dry=dry))
+        draft.add_target(role, _list_of_chunks(repository, role, path, version, file, dry=dry))
         _seal(repository, draft, dry=dry)
     return Done(f"signed {version}", versions(draft), path, dry=dry)
 
 
 def _list_of_chunks(
-    repository: Repository, path: str, version: Version, file: Path, *, dry: bool
+    repository: Repository, role: str, path: str, version: Version, file: Path, *, dry: bool
 ) -> TargetFile:
     """What lets a unit fetch only the pieces it does not have (decision 0017); a target like any other."""
     with tempfile.NamedTemporaryFile() as place:
         with file.open("rb") as opened:
-            place.write(chunks.index(opened.read))
+            place.write(chunks.index(opened.read, _RULE_OF[role]))
         place.flush()
         name, source = path + chunks.SUFFIX, Path(place.name)
         target = describe(name, source) if dry else repository.store_target(name, source)

@@ -1,28 +1,69 @@
 """What the booted unit costs: memory of our processes against `budgets.toml`; times of the start are printed (`pytest -s`)."""
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
+from lab.appliance import omamori
 from omamori.image import budgets
 
 PROCESSES = ("bridge", "lan", "agent", "usage")
 # Proportional set size: pages that a process shares with its workers count once.
+LADEN = "2.0.0"
 MEMORY = "for p in $(cat /sys/fs/cgroup/system.slice/omamori-{}.service/cgroup.procs); do grep ^Pss: /proc/$p/smaps_rollup; done"
 
 
-@pytest.fixture(scope="module")
-def memory(host):
+def memory(guest):
     """MiB of each process with its children."""
     found = {}
     for name in PROCESSES:
-        lines = host.check_output(MEMORY.format(name)).splitlines()
+        lines = guest.ssh(MEMORY.format(name)).splitlines()
         found[name] = round(sum(int(line.split()[1]) for line in lines) / 1024, 1)
     return {**found, "total": round(sum(found.values()), 1)}
 
 
-def test_our_processes_keep_within_their_memory(memory):
-    print(f"MiB: {memory}")
-    assert all(memory.values())
-    assert set(budgets.check("unit", memory)) == set(memory)
+def is_guarding(told):
+    """By what the bridge that runs now says: with all rules, through every worker."""
+    said = json.loads(told) if told else {}
+    return (said.get("pack"), said.get("self_test")) == (LADEN, "passed")
+
+
+def test_our_processes_keep_within_their_memory(site):
+    found = memory(site.guest)
+    print(f"MiB: {found}")
+    assert all(found.values())
+    assert set(budgets.check("unit", found)) == set(found)
+
+
+@pytest.mark.skipif("OMAMORI_CORPUS" not in os.environ, reason="there are no rules of a real size")
+def test_they_do_so_with_rules_of_a_real_size(factory, image, start_unit, whole_files, tmp_path):
+    pack = tmp_path / "laden.pack"
+    rules = Path(os.environ["OMAMORI_CORPUS"], "rules")
+    omamori("engine", "pack", "build", "--version", LADEN, "--rules", rules, "-o", pack)
+    with (
+        start_unit(image, tmp_path / "guest") as unit,
+        unit.serving(whole_files(factory.publish(packs=(pack,)))),
+    ):
+        guest = unit.guest
+        guest.wait_for_ssh(seconds=300)
+        unit.want("7.0.0", pack=LADEN)
+        guest.wait(lambda: unit.told().get("pack") == LADEN, seconds=300, what="the pack in force", pause=2)
+        before = memory(guest)
+        guest.ssh(
+            "systemctl stop omamori-bridge; rm /run/omamori/bridge/status.json; systemctl start omamori-bridge"
+        )
+        guest.wait(
+            lambda: is_guarding(guest.ssh("cat /run/omamori/bridge/status.json", check=False)),
+            seconds=300,
+            what="the pack in force again",
+            pause=2,
+        )
+        found = memory(guest)
+    print(f"MiB: {found}, after the exchange {before}")
+    assert set(budgets.check("laden", found)) == set(found)
+    assert set(budgets.check("laden", before)) == set(before)
 
 
 def test_the_start_is_timed_by_the_guests_clock(host):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.image.rights import NEVER, RIGHTS
+
 PROCESSES = ("bridge", "lan", "agent", "usage")
 SETTINGS = {
     "kernel.kptr_restrict": 2,
@@ -50,6 +52,25 @@ def test_devices_without_a_driver_are_not_looked_at_when_it_starts(host):
     assert [name for name in known if name.startswith(("c4:", "c7:"))] == []
 
 
+def test_a_partition_is_known_by_its_label_alone(host):
+    """Each further name is a device more for the first process, ten of them for each partition."""
+    assert host.check_output("ls /dev/disk").split() == ["by-partlabel"]
+    labels = set(host.check_output("ls /dev/disk/by-partlabel").split())
+    assert labels == {"esp", "root-a", "hash-a", "root-b", "hash-b", "omamori-data"}
+
+
+def test_units_are_made_by_four_programs_and_no_others_at_a_start(host):
+    made = host.check_output("ls /usr/lib/systemd/system-generators").split()
+    names = ("bless-boot", "debug", "fstab", "veritysetup")
+    assert made == [f"systemd-{name}-generator" for name in names]
+
+
+def test_the_kernel_has_no_module_for_keys_and_file_systems_that_nobody_uses(host):
+    loaded = {line.split()[0] for line in host.file("/proc/modules").content_string.splitlines()}
+    assert {"bridge", "evdev", "nf_tables"} <= loaded
+    assert loaded.isdisjoint({"button", "configfs", "crct10dif_pclmul", "serio_raw"})
+
+
 def test_nobody_has_a_password_and_no_file_lends_rights(host):
     secrets = {line.split(":")[1] for line in host.check_output("cat /etc/shadow").splitlines()}
     assert all(secret.startswith(("!", "*")) for secret in secrets)
@@ -68,3 +89,22 @@ def test_each_process_is_shut_in(host, name):
     found = dict(line.split("=", 1) for line in facts.splitlines())
     assert found.pop("ProtectSystem") == "strict"
     assert set(found.values()) == {"yes"}
+
+
+def test_every_service_of_ours_has_the_rights_it_needs_and_no_others(host):
+    """All that are installed, whether they run now or not."""
+    listed = host.check_output("systemctl list-unit-files 'omamori-*.service' --no-legend --plain")
+    names = {line.split()[0] for line in listed.splitlines()}
+    assert names == {f"omamori-{name}.service" for name in RIGHTS}
+    asked = "Id,LoadState,CapabilityBoundingSet,SystemCallFilter"
+    told = host.check_output(f"systemctl show -p {asked} {' '.join(sorted(names)).replace('@.', '@any.')}")
+    facts = [dict(line.split("=", 1) for line in block.splitlines()) for block in told.split("\n\n")]
+    for each in facts:
+        each["Id"] = each["Id"].replace("@any.", "@.")
+    rights = {each["Id"]: set(each["CapabilityBoundingSet"].split()) for each in facts}
+    assert rights == {f"omamori-{name}.service": expected for name, expected in RIGHTS.items()}
+    for each in facts:
+        assert each["LoadState"] == "loaded"
+        calls = each["SystemCallFilter"].split()
+        assert "read" in calls, f"{each['Id']}: no filter, or one that names what is refused"
+        assert NEVER.isdisjoint(calls), each["Id"]

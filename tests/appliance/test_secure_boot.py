@@ -1,5 +1,7 @@
 """UEFI Secure Boot: the machine's firmware starts what our keys signed, and nothing else."""
 
+import shutil
+import struct
 import subprocess
 from dataclasses import replace
 
@@ -7,7 +9,13 @@ import pytest
 
 from lab.guest import Guest
 from lab.machine import Machine
+from omamori.image import secureboot
+from omamori.image.packages import Store
 from omamori.image.parts import SIGNATURE, partitions, sections
+from omamori.image.progress import Lines
+from omamori.image.recipe import load
+from omamori.image.rootfs import Sources, tools_stage
+from omamori.image.stages import Cache
 from omamori.image.state import State
 
 KERNEL = "::/EFI/Linux/omamori-7.0.0.efi"
@@ -36,17 +44,82 @@ def kernel(image, tmp_path):
     return disk, file, lambda: copy(file, KERNEL)
 
 
-def test_a_kernel_image_changed_by_one_bit_does_not_start(image, kernel, tmp_path):
+@pytest.fixture
+def sign(tmp_path):
+    """Signs a boot image as a build does, with the `db` of a folder."""
+    recipe = load("test")
+    tools = Cache(State.of().cache, Lines()).get(tools_stage(recipe, Sources(Store(State.of().packages))))
+
+    def signed(data, keys):
+        (tmp_path / "plain.efi").write_bytes(data)
+        # The folder of what is to be signed is the one where the signed one comes.
+        secureboot.sign("/run/signed/plain.efi", tmp_path / "signed.efi", keys, tools, epoch=recipe.epoch)
+        return (tmp_path / "signed.efi").read_bytes()
+
+    return signed
+
+
+def turned(data):
+    """One bit is another one, in the line that says what to start."""
+    changed = bytearray(data)
+    changed[data.find(sections(data)[".cmdline"])] ^= 1
+    return bytes(changed)
+
+
+def unsigned(data):
+    """The certificate table cut off, and its place in the header zeroed (Microsoft PE/COFF, "Optional Header Data Directories")."""
+    (header,) = struct.unpack_from("<I", data, 0x3C)
+    entry = header + 24 + 112 + 8 * 4
+    place, size = struct.unpack_from("<II", data, entry)
+    assert place + size == len(data)
+    bare = bytearray(data[:place])
+    bare[entry : entry + 8] = bytes(8)
+    assert SIGNATURE not in sections(bytes(bare))
+    return bytes(bare)
+
+
+def folder_of(name, place):
+    """A folder whose `db` is the machine's key of this name."""
+    place.mkdir()
+    for ending in ("key", "crt"):
+        shutil.copyfile(State.of().secure_boot / f"{name}.{ending}", place / f"db.{ending}")
+    return place
+
+
+CHANGES = {
+    "one bit": lambda data, _sign, _place: turned(data),
+    "no signature": lambda data, _sign, _place: unsigned(data),
+    "a stranger's key": lambda data, sign, place: sign(unsigned(data), secureboot.development_keys(place)),
+    "the key that exchanges keys": lambda data, sign, place: sign(unsigned(data), folder_of("KEK", place)),
+    "the key of the platform": lambda data, sign, place: sign(unsigned(data), folder_of("PK", place)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_kernel_image_that_our_key_did_not_sign_does_not_start(image, kernel, sign, change, tmp_path):
     """The signed boot loader starts, and the firmware refuses what it is told to start next."""
     disk, file, put_back = kernel
-    data = bytearray(file.read_bytes())
-    assert SIGNATURE in sections(bytes(data))
-    data[data.find(sections(bytes(data))[".cmdline"])] ^= 1
-    file.write_bytes(data)
+    whole = file.read_bytes()
+    assert SIGNATURE in sections(whole)
+    file.write_bytes(CHANGES[change](whole, sign, tmp_path / "others"))
     put_back()
-    machine = Machine(secure_boot=State.of().secure_boot)
-    with Guest(replace(image, disk=disk), tmp_path / "guest", machine) as guest:
+    with started(image, disk, tmp_path) as guest:
         guest.wait_for_text("Access denied", seconds=120)
         refused = guest.console.read_text(errors="replace")
     assert "Error loading \\EFI\\Linux\\omamori-7.0.0.efi" in refused
     assert "Linux version" not in refused
+
+
+def test_the_same_kernel_image_signed_again_by_our_key_starts(image, kernel, sign, tmp_path):
+    """So what is refused above is refused for its signature, not for how it was changed."""
+    disk, file, put_back = kernel
+    file.write_bytes(sign(unsigned(file.read_bytes()), State.of().secure_boot))
+    put_back()
+    with started(image, disk, tmp_path) as guest:
+        guest.wait_for_ssh(seconds=300)  # the console has no word of a kernel that is well
+        assert "Access denied" not in guest.console.read_text(errors="replace")
+
+
+def started(image, disk, place):
+    machine = Machine(secure_boot=State.of().secure_boot)
+    return Guest(replace(image, disk=disk), place / "guest", machine)

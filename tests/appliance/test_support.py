@@ -291,7 +291,7 @@ def nothing_is_left(unit):
     (row,) = unit.visits()
     told = (row["who"], row["why"], row["sessions"], row["reason"])
     assert told == (WHO, WHY, 2, "the fleet asks no longer")
-    unit.until("! pgrep -u omamori-support", "the last of the helper's processes to end")
+    unit.until("! pgrep -u omamori-support > /dev/null", "the last of the helper's processes to end")
     assert (
         unit.run("ls -d /run/omamori-support /var/lib/omamori/support/open 2>&1 || true").count("No such")
         == 2

@@ -9,6 +9,7 @@ from lab.machine import Boot
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Claim, encode
 from tests.certificates import self_signed
+from tests.chips import Chip
 
 STATE = "/var/lib/omamori/agent"
 STATUS = "cat /run/omamori/agent/status.json"
@@ -46,6 +47,12 @@ def wait_for(guest, wanted):
     guest.wait(lambda: phase(guest) == wanted, seconds=240, what=wanted, pause=1)
 
 
+ONE_TRY = "8002 00000027 0000013a 4000000a 00000009 40000009 0000 01 0000 00000001 00000e10 00000e10"
+"""TPM2_DictionaryAttackParameters: after one loss of power it is locked for an hour."""
+PERMANENT = "8001 00000016 0000017a 00000006 00000200 00000001"
+"""TPM2_GetCapability of TPM_PT_PERMANENT."""
+
+
 def test_the_key_lies_sealed_on_the_disk_and_another_box_does_not_open_it(unit, tmp_path):
     guest = unit.guest
     wait_for(guest, "waiting for the button")
@@ -58,6 +65,14 @@ def test_the_key_lies_sealed_on_the_disk_and_another_box_does_not_open_it(unit, 
     disk = (tmp_path / "disk.qcow2").read_bytes()
     assert sealed.split()[0].encode() in disk, "the disk is not searched where secrets are"
     assert b"PRIVATE KEY" not in disk
+    chip = Chip(folder=guest.tpm_state)
+    chip.say(ONE_TRY)
+    assert int.from_bytes(chip.say(PERMANENT)[-4:]) & 0x200, "it is not locked (TPMA_PERMANENT, inLockout)"
+    guest.start()
+    guest.wait_for_ssh(seconds=300)
+    wait_for(guest, "active")
+
+    guest.stop()
     guest.tpm_state.rename(tmp_path / "its-own")
     guest.start()
     guest.wait_for_ssh(seconds=300)

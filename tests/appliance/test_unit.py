@@ -1,6 +1,8 @@
 """A booted unit: sealed, sandboxed, forwarding before any Python of ours runs."""
 
+import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,11 @@ def test_the_data_partition_was_made_at_first_boot(host):
         assert (folder.user, folder.group, folder.mode) == (user, "omamori", mode)
 
 
+def test_the_data_partition_is_not_made_before_there_is_room_to_make_it_in(host):
+    awaited = host.check_output("systemctl show --property=After --value systemd-repart.service").split()
+    assert {"tmp.mount", "var.mount"} <= set(awaited)
+
+
 def test_the_claim_reaches_the_agent_only(host):
     """By systemd credential, from the machine's SMBIOS strings."""
     assert host.file("/run/credentials/omamori-agent.service/omamori.claim").exists
@@ -128,6 +135,35 @@ def test_only_ssh_and_ours_listen(host):
     }
     assert "22" in listening
     assert listening <= {"22", "80"}
+
+
+ASKING = frozenset(range(32768, 61000))
+"""Ports that the kernel gives to who only asks."""
+UDP = {
+    # Asks routers again for the addresses that they lent.
+    "systemd-network": ({68, 546}, None),
+    # Answers for omamori.local; closed to the router's side (page.nft).
+    "systemd-resolve": ({5353}, None),
+    # While it asks for the time.
+    "systemd-timesyn": (ASKING, None),
+    # The bridge's self-test, to itself.
+    "python3": (ASKING, "127.0.0.1"),
+}
+"""Process, as the kernel names it -> the ports it may have, and where, if not everywhere."""
+
+
+def test_datagrams_are_taken_by_these_processes_only(host):
+    sockets = []
+    for line in host.check_output("ss --no-header -ulnp").splitlines():
+        address, port = line.split()[3].rsplit(":", 1)
+        holder = re.search(r'users:\(\("([^"]+)"', line)
+        sockets.append((holder[1] if holder else "the kernel", address, int(port)))
+    assert ("systemd-resolve", 5353) in {(process, port) for process, _, port in sockets}
+    nowhere = (frozenset(), None)
+    for process, address, port in sockets:
+        ports, where = UDP.get(process, nowhere)
+        assert port in ports, (process, address, port)
+        assert where in {None, address}, (process, address, port)
 
 
 def test_no_code_of_fleet_or_signing_reaches_a_unit(host):
@@ -185,6 +221,22 @@ def test_traffic_crosses_when_every_process_of_ours_is_dead(site, host):
         host.check_output(f"systemctl start {services}; systemctl reset-failed")
 
 
+def test_the_time_without_the_engine_is_told_by_the_next_one(host, site):
+    """Killed with all its workers: the first gap ends with the new process's start, the second when it has its rules."""
+    status = "/run/omamori/bridge/status.json"
+    killed = float(host.check_output("cut -d' ' -f1 /proc/uptime"))
+    host.check_output(f"systemctl kill --kill-whom=all --signal=KILL omamori-bridge && rm -f {status}")
+    working = f"grep -o '\"workers\": [1-9]' {status}"
+    site.guest.wait(lambda: host.run(working).stdout, seconds=120, what="an engine with its rules")
+    started = int(show(host, "omamori-bridge", "ActiveEnterTimestampMonotonic").popitem()[1]) / 1e6
+    assert started > killed
+    gaps = json.loads(host.check_output(f"cat {status}"))["gaps"]
+    assert gaps["count"] == 2
+    assert gaps["seconds"] >= started - killed - 1, "a second for the order to kill it to arrive"
+    assert not host.file("/run/omamori/bridge/forwards").exists
+    host.check_output("systemctl reset-failed omamori-bridge")  # no restart is counted for who looks next
+
+
 def test_a_pulled_cable_is_seen_and_put_back(site, host):
     carrier = "cat /sys/class/net/lan0/carrier"
     site.guest.set_link("lan0", up=False)
@@ -214,3 +266,45 @@ def test_the_button_reaches_an_input_device_the_agent_may_read(site, host):
 
 def shell(text):
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+RENAMED = """
+import os
+os.chdir("/efi/EFI")
+with open("BEFORE.TXT", "wb") as file:
+    file.write(b"sixteen bytes...")
+    os.fsync(file.fileno())
+os.rename("BEFORE.TXT", "AFTER.TXT")
+directory = os.open(".", os.O_RDONLY)
+os.fsync(directory)
+with open("/dev/disk/by-partlabel/esp", "rb") as medium:
+    content = medium.read(64 * 2**20)
+os.unlink("AFTER.TXT")
+at = content.index(b"AFTER   TXT")
+print(int.from_bytes(content[at + 28 : at + 32], "little"))
+"""
+
+
+def test_what_was_renamed_on_the_boot_partition_is_whole_once_its_directory_is_synced(host):
+    """Without `dirsync` the kernel writes a renamed file's place and size some seconds later: a power cut left an empty entry (decision 0040)."""
+    assert host.check_output(f"python3 -c {shlex.quote(RENAMED)}") == "16"
+
+
+def test_a_start_that_counts_as_good_has_read_all_of_its_root(host):
+    """Else rot in what is seldom read would panic the unit at some later moment, at every start anew (decision 0028)."""
+    device = "/sys/dev/block/$(stat -c %Hd:%Ld /)"
+    size, *stat = map(int, host.check_output(f"cat {device}/size {device}/stat").split())
+    sectors_read = stat[2]
+    assert sectors_read >= size > 100_000
+
+
+def test_the_data_partition_was_made_in_all_that_was_left_of_the_disk_and_its_file_system_fills_it(host):
+    """Whatever the size of the disk: the image as it is built ends behind slot B."""
+    data = host.check_output("readlink -f /dev/disk/by-partlabel/omamori-data").removeprefix("/dev/")
+    disk = data.rstrip("0123456789")
+    script = f"cat /sys/class/block/{disk}/size; cat /sys/class/block/{disk}/{disk}*/size; cat /sys/class/block/{data}/size; stat -f -c '%b %S' /var/lib/omamori"
+    *sectors, own, blocks = host.check_output(script).splitlines()
+    whole, *parts = map(int, sectors)
+    assert sum(parts) > whole - 8 * 2048, "8 MiB at most for tables and alignment"
+    count, size = map(int, blocks.split())
+    assert count * size > int(own) * 512 * 0.9, "the rest is what a file system needs for itself"

@@ -125,7 +125,7 @@ def unit(image, tmp_path_factory):
     (web / "index.html").write_text("<html>an ordinary page</html>")
     fleet = (PYTHON, "-m", "lab.wiring.stub", "--bind", ROUTER, "--port", "8443", "--certificate", pem)
     with (
-        unit_between(image, folder / "guest", Boot.DIRECT, claim=claim) as site,
+        unit_between(image, folder / "guest", Boot.DIRECT, claim=claim, tpm=True) as site,
         site.serving(web),
         site.wan.running(*fleet),
     ):
@@ -246,10 +246,11 @@ def one_that_is_killed_comes_back(unit):
 
 def nobody_was_told_the_passphrase(unit):
     unit.leaves()
-    files = {"/run/omamori/wifi/hostapd.conf", "/var/lib/omamori/settings/access-point.json"}
-    modes = unit.run(f"stat -c '%U %a' {' '.join(sorted(files))}").splitlines()
-    assert modes == ["root 600"] * 2
+    told, sealed = "/run/omamori/wifi/hostapd.conf", "/var/lib/omamori/settings/access-point.json.sealed"
+    assert unit.run(f"stat -c '%U %a' {told} {sealed}").splitlines() == ["root 600"] * 2
     pattern = shlex.quote(PASSPHRASE)
     assert unit.run(f"journalctl --no-pager | grep -cF {pattern}", check=False).strip() == "0"
     found = unit.run(f"grep -rlF {pattern} /run/omamori /var/lib/omamori", check=False).split()
-    assert set(found) == files
+    assert found == [told]
+    unit.run(f"rm {told} && systemctl start omamori-settings-restore")
+    assert unit.run(f"grep -cF {pattern} {told}").strip() == "1", "opened by the TPM, as at a start"

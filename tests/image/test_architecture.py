@@ -57,7 +57,7 @@ def test_boot_files_and_partitions_are_named_as_firmware_and_systemd_name_them(
     known = architecture.of(name)
     assert known.stub.rpartition("/")[2] == stub
     assert known.boot_loader.rpartition("/")[2] == loader
-    assert known.started_first == first
+    assert known.loader_copies == (f"/EFI/systemd/{loader}", first)
     assert known.partition_types == {"root": root, "hash": f"{root}-verity"}
     assert known.platforms[0] == f"manylinux_2_34_{known.machine}"
     assert known.platforms[-1] == f"manylinux2014_{known.machine}"

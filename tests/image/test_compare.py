@@ -60,6 +60,7 @@ def planted(tmp_path, side, change=None, line=b"root=a ro"):
     (place / "root.verity").write_text(hash_of(place / "root.squashfs"))
     for slot in ("slot-a.efi", "slot-b.efi"):
         (place / slot).write_bytes(kernel_image({".cmdline": line, ".linux": b"kernel"}))
+    (place / "loader.efi").write_bytes(kernel_image({".text": b"loader"}))
     files = {name: place / name for name in contract.MEMBERS}
     bundle.write(place / "test-1.0.0.bundle", files, Release(load("test"), Version.parse("1.0.0")))
     return {"test-1.0.0.bundle": place / "test-1.0.0.bundle", "slot-a.efi": place / "slot-a.efi"}

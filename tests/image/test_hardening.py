@@ -9,6 +9,7 @@ import pytest
 from omamori.image.hardening import faults, passwords
 from omamori.image.layers import render
 from omamori.image.recipe import TEMPLATES, load
+from tests.image.rights import RADIO, RIGHTS
 
 # systemd's own measure, 10 is the worst. Raising a limit, or a new exception, needs its reason in the same commit.
 LIMIT = 2.5
@@ -20,6 +21,7 @@ EXCEPTIONS = {
     "health": 3.1,
     "update": 3.6,  # sets the clock, too
     "next-root": 3.8,  # opens a slot and mounts it for PID 1: no private mounts, and the right to mount
+    "stick@": 3.0,  # the updater without a network, and the right to mount
     "reset": 3.7,  # no private mounts: it makes the file system anew that all others see
     "mend": 3.7,  # the same
 }
@@ -56,6 +58,35 @@ def test_no_service_is_more_exposed_than_its_limit(rendered, name):
     assert level, done.stderr
     assert float(level[1]) <= limit, done.stdout
     assert done.returncode == 0
+
+
+def settings(root, name, key):
+    """What a unit and its drop-ins say, in order."""
+    folder = root / "etc/systemd/system"
+    files = [folder / f"omamori-{name}.service", *sorted(folder.glob(f"omamori-{name}.service.d/*.conf"))]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]
+
+
+def test_each_service_has_the_rights_it_needs_and_no_others(rendered):
+    """As the units are written; tests/appliance/test_hardening.py asks the booted unit."""
+    found = {name: settings(rendered, name, "CapabilityBoundingSet") for name in SERVICES}
+    assert [name for name, lines in found.items() if len(lines) != 1] == []
+    assert {name: set(line.lower().split()) for name, (line,) in found.items()} == RIGHTS | RADIO
+
+
+def test_each_service_may_call_what_a_service_needs_and_little_more(rendered):
+    extra = {
+        "next-root": {"@mount"},
+        "stick@": {"@mount"},
+        "support": {"@sandbox"},
+        "update": {"@clock"},
+        "usage": {"@sandbox"},
+    }
+    for name in SERVICES:
+        allowed, *taken = settings(rendered, name, "SystemCallFilter")
+        assert set(allowed.split()) == {"@system-service"} | extra.get(name, set()), name
+        assert all(line.startswith("~") for line in taken), name
 
 
 def test_a_service_without_walls_would_be_noticed(rendered, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from omamori.image.recipe import TEMPLATES
 
 SCRIPT = TEMPLATES / "rootfs/usr/lib/omamori/renew-data"
-PROGRAMS = ("dd", "systemctl", "blkdiscard", "mkfs.ext4", "e2fsck", "systemd-tmpfiles")
+PROGRAMS = ("dd", "systemctl", "blkdiscard", "mkfs.ext4", "e2fsck", "debugfs", "tune2fs", "systemd-tmpfiles")
 MOUNT = "systemctl start var-lib-omamori.mount"
 
 
@@ -64,6 +64,17 @@ def test_what_a_second_check_mends_is_kept(renew):
     assert not made_anew(calls)
     assert everything_runs(calls)
     assert calls[-1] == "systemctl restart omamori-settings-restore.service omamori-committed.service"
+
+
+def test_a_journal_in_the_way_is_given_up_before_the_rest(renew):
+    """The check fails as long as it is there."""
+    calls, _ = renew("mend", failing=("e2fsck", MOUNT))
+    on_disk = {"e2fsck", "debugfs", "tune2fs", "mkfs.ext4"}
+    done = [call.rsplit(" ", 1)[0] for call in calls if call.split()[0] in on_disk]
+    check, anew = "e2fsck -f -y", "mkfs.ext4 -q -F -L omamori-data"
+    without = ["debugfs -w -R feature ^needs_recovery", "tune2fs -f -O ^has_journal"]
+    assert done == [check, *without, check, "tune2fs -j", anew]
+    assert calls.index(MOUNT) < next(n for n, call in enumerate(calls) if call.startswith("debugfs"))
 
 
 def test_what_cannot_be_mounted_afterwards_is_made_anew(renew):

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, Role, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Role,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
 from omamori.protocol.version import Version
 from omamori.signing import operations
@@ -57,11 +68,12 @@ class Case:
         url = f"http://127.0.0.1:{self.server.server_address[1]}/metadata"
         return self.client("--metadata-url", url, "--metadata-dir", self.place / "metadata", "refresh")
 
-    def download(self, name: str) -> int:
+    def download(self, *names: str) -> int:
         url = f"http://127.0.0.1:{self.server.server_address[1]}"
         places = ["--metadata-dir", self.place / "metadata", "--target-dir", self.targets]
         urls = ["--metadata-url", f"{url}/metadata", "--target-base-url", f"{url}/targets"]
-        return self.client(*places, *urls, "--target-name", name, "download")
+        wanted = [word for name in names for word in ("--target-name", name)]
+        return self.client(*places, *urls, *wanted, "download")
 
     @property
     def downloaded(self) -> list[bytes]:
@@ -127,7 +139,7 @@ def test_a_download_is_kept_and_not_fetched_twice(ours):
 
 def test_other_content_is_never_stored(ours):
     ours.init(ours.www / "metadata/1.root.json")
-    (served,) = (ours.www / "targets/signatures").iterdir()
+    (served,) = (ours.www / "targets/signatures").glob("*.pack")
     served.write_bytes(served.read_bytes()[:-1] + b"X")
     assert ours.download(PACK) == 1
     assert "hash: " in ours.said
@@ -185,3 +197,51 @@ def test_a_repository_unlike_ours_is_understood(case):
     for name in contents:
         assert case.download(name) == 0, case.said
     assert sorted(case.downloaded) == sorted(contents.values())
+
+
+def test_a_role_that_two_delegate_to_is_believed_as_far_as_it_is_signed_for(case):
+    """Both delegate to `shared`, each with a key of its own; it is signed for the first alone, and names a file of each."""
+    signers = {name: CryptoSigner.generate_ed25519() for name in ("top", "a", "b", "for a", "for b")}
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    contents = {"a/file": b"of the first", "b/file": b"of the second"}
+
+    def delegating(*grants: tuple[str, str]) -> Targets:
+        """(role, whose key): below the folder that the key is for."""
+        keys = {signers[key].public_key.keyid: signers[key].public_key for _, key in grants}
+        roles = {
+            role: DelegatedRole(role, [signers[key].public_key.keyid], 1, False, paths=[f"{key[-1]}/*"])
+            for role, key in grants
+        }
+        return Targets(expires=later, delegations=Delegations(keys, roles))
+
+    top = signers["top"].public_key
+    roles = {role: Role([top.keyid], 1) for role in ("root", "targets", "snapshot", "timestamp")}
+    named = {f"{role}.json": MetaFile(1) for role in ("targets", "a", "b", "shared")}
+    bodies = {
+        "1.root": ("top", Root(expires=later, keys={top.keyid: top}, roles=roles, consistent_snapshot=False)),
+        "timestamp": ("top", Timestamp(expires=later)),
+        "snapshot": ("top", Snapshot(expires=later, meta=named)),
+        "targets": ("top", delegating(("a", "a"), ("b", "b"))),
+        "a": ("a", delegating(("shared", "for a"))),
+        "b": ("b", delegating(("shared", "for b"))),
+        "shared": (
+            "for a",
+            Targets(
+                expires=later,
+                targets={name: TargetFile.from_data(name, raw) for name, raw in contents.items()},
+            ),
+        ),
+    }
+    (case.www / "metadata").mkdir()
+    for name, (key, body) in bodies.items():
+        metadata = Metadata(body)
+        metadata.sign(signers[key])
+        (case.www / f"metadata/{name}.json").write_bytes(metadata.to_bytes())
+    for name, content in contents.items():
+        (case.www / "targets" / name).parent.mkdir(parents=True)
+        (case.www / "targets" / name).write_bytes(content)
+    case.init(case.www / "metadata/1.root.json")
+    assert case.download("a/file", "b/file") == 1
+    assert "signature: " in case.said
+    assert case.downloaded == [b"of the first"]
+    assert case.download("b/file") == 1

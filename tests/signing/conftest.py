@@ -41,11 +41,10 @@ class Desk:
         )
 
     def bundle(self, version: str = "2.0.0", **changes: object) -> Path:
-        files = {
-            name: name.encode() * 500 for name in ("root.squashfs", "root.verity", "slot-a.efi", "slot-b.efi")
-        }
+        names = ("root.squashfs", "root.verity", "slot-a.efi", "slot-b.efi", "loader.efi")
+        files = {name: name.encode() * 500 for name in names}
         manifest = {
-            "format": 1,
+            "format": 2,
             "image_id": "omamori",
             "variant": "test",
             "version": version,

@@ -37,8 +37,9 @@ def test_a_history_is_followed_from_the_first_root(published):
     files = {signature["file"]: signature for signature in found["signatures"]}
     assert len(files["2.firmware.json"]["signed_by"]) == 2
     assert len(files["2.root.json"]["signed_by"]) == 1
-    assert [name.split()[0] for name in files["2.signatures.json"]["names"]] == ["signatures/1.2.3.pack"]
-    assert [name.split()[0] for name in files["4.signatures.json"]["names"]] == ["signatures/1.2.4.pack"]
+    for number, version in ((2, "1.2.3"), (4, "1.2.4")):
+        named = {name.split()[0] for name in files[f"{number}.signatures.json"]["names"]}
+        assert named == {f"signatures/{version}.pack", f"signatures/{version}.pack.chunks"}
     assert files["4.signatures.json"]["signed_by"] != files["2.signatures.json"]["signed_by"]
     text = published.sign("audit", published.www).output
     assert "2.firmware.json signed by" in text

@@ -86,8 +86,8 @@ def test_a_signed_pack_and_bundle_verify_in_the_published_tree(desk):
     desk.signed("add-firmware", desk.bundle())
     desk.signed("publish", "--to", desk.place / "www")
     targets = verify_as_a_client_would(desk.place / "www/metadata")
-    listed = "firmware/test-2.0.0.bundle.chunks"
-    assert set(targets) == {"signatures/1.2.3.pack", "firmware/test-2.0.0.bundle", listed}
+    made = ["signatures/1.2.3.pack", "firmware/test-2.0.0.bundle"]
+    assert set(targets) == {*made, *(f"{path}.chunks" for path in made)}
     for target in targets.values():
         with (desk.place / "www/targets" / target.get_prefixed_paths()[0]).open("rb") as file:
             target.verify_length_and_hashes(file)
@@ -163,7 +163,7 @@ def test_a_pack_without_a_manifest_needs_its_version_given(desk):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"format": 2}, "format"),
+        ({"format": 1}, "format"),
         ({"variant": "../etc"}, "variant"),
         ({"version": "two"}, "version"),
         ({"tries": 0}, "tries"),
@@ -177,7 +177,7 @@ def test_a_bundle_with_a_wrong_manifest_is_refused(desk, changes, says):
 def test_a_truncated_or_altered_bundle_is_refused(desk):
     path = desk.bundle()
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(whole[: whole.index(b"slot-b.efislot-b.efi") + 100])
     assert "bundle" in desk.refused("add-firmware", path)
     altered = bytearray(whole)
     altered[whole.index(b"slot-b.efislot-b.efi")] ^= 1
@@ -191,7 +191,7 @@ def test_an_interrupted_signing_leaves_the_old_state_in_force(desk):
     old = (desk.repository / "metadata/timestamp.json").read_bytes()
     desk.signed("add-pack", desk.pack("1.2.4"))
     (desk.repository / "metadata/timestamp.json").write_bytes(old)
-    assert [target["version"] for target in desk.signed("status")["targets"]] == ["1.2.3"]
+    assert {target["version"] for target in desk.signed("status")["targets"]} == {"1.2.3"}
     desk.signed("publish", "--to", desk.place / "www")
     assert "3.signatures.json" not in published(desk)
     assert desk.signed("add-pack", desk.pack("1.2.5"))["roles"]["signatures"] == 3

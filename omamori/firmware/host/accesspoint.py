@@ -1,6 +1,7 @@
 """The company's access point on the unit's radio: what may be set, read and written by one parser, and hostapd's configuration. Pure but for its file.
 
-The passphrase is in the order, in `access-point.json` and in hostapd's configuration, all readable by root alone; `fields` never has it.
+The passphrase is in the order, in `access-point.json` and in hostapd's configuration, all readable by root alone; `fields` never has it. On the disk it
+is sealed where the machine has a TPM (`sealing`).
 Nothing that was typed reaches the configuration as it is but the passphrase, which is printable ASCII on one line.
 """
 
@@ -9,12 +10,14 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import RADIO
-from omamori.firmware.host.settings import FILE_CAP, BadSettings, Problem
+from omamori.firmware.host.settings import BadSettings, Problem
+
+if TYPE_CHECKING:  # the page reads what was typed, and opens nothing
+    from omamori.firmware.host.sealing import Kept
 
 BRIDGE: Final = "br0"
 COUNTRY: Final = "JP"
@@ -83,21 +86,18 @@ def fields(wanted: AccessPoint | None) -> dict[str, str]:
     }
 
 
-def load(path: Path) -> AccessPoint | None:
-    """What is stored; None where there is nothing. Raises OSError, ValueError."""
-    found = files.read_texts(path, cap=FILE_CAP)
-    return None if found is None else parse(found)
+def load(kept: "Kept") -> AccessPoint | None:
+    """What is stored; None where there is nothing. Raises Unopenable, OSError, ValueError."""
+    content = kept.read()
+    return None if content is None else parse(files.texts(content))
 
 
-def store(path: Path, wanted: AccessPoint | None) -> None:
+def store(kept: "Kept", wanted: AccessPoint | None) -> None:
     """Readable by its owner alone. Raises OSError."""
     if wanted is None:
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            files.sync_directory(path.parent)
+        kept.forget()
         return
-    body = {**fields(wanted), "passphrase": wanted.passphrase}
-    files.write_atomic(path, json.dumps(body).encode(), durable=True, mode=0o600)
+    kept.write(json.dumps({**fields(wanted), "passphrase": wanted.passphrase}).encode())
 
 
 def configuration(wanted: AccessPoint) -> bytes:

@@ -56,9 +56,15 @@ def temporary_name(path: Path) -> Path:
 def read_texts(path: Path, *, cap: int = READ_CAP) -> dict[str, str] | None:
     """The texts of a JSON object, by name; None where there is no file. Raises OSError, ValueError."""
     try:
-        value = json.loads(read_capped(path, cap=cap))
+        return texts(read_capped(path, cap=cap))
     except FileNotFoundError:
         return None
+
+
+def texts(content: bytes) -> dict[str, str]:
+    """Of a JSON object, by name. Raises ValueError."""
+    try:
+        value = json.loads(content)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     if not isinstance(value, dict):

@@ -5,9 +5,13 @@ ours changes neither, another box, a cleared TPM or a machine made to start anyt
 stays a plain file: a key beside what it locks would be for show. A plain file beside a sealed one is always the newer:
 only firmware that knows no sealed ones, or a machine without a TPM, writes one.
 
+A TPM takes each loss of power after a use of its keys for a try to guess one, and after some of them refuses all use for a
+while (TPM 2.0 part 1, 19.8). There is nothing to guess here, and power is lost every day: it is told to forget them.
+
 Errors: `Unopenable` (the TPM does not give it back, or it is damaged), `SealFailed` (the TPM does not take it).
 """
 
+import logging
 import os
 import subprocess
 from dataclasses import dataclass
@@ -17,10 +21,17 @@ from typing import Final
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 
+log = logging.getLogger(__name__)
+
 PCRS: Final = "7"
 _PATIENCE: Final = 60.0
 """Seconds; a slow TPM takes one or two, an emulated machine more."""
 _CAP: Final = 64 * 1024
+_FORGET: Final = bytes.fromhex("8002 0000001b 00000139 4000000a 00000009 40000009 0000 01 0000")
+"""TPM2_DictionaryAttackLockReset with the empty password (TPM 2.0 part 3, 25.2)."""
+_ANSWER: Final = 4096
+_DONE: Final = bytes(4)
+"""TPM_RC_SUCCESS, after two bytes of tag and four of size."""
 
 
 class Unopenable(Exception):  # noqa: N818 - what it is
@@ -54,8 +65,26 @@ class Tpm:
     def _run(self, verb: str, name: str, content: bytes, *more: str) -> bytes:
         where = (f"--tpm2-device={self.device}",) if self.device else ()
         command = ["systemd-creds", verb, f"--name={name}", *more, *where, "-", "-"]
-        done = subprocess.run(command, input=content, capture_output=True, timeout=_PATIENCE, check=True)
-        return done.stdout
+        try:
+            return _output(command, content)
+        except subprocess.CalledProcessError:
+            if self._transmit(_FORGET)[6:10] != _DONE:
+                raise
+            return _output(command, content)
+
+    def _transmit(self, command: bytes) -> bytes:
+        """The TPM's answer; empty where it cannot be spoken to."""
+        try:
+            with Path("/dev/tpmrm0").open("r+b", buffering=0) as device:
+                device.write(command)
+                return device.read(_ANSWER)
+        except OSError:
+            return b""
+
+
+def _output(command: list[str], content: bytes) -> bytes:
+    done = subprocess.run(command, input=content, capture_output=True, timeout=_PATIENCE, check=True)
+    return done.stdout
 
 
 def tpm_of(paths: Paths) -> Tpm | None:
@@ -93,6 +122,36 @@ class Kept:
         if again != secret:
             raise SealFailed(f"{self.plain.name} was sealed and opens as something else")
         files.write_atomic(to, content, durable=True, mode=0o600)
+
+    def read(self) -> bytes | None:
+        """The secret, wherever it lies; None where there is none. Raises Unopenable, OSError."""
+        try:
+            return files.read_capped(self.plain, cap=_CAP)
+        except FileNotFoundError:
+            pass
+        try:
+            return self.opened(self.sealed)
+        except FileNotFoundError:
+            return None
+
+    def write(self, secret: bytes) -> None:
+        """Sealed, or plain where the TPM does not take it. What lay there before is gone. Raises OSError."""
+        try:
+            self.seal(secret, self.sealed)
+        except SealFailed as error:
+            if self.tpm:
+                log.warning("%s; it lies there plain", error)
+            files.write_atomic(self.plain, secret, durable=True, mode=0o600)
+            self.sealed.unlink(missing_ok=True)
+        else:
+            erase(self.plain)
+
+    def forget(self) -> None:
+        """Neither is there afterwards. Raises OSError."""
+        self.sealed.unlink(missing_ok=True)
+        erase(self.plain)
+        if self.plain.parent.is_dir():
+            files.sync_directory(self.plain.parent)
 
     def settle(self) -> bool:
         """Seal what lies there plain, and then remove that; whether there was any. Raises SealFailed, OSError.

@@ -9,6 +9,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from omamori.firmware.host import accesspoint, files, system
 from omamori.firmware.host import settings as stored
 from omamori.firmware.host.accesspoint import AccessPoint
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.host.sealing import Kept, Unopenable, tpm_of
 from omamori.firmware.host.settings import USUAL, BadSettings, Settings
 from omamori.firmware.settings.gatekeeper import Attempts
 from omamori.firmware.settings.network import Network
@@ -49,6 +51,8 @@ class Wanted:
 
     settings: Settings
     access_point: AccessPoint | None
+    off: bool
+    """The order says so; else there is none, or none that can be read."""
 
 
 class Trial:
@@ -58,11 +62,12 @@ class Trial:
         self._paths, self._claim, self._waits = paths, claim, waits
         self._network, self._radio = Network(paths.root), Radio(paths)
         self._attempts = paths.run / "settings/attempts.json"
+        self._shelf = Kept(paths.access_point, tpm_of(paths))
 
     def restore(self) -> None:
         """What was kept is in force afterwards, and the page knows it. Raises OSError."""
         self._network.put(self._kept())
-        self._put_back(self._kept_access_point(), wait=False)
+        self._put_back(self._kept_access_point, wait=False)
         if told := self._interrupted():
             tell(self._paths.outcome, told)
         elif self._paths.settings.exists() and not self._paths.outcome.exists():
@@ -89,7 +94,7 @@ class Trial:
         """The button was held: the usual settings are in force from now on. Raises OSError."""
         self._paths.reset.unlink(missing_ok=True)
         self._paths.settings.unlink(missing_ok=True)
-        self._paths.access_point.unlink(missing_ok=True)
+        self._remember(None)
         self._network.put(USUAL)
         self._put_back(None, wait=True)
         if self._paths.settings.parent.is_dir():
@@ -113,7 +118,9 @@ class Trial:
             wait = after.closed_until - now if after.is_closed(now) else None
             return self._outcome(order, "closed" if wait else "wrong code", until=wait)
         try:
-            wanted = Wanted(stored.parse(order.settings), self._access_point(order))
+            chosen = self._access_point(order)
+            off = chosen is None and "wifi" in order.settings
+            wanted = Wanted(stored.parse(order.settings), chosen, off)
         except BadSettings as error:
             return self._outcome(order, "refused", str(error))
         if wanted.access_point and "wifi" in order.settings and not self._radio.present:
@@ -122,7 +129,7 @@ class Trial:
 
     def _access_point(self, order: Order) -> AccessPoint | None:
         """An order that says nothing of it leaves it as it is. Raises BadSettings."""
-        kept = self._kept_access_point()
+        kept = self._kept_access_point
         if "wifi" not in order.settings:
             return kept
         return accesspoint.parse(order.settings, kept=kept.passphrase if kept else "")
@@ -155,14 +162,19 @@ class Trial:
         except OSError as error:
             problem = f"{error}"
         self._network.put(self._kept())
-        self._put_back(self._kept_access_point(), wait=True)
+        self._put_back(self._kept_access_point, wait=True)
         return self._outcome(order, state, problem)
 
     def _keep(self, wanted: Wanted) -> None:
         """Raises OSError."""
         stored.store(self._paths.settings, wanted.settings)
-        if wanted.access_point != self._kept_access_point():
-            accesspoint.store(self._paths.access_point, wanted.access_point)
+        if wanted.off or wanted.access_point != self._kept_access_point:
+            self._remember(wanted.access_point)
+
+    def _remember(self, access_point: AccessPoint | None) -> None:
+        """Raises OSError."""
+        accesspoint.store(self._shelf, access_point)
+        self._kept_access_point = access_point
 
     def _put_back(self, access_point: AccessPoint | None, *, wait: bool) -> None:
         """One that does not come up is told; the unit goes on without."""
@@ -189,17 +201,18 @@ class Trial:
             log.warning("the kept settings cannot be read, the usual ones hold: %s", error)
             return USUAL
 
+    @cached_property
     def _kept_access_point(self) -> AccessPoint | None:
-        """A file that cannot be read is none; its content, which has the passphrase, is not told."""
+        """One that cannot be read, or does not open, is none; its content, which has the passphrase, is not told."""
         try:
-            return accesspoint.load(self._paths.access_point)
-        except (OSError, ValueError) as error:
+            return accesspoint.load(self._shelf)
+        except (Unopenable, OSError, ValueError) as error:
             log.warning("the kept access point cannot be read, there is none: %s", type(error).__name__)
             return None
 
     def _in_force(self) -> dict[str, str]:
         """What anybody may see of it."""
-        return stored.fields(self._kept()) | accesspoint.fields(self._kept_access_point())
+        return stored.fields(self._kept()) | accesspoint.fields(self._kept_access_point)
 
     def _interrupted(self) -> Outcome | None:
         """A trial that nobody ended: this process was killed in it."""

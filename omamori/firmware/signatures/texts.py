@@ -1,5 +1,7 @@
 """The text of a pack's rules: lines in blocks, each compressed by itself, so that a unit keeps it as it lies in the file.
 
+Where a block ends depends on its lines alone: rules that are added change theirs, and the next day's pack has most others as they were (decision 0017).
+
 Of ten thousands of rules a unit reads a few hundred. Undivided their text would be a third of the memory that a pack needs, and
 twice that while packs are exchanged. Reading believes nothing; the block read last is kept, for rules are read in order.
 
@@ -17,6 +19,9 @@ from typing import Final, overload
 from omamori.firmware.signatures.container import Altered, Data
 
 _BLOCK: Final = 64 << 10
+_SHORTEST: Final = 16 << 10
+_MARK: Final = 64
+"""One in so many lines ends a block that is not too short."""
 _LONGEST: Final = 8 << 20
 """Bytes of a block; more than one line is in it only up to `_BLOCK`."""
 _HEAD = struct.Struct("<II")
@@ -46,6 +51,9 @@ def _blocks(lines: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
             waiting, first, size = [], number, 0
         waiting.append(line)
         size += len(line) + 1
+        if size >= _SHORTEST and zlib.crc32(line) % _MARK == 0:
+            yield first, b"\n".join(waiting)
+            waiting, first, size = [], number + 1, 0
     if waiting:
         yield first, b"\n".join(waiting)
 

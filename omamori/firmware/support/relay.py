@@ -88,5 +88,5 @@ async def _called(grant: Grant) -> AsyncIterator[Stream]:
         yield reader, writer
     finally:
         writer.close()
-        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, TimeoutError):
             await writer.wait_closed()

@@ -45,9 +45,11 @@ class Visit:
             )
         finally:
             inner_writer.close()
-            await _ended(server)
-            if self._entered:
-                self._say(SupportPhase.LEFT)
+            try:
+                await _ended(server)
+            finally:
+                if self._entered:
+                    self._say(SupportPhase.LEFT)
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
         """Into the journal, and once to the fleet: that the key was accepted."""
@@ -81,10 +83,14 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _ended(server: asyncio.subprocess.Process) -> None:
-    """It ends with its stream; what is left of its session does not outlive it."""
+    """It ends with its stream; what is left of its session does not outlive it. Cancelled, it waits no longer for that."""
     try:
-        await asyncio.wait_for(asyncio.shield(server.wait()), _GRACE)
+        async with asyncio.timeout(_GRACE):
+            await server.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        await server.wait()
+        pass
+    finally:
+        if server.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            await server.wait()

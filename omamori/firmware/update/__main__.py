@@ -1,6 +1,7 @@
-"""`python3 -m omamori.firmware.update {run,apply,health,committed}`: exit code 0 done, 1 failed (reason in the log)."""
+"""`python3 -m omamori.firmware.update {run,apply,health,committed}`: exit code 0 done, 1 failed (reason in the log), 75 another run is under way."""
 
 import argparse
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 from omamori.firmware.host import system
 from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.update import restarting
-from omamori.firmware.update.errors import UpdateError
-from omamori.firmware.update.orders import Newest
+from omamori.firmware.update.errors import Busy, UpdateError
+from omamori.firmware.update.orders import Newest, Plugged
 from omamori.firmware.update.slots import SlotDisk
 from omamori.firmware.update.updater import Updater
 from omamori.firmware.update.world import Patience, World
@@ -35,7 +36,7 @@ def main() -> int:
         }[options.command]()
     except (UpdateError, OSError, ProtocolError) as error:
         print(f"omamori update {options.command}: {error}", file=sys.stderr)
-        return 1
+        return os.EX_TEMPFAIL if isinstance(error, Busy) else 1
     return 0 if done else 1
 
 
@@ -43,6 +44,8 @@ def _by_hand(options: argparse.Namespace) -> Version | Newest | None:
     """Raises VersionError."""
     if options.version:
         return Version.parse(options.version)
+    if options.plugged:
+        return Plugged()
     return Newest() if options.origin else None
 
 
@@ -92,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="DIR|URL",
         help="a mirror or a mounted stick in the fleet's place; trusted as little",
+    )
+    parser.add_argument(
+        "--plugged",
+        action="store_true",
+        help="run: nobody ordered it but the stick: what is not newer or was given up is passed over",
     )
     parser.add_argument(
         "--version", default="", help="run: order this version here (default with --from: the newest)"

@@ -1,4 +1,4 @@
-"""Put a download together from what the unit has already: its running slot, its boot entry, and the download itself.
+"""Put a download together from what the unit has already: its running slot, its boot entry or its packs, and the download itself.
 
 A partial download is always a beginning of the whole file, piece after piece, so whatever stops this - a list that lies,
 a server without ranges, a disk that cannot be read - leaves a beginning that an ordinary download goes on with. Nothing
@@ -16,11 +16,13 @@ from typing import IO, Final, Self, TypeAlias
 
 from omamori.firmware.update.errors import BadHash, GiveWay
 from omamori.protocol import chunks
-from omamori.protocol.chunks import Chunk
+from omamori.protocol.chunks import Chunk, Rule
 
 Fetch: TypeAlias = Callable[[int, int], Iterator[bytes]]
 """The bytes from an offset to another one, from the server. Raises as the fetcher does."""
 
+_BETWEEN: Final = 4096
+"""Bytes at hand that are fetched nevertheless where what is missing lies on both sides."""
 _SQUASHFS: Final = b"hsqs"
 _USED: Final = struct.Struct("<40xQ")
 """`bytes_used` of a squashfs superblock (Linux, fs/squashfs/squashfs_fs.h); what follows it in a partition is old."""
@@ -35,10 +37,11 @@ class Place:
 
 
 class AtHand:
-    """The pieces of files this unit has; use as a context manager. What cannot be read is not at hand."""
+    """The pieces of files this unit has, cut by the list's rule; use as a context manager. What cannot be read is not at hand."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    def __init__(self, files: Iterable[Path], rule: Rule) -> None:
         self._places: dict[bytes, Place] = {}
+        self._rule = rule
         self._stack = ExitStack()
         for path in files:
             self._take(path)
@@ -73,7 +76,7 @@ class AtHand:
         try:
             file = self._stack.enter_context(path.open("rb", buffering=0))
             offset = 0
-            for piece in chunks.cut(_limited(file)):
+            for piece in chunks.cut(_limited(file), self._rule):
                 self.add(chunks.name_of(piece), file, offset)
                 offset += len(piece)
         except OSError:
@@ -124,17 +127,23 @@ def _resume(listed: Sequence[Chunk], part: IO[bytes], at_hand: AtHand) -> tuple[
 
 
 def _run(listed: Sequence[Chunk], number: int, at_hand: AtHand) -> list[Chunk]:
-    """The piece `number`, and where it is nowhere at hand those after it for which that is true as well, each once."""
+    """The piece `number`, and where it is nowhere at hand those after it for which that is true as well, each once.
+
+    Small ones between them that are at hand come along: a request costs more.
+    """
     run = [listed[number]]
     if at_hand.knows(run[0]):
         return run
-    names = {run[0].name}
+    names, between = {run[0].name}, 0
     for position in range(number + 1, len(listed)):
         chunk = listed[position]
-        if at_hand.knows(chunk) or chunk.name in names:
+        between = between + chunk.length if at_hand.knows(chunk) else 0
+        if between > _BETWEEN or chunk.name in names:
             break
         run.append(chunk)
         names.add(chunk.name)
+    while at_hand.knows(run[-1]):
+        run.pop()
     return run
 
 

@@ -1,7 +1,7 @@
 """What a trial is compared with: how the unit did before the restart, measured then, kept across it, judged purely.
 
 Measuring costs a trial nothing: before the restart and after it, these are numbers that the running processes keep for
-themselves. What was not known before is not judged; the bounds are generous, since a version that fails is never tried again.
+themselves. What was not known before is not judged, but for the test signature; the bounds are generous, since a version that fails is never tried again.
 Hosts are judged only where the restart was ordered a moment after they were counted: a power cut takes them along.
 """
 
@@ -60,6 +60,11 @@ def before(world: World, version: Version, *, ordered: bool) -> Before:
     """As things are now, with the hosts heard lately."""
     now = world.now()
     return Before(version, now, ordered, _measured(world.paths, now, now - LATELY))
+
+
+def assumed(version: Version, now: datetime) -> Before:
+    """Where what was measured is lost: whatever ran before took its test signature, or a version that stops nothing would be kept."""
+    return Before(version, now, ordered=False, measured=Measured(self_test=PASSED))
 
 
 def wait(
@@ -140,7 +145,7 @@ def _untested(before: Measured, now: Measured) -> str:
     """A bridge without a word for it is an older one."""
     if before.self_test != PASSED or now.self_test in {"", PASSED}:
         return ""
-    return f"bridge: the test signature, which was stopped before the restart: {now.self_test}"
+    return f"bridge: the test signature is not stopped any more: {now.self_test}"
 
 
 def _slower(before: float | None, now: float | None) -> str:

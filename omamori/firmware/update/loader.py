@@ -22,8 +22,9 @@ GOOD: Final = "OmamoriGood-e7e777f4-ecf7-4ff9-b123-a7a80b110569"
 """Made by the initrd, which takes the kernel's guard off it; attributes, then names as the boot loader lists them, and a line feed."""
 ATTRIBUTES: Final = (7).to_bytes(4, "little")
 """Kept without power, for boot services and for the running system (UEFI, GetVariable)."""
-_VENDOR: Final = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-_TOLD: Final = (f"LoaderEntryOneShot-{_VENDOR}", f"LoaderEntryDefault-{_VENDOR}")
+VENDOR: Final = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+"""Of the variables between boot loader and system."""
+_TOLD: Final = (f"LoaderEntryOneShot-{VENDOR}", f"LoaderEntryDefault-{VENDOR}")
 _CAP: Final = 1024
 
 

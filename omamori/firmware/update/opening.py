@@ -1,16 +1,19 @@
 """The repository, opened once a run: first the time, then the metadata that are judged by it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from omamori.firmware.host.paths import Paths
+from omamori.firmware.update import packs
 from omamori.firmware.update.errors import ClockWrong, UpdateError
 from omamori.firmware.update.machine import clock_wrong
 from omamori.firmware.update.report import Memory
 from omamori.firmware.update.world import World
+from omamori.protocol import bundle
+from omamori.protocol.version import Version
 
 if TYPE_CHECKING:  # the repository's client is loaded when something is fetched
     from omamori.firmware.update.trust import Trust
@@ -38,19 +41,40 @@ class Opening:
             raise self._opened
         return self._opened
 
-    def fetch(self, path: str, *, urgent: Callable[[], bool], cost: Callable[[int], object]) -> Path:
-        """A verified target, put together from the running slot as far as that goes; `cost` is told the bytes that came.
+    def firmware(self, path: str, *, urgent: Callable[[], bool], cost: Callable[[int], object]) -> Path:
+        """A verified bundle, put together from the running slot as far as that goes; `cost` is told the bytes that came.
 
         Raises UpdateError, GiveWay.
         """
+        return self._fetch(path, self._world.disk.at_hand(), urgent=urgent, cost=cost)
+
+    def pack(self, version: Version) -> Path:
+        """A verified pack, put together from those that are here as far as that goes. Raises UpdateError."""
+        path, paths = bundle.pack_path(version), self._world.paths
+        packs.require_offered(version, self.trust().find(path).custom)
+        costs: list[int] = []
+        found = self._fetch(path, packs.at_hand(paths), urgent=lambda: False, cost=costs.append)
+        size = found.stat().st_size
+        self._memory.say("info", f"pack {version}: {sum(costs):,} bytes fetched for {size:,}")
+        return found
+
+    def _fetch(
+        self,
+        path: str,
+        at_hand: Sequence[Path],
+        *,
+        urgent: Callable[[], bool],
+        cost: Callable[[int], object],
+    ) -> Path:
         repository = self.trust()
         before = repository.received
         try:
-            return repository.fetch(path, urgent=urgent, at_hand=self._world.disk.at_hand())
+            return repository.fetch(path, urgent=urgent, at_hand=at_hand)
         finally:
             cost(repository.received - before)
             for remark in repository.remarks:
                 self._memory.say("warning", remark)
+            repository.remarks.clear()
 
     def close(self) -> None:
         """End the connections; the next `trust` opens anew."""

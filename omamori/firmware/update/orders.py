@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omamori.firmware.host import files
 from omamori.firmware.update.errors import Unpublished
-from omamori.firmware.update.machine import ByHand
+from omamori.firmware.update.machine import ByHand, Journal
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.messages import Want
@@ -18,6 +18,10 @@ from omamori.protocol.version import Version
 
 class Newest:
     """An order for whatever is newest where one looks."""
+
+
+class Plugged(Newest):
+    """The same by a stick that somebody has plugged in, and perhaps left there: at each start it is looked at again."""
 
 
 def of_fleet(file: Path, say: Callable[[str, str], None]) -> Want | None:
@@ -41,6 +45,18 @@ def effective(want: Want | None, by_hand: ByHand | None) -> Want | None:
 def order(version: Version, want: Want | None) -> ByHand:
     """For this version, until the fleet speaks again."""
     return ByHand(version, want.generation if want else 0)
+
+
+def plugged(version: Version, want: Want | None, journal: Journal) -> ByHand:
+    """The order of a stick, each version once. Raises Unpublished where it was given up, or the fleet has spoken since."""
+    before = journal.by_hand
+    if version == journal.rejected:
+        raise Unpublished(f"{version} was given up here")
+    if before is None or before.version != version:
+        return order(version, want)
+    if want is not None and want.generation > before.generation:
+        raise Unpublished(f"{version} was ordered before, and the fleet has wanted something else since")
+    return before
 
 
 def newer(want: Want | None, running: Version, variant: str, offered: Callable[[], Iterable[str]]) -> Version:

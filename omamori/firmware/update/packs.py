@@ -27,6 +27,11 @@ def current(paths: Paths) -> Version | None:
         return None
 
 
+def at_hand(paths: Paths) -> list[Path]:
+    """What a newer pack may be put together from: the one in force and the factory's, as far as they are there."""
+    return [path for path in (paths.current_pack, paths.factory_pack) if path.exists()]
+
+
 def put(paths: Paths, version: Version, verified: Path) -> None:
     """Move a verified download in and link it. Raises OSError.
 

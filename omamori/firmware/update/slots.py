@@ -16,7 +16,7 @@ from typing import IO, Protocol
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.update import loader, uki
+from omamori.firmware.update import bootloader, loader, uki
 from omamori.firmware.update.errors import BadBundle, DiskFull, SlotProblem, UpdateError
 from omamori.protocol.version import Version
 
@@ -64,6 +64,12 @@ class Disk(Protocol):
 
     def install(self, name: str, source: IO[bytes], slot: str, version: Version) -> None:
         """Add a boot entry, complete or not at all."""
+
+    def bring_loader(self, source: IO[bytes]) -> None:
+        """The boot loader of a newer version. Raises UpdateError."""
+
+    def read_through(self) -> None:
+        """Every byte of the root that runs, by its seal: the kernel panics where some are not what was sealed. Raises SlotProblem."""
 
 
 class SlotDisk:
@@ -157,6 +163,23 @@ class SlotDisk:
         except UpdateError:
             self._drop(partial)
             raise
+
+    def bring_loader(self, source: IO[bytes]) -> None:
+        bootloader.bring(self._paths, source)
+
+    def read_through(self) -> None:
+        number = self._paths.root.stat().st_dev
+        block = self._paths.root / f"sys/dev/block/{os.major(number)}:{os.minor(number)}"
+        if not (block / "dm").is_dir():  # nothing is sealed
+            return
+        try:
+            with (self._paths.root / "dev" / block.resolve().name).open("rb", buffering=0) as device:
+                at = 0
+                while piece := device.read(CHUNK):
+                    os.posix_fadvise(device.fileno(), at, len(piece), os.POSIX_FADV_DONTNEED)
+                    at += len(piece)
+        except OSError as error:
+            raise SlotProblem(f"the root cannot be read: {error.strerror}") from error
 
     def _open(self, label: str, flags: int) -> IO[bytes]:
         return os.fdopen(

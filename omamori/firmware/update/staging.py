@@ -2,7 +2,8 @@
 
 1. The other slot's boot entries go: from here on nothing points at the partitions about to change.
 2. Root and hash partitions are written, synced and read back; what already has its content is left alone.
-3. The boot entry is copied last, with its counter of tries.
+3. Another boot loader goes where it is tried once, beside the one that works (bootloader.py).
+4. The boot entry is copied last, with its counter of tries.
 The running slot is never named. Run again, it ends in the same state.
 """
 
@@ -89,14 +90,17 @@ def check_suitable(manifest: Manifest, variant: str, version: Version) -> None:
         raise Unsuitable(f"the bundle of {version} says it is {manifest.version}")
 
 
-def stage(opened: Bundle, slot: str, disk: Disk) -> str:
-    """Write everything; returns the name of the new boot entry. Raises UpdateError."""
+def stage(opened: Bundle, slot: str, disk: Disk, *, newer: bool) -> str:
+    """Write everything, the boot loader only of a `newer` version; returns the name of the new boot entry. Raises UpdateError."""
     manifest = opened.manifest
     for entry in disk.entries():
         if entry.slot == slot:
             disk.remove(entry)
     for label, name in ((f"root-{slot}", bundle.ROOT), (f"hash-{slot}", bundle.VERITY)):
         _write(opened, name, label, disk)
+    if newer:
+        with opened.open(bundle.LOADER) as source:
+            disk.bring_loader(source)
     entry_name = uki.counted(f"{manifest.image_id}-{manifest.version}", manifest.tries)
     with opened.open(f"slot-{slot}.efi") as source:
         disk.install(entry_name, source, slot, manifest.version)

@@ -37,7 +37,7 @@ from omamori.firmware.update.errors import (
     translated,
 )
 from omamori.firmware.update.fetch import Source
-from omamori.protocol.chunks import INDEX_CAP, SUFFIX, Chunk, decode
+from omamori.protocol.chunks import INDEX_CAP, SUFFIX, Chunk, Rule, decode
 from omamori.protocol.errors import ProtocolError
 
 RESERVE = 8 * 1024 * 1024
@@ -109,13 +109,14 @@ class Trust:
     def _patched(self, target: TargetFile, urgent: Callable[[], bool], at_hand: Sequence[Path]) -> bool:
         """Put the target together from what is here, as far as that goes. Raises GiveWay, DiskFull, Unreachable."""
         try:
-            listed = self._list_of(target, urgent)
+            rule, listed = self._list_of(target, urgent)
         except (UpdateError, ProtocolError) as error:
             self.remarks.append(f"all of {target.path} is fetched: {error}")
             return False
         for attempt in range(ATTEMPTS):
             try:
-                self._assemble(target, listed, urgent, at_hand)
+                with AtHand(at_hand, rule) as here:
+                    self._assemble(target, listed, urgent, here)
                 break
             except Unreachable:
                 if attempt == ATTEMPTS - 1:
@@ -132,19 +133,19 @@ class Trust:
         target: TargetFile,
         listed: Sequence[Chunk],
         urgent: Callable[[], bool],
-        at_hand: Sequence[Path],
+        here: AtHand,
     ) -> None:
         """Raises GiveWay, UpdateError."""
         path = self._part(target)
         _require_room(path, target.length - _size(path))
         try:
-            with _translated(target.path), _opened(path) as part, AtHand(at_hand) as here:
+            with _translated(target.path), _opened(path) as part:
                 assemble(listed, part, here, lambda start, end: self._between(target, start, end), urgent)
         except DiskFull:
             path.unlink(missing_ok=True)
             raise
 
-    def _list_of(self, target: TargetFile, urgent: Callable[[], bool]) -> tuple[Chunk, ...]:
+    def _list_of(self, target: TargetFile, urgent: Callable[[], bool]) -> tuple[Rule, tuple[Chunk, ...]]:
         """Raises UpdateError, ProtocolError, OSError."""
         found = self.find(target.path + SUFFIX)
         if found.length > INDEX_CAP:

@@ -85,8 +85,9 @@ class Trying:
                 guarded.append(self._world.now())
 
         since = before.time if before and self.softly() else None
+        known = before or (health.assumed(self._version, self._world.now()) if trial else None)
         wrong = health.wait(
-            self._world, patience, fleet_required=fleet_required, before=before, seen=seen, since=since
+            self._world, patience, fleet_required=fleet_required, before=known, seen=seen, since=since
         )
         if keep:
             now, first = self._world.now(), next(iter(guarded), None)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from omamori.firmware.host import system
-from omamori.firmware.update import gate, health, loader, orders, packs, soft, staging, starts
+from omamori.firmware.update import gate, health, orders, packs, proving, soft, staging, starts
 from omamori.firmware.update.errors import (
     Busy,
     GiveWay,
@@ -18,6 +18,7 @@ from omamori.firmware.update.errors import (
     PackUnconfirmed,
     Refused,
     SlotProblem,
+    Unpublished,
     Unsuitable,
     UpdateError,
     translated,
@@ -40,7 +41,7 @@ from omamori.firmware.update.machine import (
     settle,
 )
 from omamori.firmware.update.opening import Opening
-from omamori.firmware.update.orders import Newest
+from omamori.firmware.update.orders import Newest, Plugged
 from omamori.firmware.update.report import Memory
 from omamori.firmware.update.slots import Entry
 from omamori.firmware.update.trying import Trying
@@ -77,7 +78,7 @@ class Updater:
         with self._memory.locked():
             self._settle()
             if by_hand is not None and not self._order(by_hand):
-                return False
+                return isinstance(by_hand, Plugged)
             done: Want | None = None
             for _ in range(_ROUNDS):
                 want = self._want()
@@ -90,15 +91,18 @@ class Updater:
 
     def _order(self, what: Version | Newest) -> bool:
         """Record what is ordered at the unit itself. False where there is nothing to order."""
+        plugged = isinstance(what, Plugged)
         try:
             want, running = self._fleet_wants(), self._version
             if isinstance(what, Newest):
                 what = orders.newer(
                     want, running, self._variant, lambda: self._repository.trust().offered("firmware")
                 )
-            self._change(by_hand=orders.order(what, want), rejected=None)
+            journal = self._memory.journal()
+            made = orders.plugged(what, want, journal) if plugged else orders.order(what, want)
+            self._change(by_hand=made, rejected=None)
         except UpdateError as error:
-            self._memory.say("error", str(error))
+            self._memory.say("info" if plugged and isinstance(error, Unpublished) else "error", str(error))
             self._repository.close()
             return False
         return True
@@ -153,17 +157,13 @@ class Updater:
             if gated:
                 self._attempt(lambda: self._trying.bless(self._entry(self._version), self._slot))
             told = self._attempt(self._settle)
-            if self._trying.healthy() and (told or not self._passed_over()):
-                self._attempt(lambda: starts.forget(self._paths))
-                self._attempt(self._tell_good)
             if self._trying.missed():
                 self._memory.say("error", "the new version did not take over: restarting")
                 self._trying.forget()
                 return self._order_reboot()
+        if self._trying.healthy() and (told or not self._passed_over()):
+            proving.prove(self._world, self._memory, self._attempt)
         return True
-
-    def _tell_good(self) -> None:
-        loader.allow(self._paths, (entry.name for entry in self._world.disk.entries()))
 
     # --- facts --------------------------------------------------------------------------------------------------
 
@@ -285,7 +285,7 @@ class Updater:
             phase=UpdatePhase.DOWNLOADING, version=step.version, error=known.error, fetched=known.fetched
         )
         target = bundle.target_path(self._variant, step.version)
-        path = self._repository.fetch(
+        path = self._repository.firmware(
             target,
             urgent=packs.ordered(self._paths.want, self._want),
             cost=lambda bytes_: self._change(fetched=self._memory.journal().fetched + bytes_),
@@ -293,7 +293,7 @@ class Updater:
         with translated(path.name), staging.Bundle(path) as opened:
             staging.check_suitable(opened.manifest, self._variant, step.version)
             self._trying.forget()
-            staging.stage(opened, step.slot, self._world.disk)
+            staging.stage(opened, step.slot, self._world.disk, newer=step.version > self._version)
             needs = self._trying.remember(
                 opened, step.slot, self._entry(self._version), self._repository.trust().find(target).custom
             )
@@ -343,8 +343,7 @@ class Updater:
         return packs.current(self._paths) or (bridge.pack if bridge and bridge.age <= gate.FRESH else None)
 
     def _fetch_pack(self, version: Version) -> None:
-        packs.require_offered(version, self._repository.trust().find(bundle.pack_path(version)).custom)
-        verified = self._repository.trust().fetch(bundle.pack_path(version))
+        verified = self._repository.pack(version)
         self._change(pack_pending=version, pack_previous=packs.current(self._paths))
         with translated(verified.name):
             packs.put(self._paths, version, verified)

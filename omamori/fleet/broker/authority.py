@@ -9,7 +9,7 @@ so "once for each unit" is the caller's rule.
 import ipaddress
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,6 +56,17 @@ class Authority:
     def sign_unit(self, request: str | bytes, unit: UnitId, *, now: datetime) -> str:
         """The unit's certificate as a PEM chain. Raises RequestRefused."""
         return self._leaf(requested_key(request), unit, ExtendedKeyUsageOID.CLIENT_AUTH, now, _UNIT_LIFE)
+
+    def revocation_list(self, revoked: Iterable[tuple[int, datetime]], *, now: datetime) -> str:
+        """PEM, of (serial number, since when). Good as long as the root is: a broker lets nobody in by one that has ended."""
+        builder = x509.CertificateRevocationListBuilder(self._root.subject, now - _BACKDATED, self._root.not_valid_after_utc)  # fmt: skip
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
+        builder = builder.add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
+        for serial, since in revoked:
+            entry = x509.RevokedCertificateBuilder(serial, since)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
     def server(self, directory: Path, names: Sequence[str], *, now: datetime) -> Pair:
         """A server's key and certificate for these DNS names and addresses; kept while they are good, else renewed."""

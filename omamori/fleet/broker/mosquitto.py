@@ -41,6 +41,8 @@ class BrokerSettings:
     port: int = 8883
     queued: int = 2_000
     """Messages kept for one client that is away (the link worker, mostly); units keep their own outbox."""
+    revoked: Path | None = None
+    """PEM of certificates of this root that nobody gets in with; read when it starts: whoever holds a session of TLS would not be asked again."""
 
 
 def configuration(settings: BrokerSettings) -> str:
@@ -48,6 +50,7 @@ def configuration(settings: BrokerSettings) -> str:
     lines: list[tuple[str, object]] = [
         ("listener", f"{settings.port} {settings.address}"),
         ("cafile", settings.trust),
+        *([("crlfile", settings.revoked)] if settings.revoked else []),
         ("certfile", settings.server.certificate),
         ("keyfile", settings.server.key),
         ("tls_version", "tlsv1.2"),

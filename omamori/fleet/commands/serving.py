@@ -3,9 +3,12 @@
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
+from typing import Final
 
 import click
 
@@ -16,6 +19,9 @@ from omamori.fleet.cli import set_up
 from omamori.fleet.state import OPTIONS, FleetState, write_settings
 from omamori.fleet.supervisor import Errand, Part, Supervisor, told_to_stop
 from omamori.fleet.surfaces import addresses, server
+
+_SELDOM: Final = 30.0
+"""Seconds between two starts of the broker because of revocations: all units connect anew then, and several often come together."""
 
 
 @click.command()
@@ -97,11 +103,22 @@ def serve_portal() -> None:
 @click.command()
 def broker() -> None:
     """Run the embedded broker alone, until SIGTERM or Ctrl-C."""
-    state = FleetState.from_environment()
-    with _clear_errors(), told_to_stop() as stop, Broker(_broker_settings(state)) as running:
+    state = _ready_state()
+    set_up()
+    from omamori.fleet.units.revocations import Revocations
+
+    revocations = Revocations(_authority(state), state.broker / "revoked.pem")
+    revocations.keep_up()
+    due = 0.0
+    settings = replace(_broker_settings(state), revoked=revocations.file)
+    with _clear_errors(), told_to_stop() as stop, Broker(settings) as running:
         while not stop.wait(0.25):
             if running.pid is None:
                 raise ChildProcessError(f"the broker ended: {running.last_words()}")
+            if time.monotonic() > due and revocations.keep_up():
+                running.stop()
+                running.start()
+                due = time.monotonic() + _SELDOM
 
 
 @click.command()

@@ -123,7 +123,7 @@ def register(unit: str, site: int | None, name: str, secret: str) -> None:
 @units.command("renew-claim")
 @click.argument("unit")
 def renew_claim(unit: str) -> None:
-    """Let a repaired unit activate again; prints its new claim. Its old certificate stops working at once."""
+    """Let a repaired unit activate again; prints its new claim. Its old certificate opens nothing any more."""
     print(_claim(unit, operations.renew_claim(CLI, unit)))
 
 

@@ -4,6 +4,7 @@ A rollout raises wants; after that its members change only by `reported`, out of
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from omamori.fleet.accounts.operations import record
 from omamori.fleet.accounts.queries import operator_of
 from omamori.fleet.errors import Conflict, Invalid
 from omamori.fleet.rollouts import queries
+from omamori.fleet.rollouts.canaries import is_stable, require_fitting, require_stable
 from omamori.fleet.rollouts.deadlines import require_usable
 from omamori.fleet.rollouts.models import FINAL, Kind, Member, Outcome, Release, Rollout
 from omamori.fleet.rollouts.progress import outcome
@@ -86,12 +88,14 @@ class Terms:
 
 
 USUAL = Terms()
+_BACK = 50
+"""Releases that are looked at for one to go back to."""
 
 
 def plan(actor: Actor, release: Release, audience: Audience, terms: Terms) -> list[tuple[str, int]]:
     """Which units `create` would ask, and in which wave; changes nothing.
 
-    Raises NotAllowed, Conflict for a release that was withdrawn, Invalid where the audience is empty or names a unit the
+    Raises NotAllowed, Conflict for a release that was withdrawn or a canary for more than a few, Invalid where the audience is empty or names a unit the
     actor does not see, or where the deadline leaves no time.
     """
     must_operate(actor)
@@ -100,10 +104,10 @@ def plan(actor: Actor, release: Release, audience: Audience, terms: Terms) -> li
     if terms.first_wave < 0:
         raise Invalid("the first wave cannot have fewer than one unit")
     require_usable(release, terms.deadline, timezone.now())
-    return [
-        (key, 2 if terms.first_wave and place >= terms.first_wave else 1)
-        for place, key in enumerate(_chosen(actor, audience))
-    ]
+    chosen = _chosen(actor, audience)
+    first = chosen[: terms.first_wave or len(chosen)]
+    require_fitting(release, first, visible_units(actor))
+    return [(key, 1 if place < len(first) else 2) for place, key in enumerate(chosen)]
 
 
 @transaction.atomic
@@ -128,13 +132,14 @@ def create(actor: Actor, release: Release, audience: Audience, terms: Terms = US
 
 @transaction.atomic
 def advance(actor: Actor, rollout: Rollout) -> Rollout:
-    """Open the next wave. Raises Conflict where there is none, Invalid where its deadline leaves that wave no time."""
+    """Open the next wave. Raises Conflict where there is none or a canary is not promoted yet, Invalid where its deadline leaves that wave no time."""
     must_operate(actor)
     rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
     if rollout.withdrawn:
         raise Conflict(f"{rollout} was withdrawn: {rollout.withdrawn_reason}")
     if not rollout.members.filter(outcome=Outcome.PLANNED).exists():
         raise Conflict(f"{rollout} has no further wave")
+    require_stable(rollout.release)
     require_usable(rollout.release, rollout.deadline, timezone.now())
     rollout.wave += 1
     rollout.save(update_fields=["wave"])
@@ -174,10 +179,15 @@ def withdraw(actor: Actor, rollout: Rollout, reason: str) -> Rollout:
 
 
 def _fallback(rollout: Rollout) -> str:
-    """For a unit that had the factory's pack: the newest older pack that was not withdrawn; none leaves it as it is."""
+    """For a unit that had the factory's pack: the newest older pack that is stable and was not withdrawn; none leaves it as it is.
+
+    Where the repository does not say, none is: a withdrawal never waits for it.
+    """
     older = Release.objects.filter(kind=Kind.PACK, added__lt=rollout.release.added)
-    usable = older.exclude(rollouts__withdrawn__isnull=False).first()
-    return usable.version if usable else ""
+    usable = older.exclude(rollouts__withdrawn__isnull=False)
+    with suppress(Invalid):
+        return next((each.version for each in usable[:_BACK] if is_stable(each)), "")
+    return ""
 
 
 def reported(unit: Unit, state: State) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from omamori.fleet.errors import Invalid
 from omamori.fleet.rollouts.models import Kind
 from omamori.protocol import VersionError
+from omamori.protocol.bundle import pack_path
+from omamori.protocol.chunks import SUFFIX
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.signing.errors import SigningError
@@ -46,11 +48,26 @@ def offers(repository: Path) -> list[Offer]:
     return sorted(found, key=lambda offer: (offer.kind.value, offer.version), reverse=True)
 
 
+def channel(repository: Path, version: Version) -> str:
+    """Of a pack, as it is signed now; empty where nothing is published, or nothing is said of it. Raises Invalid."""
+    if not (repository / "metadata").is_dir():
+        return ""
+    try:
+        target = _newest(repository / "metadata", "signatures")["signed"]["targets"].get(
+            pack_path(version), {}
+        )
+        return str(target.get("custom", {}).get("channel", ""))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Invalid(f"the signatures metadata in {repository} is not ours: {error!r}") from error
+
+
 def _targets(repository: Path, role: str) -> Iterator[tuple[str, Version, dict[str, object]]]:
     document = _newest(repository / "metadata", role)
     try:
-        for path, target in document["signed"]["targets"].items():
-            if target["custom"].get("channel") == "withdrawn":
+        targets = document["signed"]["targets"]
+        for path, target in targets.items():
+            whole = targets.get(path.removesuffix(SUFFIX), target)
+            if whole["custom"].get("channel") == "withdrawn":
                 continue  # units refuse it
             custom = target["custom"]
             yield str(path), Version.parse(str(custom["version"])), _about(custom.get("release"))

@@ -117,3 +117,14 @@ class Want(models.Model):
     def window(self) -> RebootWindow:
         """The reboot window as the protocol has it."""
         return RebootWindow(self.timezone, tuple(self.weekdays), self.start, self.end)
+
+
+class Revoked(models.Model):
+    """A unit's certificate that no longer counts, though it is signed and good for years; for the broker, see `revocations`."""
+
+    serial = models.CharField(primary_key=True, max_length=40)
+    """Hex, as `Unit.serial`."""
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.serial

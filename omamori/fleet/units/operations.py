@@ -20,7 +20,7 @@ from omamori.fleet.accounts.operations import record
 from omamori.fleet.accounts.queries import digest
 from omamori.fleet.errors import Conflict, Invalid, NotAllowed
 from omamori.fleet.units import queries
-from omamori.fleet.units.models import Unit, Want
+from omamori.fleet.units.models import Revoked, Unit, Want
 from omamori.protocol import IdError
 from omamori.protocol.ids import UnitId, unit_id
 from omamori.protocol.messages import Activation
@@ -72,9 +72,10 @@ def register(actor: Actor, key: str, site: Site, *, name: str = "", secret: str 
 
 @transaction.atomic
 def renew_claim(actor: Actor, key: str, *, secret: str = "") -> str:
-    """Let a repaired or reset unit activate again with a new secret; its old certificate stops working at once."""
+    """Let a repaired or reset unit activate again with a new secret; its old certificate opens nothing any more."""
     must_operate(actor)
     unit, secret = _visible(actor, key), _secret(secret)
+    _revoke(unit)
     unit.claim_digest, unit.activated, unit.serial, unit.certificate = digest(secret), None, "", ""
     unit.save(update_fields=["claim_digest", "activated", "serial", "certificate"])
     record(actor, "unit.renew-claim", key, site=unit.site)
@@ -83,12 +84,18 @@ def renew_claim(actor: Actor, key: str, *, secret: str = "") -> str:
 
 @transaction.atomic
 def readmit(actor: Actor, key: str) -> None:
-    """Let a unit that was reset activate again with the claim it has; its old certificate stops working at once."""
+    """Let a unit that was reset activate again with the claim it has; its old certificate opens nothing any more."""
     must_operate(actor)
     unit = _visible(actor, key)
+    _revoke(unit)
     unit.activated, unit.serial, unit.certificate = None, "", ""
     unit.save(update_fields=["activated", "serial", "certificate"])
     record(actor, "unit.readmit", key, site=unit.site)
+
+
+def _revoke(unit: Unit) -> None:
+    if unit.serial:
+        Revoked.objects.get_or_create(serial=unit.serial, defaults={"since": timezone.now()})
 
 
 @transaction.atomic

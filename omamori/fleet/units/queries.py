@@ -1,11 +1,13 @@
 """Units and what is wanted of them, as far as the actor may see."""
 
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from omamori.fleet.accounts.actor import Actor
 from omamori.fleet.accounts.queries import within
 from omamori.fleet.errors import NotFound
-from omamori.fleet.units.models import Unit
+from omamori.fleet.units.models import Revoked, Unit
 from omamori.fleet.units.models import Want as WantRow
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Want
@@ -31,6 +33,12 @@ def unit(actor: Actor, key: str) -> Unit:
 def holder(key: str, serial: str) -> Unit | None:
     """The activated unit whose present certificate has this serial number (hex); None for any other certificate."""
     return Unit.objects.filter(pk=key, serial=serial, activated__isnull=False).exclude(serial="").first()
+
+
+def revoked() -> list[tuple[int, datetime]]:
+    """Certificates that count no longer: serial number, since when; always in the same order."""
+    rows = Revoked.objects.order_by("serial").values_list("serial", "since")
+    return [(int(serial, 16), since) for serial, since in rows]
 
 
 def want(key: UnitId) -> Want:

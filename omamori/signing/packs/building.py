@@ -153,8 +153,8 @@ class Pipeline:
         return None
 
     def _found(self, version: Version) -> "Last":
-        targets = self._repository.load()["signatures"].signed.targets.values()
-        target = next(each for each in targets if channels.standing(each).version == version)
+        signed = channels.signed(self._repository)
+        target = next(each for each in signed if channels.standing(each).version == version)
         path = self._repository.targets / target.get_prefixed_paths()[0]
         return Last(version, path, dict((target.custom or {}).get("feeds", {})))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile
 
-from omamori.protocol import bundle
+from omamori.protocol import bundle, chunks
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.version import Version
 from omamori.protocol.wire import from_wire, to_wire
@@ -58,8 +58,13 @@ class _Rollout:
 
 def standings(repository: Repository) -> list[Standing]:
     """Every signed pack, newest first. Raises SigningError."""
+    return sorted(map(standing, signed(repository)), key=lambda each: each.version, reverse=True)
+
+
+def signed(repository: Repository) -> list[TargetFile]:
+    """The packs themselves, without the lists of their pieces. Raises SigningError."""
     targets = repository.load()["signatures"].signed.targets.values()
-    return sorted(map(standing, targets), key=lambda each: each.version, reverse=True)
+    return [target for target in targets if not target.path.endswith(chunks.SUFFIX)]
 
 
 def standing(target: TargetFile) -> Standing:

@@ -1,6 +1,8 @@
 """Secrets on the data partition and the TPM: a real systemd-creds and swtpm."""
 
+import contextlib
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +46,25 @@ def test_another_chip_does_not_open_it(kept, tmp_path):
 def test_one_that_was_put_in_anothers_place_does_not_open(kept, tpm, tmp_path):
     with pytest.raises(Unopenable):
         Kept(tmp_path / "passphrase", tpm).opened(kept.sealed)
+
+
+PASSWORD = "8002 0000001f 00000129 4000000a 00000009 40000009 0000 01 0000 0002 6f6f"
+"""TPM2_HierarchyChangeAuth: somebody had this machine before, and locked its TPM's lockout hierarchy."""
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_a_chip_whose_power_goes_without_a_word_is_not_taken_for_one_that_guesses(mine, tmp_path):
+    tpm = chip(tmp_path / "chip")
+    if not mine:
+        tpm.say(PASSWORD)
+    kept = Kept(tmp_path / "key", replace(tpm, orderly=False))
+    kept.plain.write_bytes(SECRET)
+    opened = []
+    with contextlib.suppress(Unopenable, SealFailed):
+        kept.settle()
+        while len(opened) < 8:
+            opened.append(kept.opened(kept.sealed))
+    assert opened == [SECRET] * 8 if mine else len(opened) < 8
 
 
 @pytest.mark.parametrize(

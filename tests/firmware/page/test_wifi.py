@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from omamori.firmware.host import accesspoint
 from omamori.firmware.host.accesspoint import AccessPoint, Protection, configuration, fields, load, parse
+from omamori.firmware.host.sealing import Kept, Tpm, Unopenable
 from omamori.firmware.host.settings import BadSettings
+from tests.chips import chip
 from tests.firmware.page.browsing import FIXED, Visitor
 
 SECRET = "correct horse # battery"
@@ -145,12 +147,38 @@ def test_the_kept_passphrase_is_used_where_none_is_typed():
 def test_the_stored_file_is_the_owners_alone_and_goes_when_it_is_off(tmp_path):
     path = tmp_path / "settings/access-point.json"
     wanted = parse(WIFI)
-    assert load(path) is None
-    accesspoint.store(path, wanted)
+    kept = Kept(path, None)
+    assert load(kept) is None
+    accesspoint.store(kept, wanted)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert load(path) == wanted
-    accesspoint.store(path, None)
+    assert load(kept) == wanted
+    accesspoint.store(kept, None)
     assert not path.exists()
+
+
+def test_with_a_tpm_it_lies_there_sealed_and_one_that_lay_there_plain_counts_until_the_next(tmp_path):
+    kept = Kept(tmp_path / "access-point.json", chip(tmp_path / "chip"))
+    older, wanted = parse({**WIFI, "ssid": "of before the TPM"}), parse(WIFI)
+    accesspoint.store(Kept(kept.plain, None), older)
+    assert load(kept) == older
+    accesspoint.store(kept, wanted)
+    assert load(kept) == wanted
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["access-point.json.sealed"]
+    assert SECRET.encode() not in kept.sealed.read_bytes()
+    with pytest.raises(Unopenable):
+        load(Kept(kept.plain, chip(tmp_path / "another")))
+    accesspoint.store(kept, None)
+    assert not kept.sealed.exists()
+
+
+def test_a_tpm_that_does_not_seal_leaves_it_plain(tmp_path):
+    kept = Kept(tmp_path / "access-point.json", chip(tmp_path / "chip"))
+    accesspoint.store(kept, parse(WIFI))
+    broken = Kept(kept.plain, Tpm(f"swtpm:path={tmp_path / 'nobody'}"))
+    wanted = parse({**WIFI, "ssid": "newer"})
+    accesspoint.store(broken, wanted)
+    assert load(kept) == wanted
+    assert not kept.sealed.exists()
 
 
 def test_neither_what_is_shown_nor_its_repr_has_the_passphrase():
@@ -217,4 +245,4 @@ def test_a_stored_file_is_an_access_point_or_an_error(content, tmp_path_factory)
     path = tmp_path_factory.getbasetemp() / "access-point.json"
     path.write_bytes(content)
     with contextlib.suppress(ValueError):
-        assert load(path) is None or isinstance(load(path), AccessPoint)
+        assert isinstance(load(Kept(path, None)), AccessPoint | None)

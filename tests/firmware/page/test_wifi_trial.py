@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 from lab.namespaces import address, guarded_line
-from omamori.firmware.host.accesspoint import load
+from omamori.firmware.host import accesspoint
 from omamori.firmware.host.files import write_atomic
+from omamori.firmware.host.sealing import Kept
 from tests.firmware.page.browsing import Visitor
 from tests.firmware.page.conftest import served
 from tests.firmware.page.test_trial import CODE, FLEET, LEASED, Play
@@ -63,6 +64,10 @@ def applied(play, visitor, form, *, patience=60):
     assert SECRET not in done.stderr + again.stderr
     assert SECRET not in play.unit.paths.outcome.read_text()
     return play.outcome()
+
+
+def load(path):
+    return accesspoint.load(Kept(path, None))
 
 
 def asked(play):
@@ -141,6 +146,15 @@ def test_a_broken_file_is_none_and_the_network_goes_on(play, content):
     subprocess.run(play.command("restore"), check=True)
     assert play.addresses() == [f"{LEASED}/24"]
     assert not play.unit.paths.hostapd.exists()
+
+
+def test_one_that_does_not_open_is_none_and_off_takes_it_away_for_good(play, visitor):
+    """Its TPM is another's, or gone; what is sealed comes back with it until somebody says that there is to be none."""
+    sealed = play.unit.paths.access_point.with_suffix(".json.sealed")
+    write_atomic(sealed, b"what another TPM has sealed")
+    with play.fleet():
+        assert applied(play, visitor, {**TAKEN, "wifi": "off", "mode": "automatic"})["state"] == "kept"
+    assert not sealed.exists()
 
 
 def test_the_button_forgets_it(play, visitor):

@@ -75,6 +75,33 @@ class _Connection(socketserver.StreamRequestHandler):
                     return
 
 
+class Deaf(socketserver.ThreadingTCPServer):
+    """A relay that sends every unit away and does not hear it take leave; `sent` counts them."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, certificate: Path) -> None:
+        self.sent, self.over = 0, threading.Event()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate)
+        super().__init__(("127.0.0.1", 0), _Away)
+
+    def shutdown(self) -> None:
+        self.over.set()
+        super().shutdown()
+
+
+class _Away(socketserver.BaseRequestHandler):
+    server: Deaf
+
+    def handle(self) -> None:
+        with self.server.context.wrap_socket(self.request, server_side=True) as stream:
+            stream.recv(4096)
+            stream.sendall(b"no\n")
+            self.server.sent += 1
+            self.server.over.wait(60)
+
+
 class Fleet:
     """`with Fleet(...)`: the relay runs, and knows one call of om-0001."""
 

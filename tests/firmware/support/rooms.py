@@ -98,7 +98,7 @@ class Room:
         grant.write(self.paths.support_grant, made)
         os.chown(self.paths.support_grant, UID, UID)
 
-    def start(self) -> subprocess.Popen:
+    def start(self, *options: str) -> subprocess.Popen:
         """`python -m omamori.firmware.support` as the unit's user, in a mount namespace that knows it."""
         folder = (
             self.place / "door"
@@ -108,7 +108,7 @@ class Room:
         inner = (
             f"mount --bind {self.place}/etc/passwd /etc/passwd && mount --bind {folder} /mnt && exec setpriv --reuid {UID} --regid {UID}"
             f" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all {PYTHON}"
-            f" -m omamori.firmware.support --root {self.paths.root} --folder /mnt"
+            f" -m omamori.firmware.support --root {self.paths.root} --folder /mnt {' '.join(options)}"
         )
         log = (self.place / "log").open("ab")
         with log:

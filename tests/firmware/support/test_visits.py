@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.firmware.support.relays import Proxy, authority
+from tests.firmware.support.relays import Deaf, Proxy, authority
 from tests.firmware.support.rooms import PYTHON, UID, until
 
 pytestmark = pytest.mark.root
@@ -155,6 +155,40 @@ def test_it_ends_at_once_when_the_grant_or_the_order_is_gone(room, how):
     assert helper.wait(60) != 0
     helper.stdout.close()
     helper.stderr.close()
+
+
+def test_it_ends_too_while_the_relay_does_not_let_go(room, certificates):
+    """Seen once in QEMU: told to end just while a lane took leave of the relay, the process stayed, and its key with it."""
+    room.grant()
+    held = json.loads(room.paths.support_grant.read_bytes())
+    with Deaf(certificates) as relay:
+        threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            room.paths.support_grant.write_text(json.dumps(held | {"port": relay.server_address[1]}))
+            process = room.start()
+            until(lambda: relay.sent > 0, room.log)
+            room.paths.support_grant.unlink()
+            assert process.wait(20) == 0, room.log()
+        finally:
+            relay.shutdown()
+    assert not (room.place / "door/host_key").exists()
+
+
+def test_a_session_whose_server_lingers_is_told_as_left_when_the_grant_goes(room):
+    """The helper has hung up; who would wait for the server a little longer is told to end meanwhile."""
+    server = room.place / "lingering"
+    server.write_text("#!/bin/sh\necho Accepted publickey for somebody >&2\nexec sleep 600\n")
+    server.chmod(0o755)
+    room.grant()
+    process = room.start("--sshd", str(server))
+    room.waits()
+    helper = subprocess.Popen(shlex.split(room.fleet.pipe), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    until(lambda: room.said == ["entered"], room.log)
+    helper.kill()
+    helper.communicate()
+    room.paths.support_grant.unlink()
+    assert process.wait(20) == 0, room.log()
+    assert room.said == ["entered", "left"]
 
 
 def test_sshd_itself_knows_the_end(room):

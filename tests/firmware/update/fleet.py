@@ -116,9 +116,9 @@ class Fleet:
             self.repository.write(draft.seal())
         self.publish()
 
-    def release_pack(self, version: str, size: int = 50_000) -> Path:
+    def release_pack(self, version: str, size: int = 50_000, content: bytes = b"") -> Path:
         path = self.place / f"{version}.pack"
-        path.write_bytes(os.urandom(size))
+        path.write_bytes(content or os.urandom(size))
         operations.add_pack(
             self.repository, path, Version.parse(version), datetime.now(UTC), replace=False, dry=False
         )

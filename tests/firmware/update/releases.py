@@ -45,6 +45,7 @@ def make_bundle(
     variant: str = "test",
     root: bytes | None = None,
     start: Mapping[str, Any] | None = None,
+    loader: bytes = b"MZ, a boot loader",
     **changes: object,
 ) -> Path:
     """`start`: what of its boot images is not as usual; see `make_uki`."""
@@ -54,6 +55,7 @@ def make_bundle(
         "root.verity": os.urandom(20_000),
         "slot-a.efi": make_uki("a", version, root, **(start or {})),
         "slot-b.efi": make_uki("b", version, root, **(start or {})),
+        "loader.efi": loader,
     }
     changes = {{"claims": "version"}.get(key, key): value for key, value in changes.items()}
     files = [
@@ -61,7 +63,7 @@ def make_bundle(
         for name, content in contents.items()
     ]
     manifest = {
-        "format": 1,
+        "format": 2,
         "image_id": "omamori",
         "variant": variant,
         "version": version,

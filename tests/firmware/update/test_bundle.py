@@ -25,7 +25,7 @@ def manifest() -> bytes:
         {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in CONTENTS.items()
     ]
-    head = {"format": 1, "image_id": "omamori", "variant": "test", "version": "1.1.0", "tries": 3}
+    head = {"format": bundle.FORMAT, "image_id": "omamori", "variant": "test", "version": "1.1.0", "tries": 3}
     return json.dumps(head | {"files": files}).encode()
 
 

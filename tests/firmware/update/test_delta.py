@@ -3,7 +3,9 @@
 import io
 import os
 import random
+import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from omamori.firmware.update.slots import SlotDisk
 from omamori.protocol import chunks
-from omamori.protocol.chunks import LONGEST, MAGIC, SHORTEST, Chunk
+from omamori.protocol.chunks import COARSE, FINE, Chunk
 from omamori.protocol.errors import Malformed
 from omamori.signing import operations
 from tests.firmware.update.releases import make_bundle
@@ -44,7 +46,7 @@ def replace_list(fleet, raw: bytes) -> None:
 
 def listed(fleet) -> list[Chunk]:
     size = fleet.served("targets/firmware/*.bundle").stat().st_size
-    return list(chunks.decode(fleet.served("targets/firmware/*.chunks").read_bytes(), total=size))
+    return list(chunks.decode(fleet.served("targets/firmware/*.chunks").read_bytes(), total=size)[1])
 
 
 def staged(unit) -> bool:
@@ -108,20 +110,20 @@ def test_a_list_that_lies_costs_bytes_and_nothing_else(waiting, fleet, fault):
         "garbage": None,
         "longer": [*true, *true],
     }[fault]
-    replace_list(fleet, os.urandom(5000) if lies is None else chunks.encode(lies))
+    replace_list(fleet, os.urandom(5000) if lies is None else chunks.encode(lies, COARSE))
     assert staged(waiting)
 
 
 def test_a_list_of_another_file_that_fits_ends_with_the_signed_bytes(waiting, fleet):
     """All pieces are true to the list, and the list is not of this file: only the hash of the whole can tell."""
     old = (waiting.root / "dev/disk/by-partlabel/root-a").read_bytes()[:300_000]
-    pieces = [Chunk(chunks.name_of(piece), len(piece)) for piece in chunks.cut(io.BytesIO(old).read)]
+    pieces = [Chunk(chunks.name_of(piece), len(piece)) for piece in chunks.cut(io.BytesIO(old).read, COARSE)]
     size = fleet.served("targets/firmware/*.bundle").stat().st_size
-    longest = [piece for piece in pieces if piece.length >= SHORTEST]
+    longest = [piece for piece in pieces if piece.length >= COARSE.shortest]
     lie = [longest[0]] * (size // longest[0].length)
     rest = size - sum(chunk.length for chunk in lie)
     last = fleet.served("targets/firmware/*.bundle").read_bytes()[size - rest :]
-    replace_list(fleet, chunks.encode([*lie, Chunk(chunks.name_of(last), rest)]))
+    replace_list(fleet, chunks.encode([*lie, Chunk(chunks.name_of(last), rest)], COARSE))
     assert staged(waiting)
 
 
@@ -130,7 +132,7 @@ def test_an_endless_list_is_not_read(waiting, fleet):
         handler.send_response(200)
         handler.end_headers()
         while True:
-            handler.wfile.write(MAGIC * 8192)
+            handler.wfile.write(COARSE.magic * 8192)
 
     fleet.server.faults[".chunks"] = endless
     assert staged(waiting)
@@ -204,38 +206,115 @@ def test_signing_publishes_the_list_with_the_bundle(fleet, tmp_path: Path):
     assert paths == ["firmware/test-3.0.0.bundle", "firmware/test-3.0.0.bundle.chunks"]
 
 
+# --- packs ---
+
+
+@pytest.fixture
+def yesterdays(unit, fleet):
+    """The pack in force, and what it has."""
+    source = fleet.release_pack("2026.11.1", size=300_000)
+    unit.want(pack="2026.11.1")
+    assert unit.run()
+    fleet.server.asked.clear()
+    return source.read_bytes()
+
+
+def test_of_a_pack_only_what_changed_is_fetched(unit, fleet, yesterdays):
+    changed = yesterdays[:90_000] + b"a new rule" + yesterdays[90_000:200_000] + yesterdays[201_000:]
+    fleet.release_pack("2026.11.2", content=changed)
+    unit.want(pack="2026.11.2")
+    assert unit.run()
+    assert unit.paths.current_pack.resolve().read_bytes() == changed
+    assert all(asked(fleet, ".pack")), "the whole pack was asked for"
+    line = next(line for line in unit.log if line.startswith("pack 2026.11.2: "))
+    fetched, size = (int(number.replace(",", "")) for number in re.findall(r"[\d,]+(?= bytes|$)", line))
+    assert size == len(changed)
+    assert fetched < size / 4
+
+
+def test_changes_that_lie_near_each_other_are_one_request(unit, fleet, yesterdays):
+    """A change every 4 KiB in one half of it: each has its own pieces, with a small known one between here and there."""
+    changed = bytearray(yesterdays)
+    for at in range(0, 150_000, 4096):
+        changed[at] ^= 1
+    fleet.release_pack("2026.11.2", content=bytes(changed))
+    unit.want(pack="2026.11.2")
+    assert unit.run()
+    assert unit.paths.current_pack.resolve().read_bytes() == changed
+    wanted = {chunks.name_of(piece) for piece in chunks.cut(io.BytesIO(yesterdays).read, FINE)}
+    pieces = [chunks.name_of(piece) in wanted for piece in chunks.cut(io.BytesIO(changed).read, FINE)]
+    apart = sum(before and not after for before, after in pairwise([True, *pieces]))
+    assert len(asked(fleet, ".pack")) < apart / 2
+
+
+def test_the_factorys_pack_serves_as_well(unit, fleet):
+    unit.paths.factory_pack.parent.mkdir(parents=True, exist_ok=True)
+    unit.paths.factory_pack.write_bytes(content := os.urandom(300_000))
+    fleet.release_pack("2026.11.1", content=content + b"one rule more")
+    unit.want(pack="2026.11.1")
+    assert unit.run()
+    assert all(asked(fleet, ".pack"))
+
+
+@pytest.mark.parametrize("lie", ["none", "garbage", "other names", "of bundles"])
+def test_a_pack_whose_list_lies_or_is_missing_is_fetched_whole(unit, fleet, yesterdays, lie):
+    content = yesterdays + b"and more"
+    fleet.release_pack("2026.11.2", content=content)
+    raw = fleet.served("targets/signatures/*.2026.11.2.pack.chunks").read_bytes()
+    _, true = chunks.decode(raw, total=len(content))
+    false = [Chunk(os.urandom(16), chunk.length) for chunk in true]
+    place = fleet.place / "lying.chunks"
+    place.write_bytes(
+        {
+            "none": b"",
+            "garbage": os.urandom(4000),
+            "other names": chunks.encode(false, FINE),
+            "of bundles": chunks.index(io.BytesIO(content).read, COARSE),
+        }[lie]
+    )
+    fleet.sign_unchecked("signatures", "signatures/2026.11.2.pack.chunks", place)
+    unit.want(pack="2026.11.2")
+    assert unit.run()
+    assert unit.paths.current_pack.resolve().read_bytes() == content
+
+
 # --- the list itself ---
 
 
-@given(st.binary(max_size=400_000), st.integers(1, 5000))
+rules = st.sampled_from([COARSE, FINE])
+
+
+@given(st.binary(max_size=400_000), st.integers(1, 5000), rules)
 @settings(max_examples=30, deadline=None)
-def test_how_it_is_read_does_not_matter_to_where_it_is_cut(raw, step):
-    whole = list(chunks.cut(io.BytesIO(raw).read))
+def test_how_it_is_read_does_not_matter_to_where_it_is_cut(raw, step, rule):
+    whole = list(chunks.cut(io.BytesIO(raw).read, rule))
     file = io.BytesIO(raw)
-    assert list(chunks.cut(lambda _: file.read(step * 97))) == whole
+    assert list(chunks.cut(lambda _: file.read(step * 97), rule)) == whole
     assert b"".join(whole) == raw
-    assert all(SHORTEST <= len(piece) <= LONGEST for piece in whole[:-1])
-    assert chunks.decode(chunks.index(io.BytesIO(raw).read), total=len(raw)) is not None
+    assert all(rule.shortest <= len(piece) <= rule.longest for piece in whole[:-1])
+    assert chunks.decode(chunks.index(io.BytesIO(raw).read, rule), total=len(raw))[0] is rule
 
 
-def test_zeros_and_repeated_bytes_are_cut_too():
+@pytest.mark.parametrize("rule", [COARSE, FINE])
+def test_zeros_and_repeated_bytes_are_cut_too(rule):
     for raw in (bytes(1_000_000), b"\x2a" * 1_000_000, b"\x00\x2a" * 500_000):
-        assert b"".join(chunks.cut(io.BytesIO(raw).read)) == raw
+        assert b"".join(chunks.cut(io.BytesIO(raw).read, rule)) == raw
 
 
-def test_an_insertion_moves_the_cuts_and_adds_few_pieces():
+@pytest.mark.parametrize("rule", [COARSE, FINE])
+def test_an_insertion_moves_the_cuts_and_adds_few_pieces(rule):
     raw = os.urandom(1_000_000)
-    before = {chunks.name_of(piece) for piece in chunks.cut(io.BytesIO(raw).read)}
+    before = {chunks.name_of(piece) for piece in chunks.cut(io.BytesIO(raw).read, rule)}
     changed = raw[:500_000] + b"one more" + raw[500_000:]
-    after = [chunks.name_of(piece) for piece in chunks.cut(io.BytesIO(changed).read)]
+    after = [chunks.name_of(piece) for piece in chunks.cut(io.BytesIO(changed).read, rule)]
     assert sum(name not in before for name in after) <= 4
 
 
-@given(st.binary(max_size=500), st.booleans(), st.integers(0, 200_000))
+@given(st.binary(max_size=500), rules | st.none(), st.integers(0, 200_000))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_a_list_that_adds_up_or_malformed(raw, framed, total):
     try:
-        found = chunks.decode(MAGIC + raw if framed else raw, total=total)
+        _, found = chunks.decode(framed.magic + raw if framed else raw, total=total)
     except Malformed:
         return
     assert sum(chunk.length for chunk in found) == total

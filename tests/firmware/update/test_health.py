@@ -96,7 +96,7 @@ def tried(surroundings, *, ordered=True) -> str:
         ),
         (
             {"self_test": "failed: no answer from worker 1", "hosts": [5.0] * 8},
-            "bridge: the test signature, which was stopped before the restart: failed: no answer from worker 1",
+            "bridge: the test signature is not stopped any more: failed: no answer from worker 1",
         ),
     ],
     ids=["fewer", "of another boot", "slow", "untested"],
@@ -116,7 +116,7 @@ def test_a_trial_that_does_worse_falls_back_and_says_why(surroundings, trial, to
         (Measured("", None, 8), ""),
         (
             Measured("not run", None, 8),
-            "bridge: the test signature, which was stopped before the restart: not run",
+            "bridge: the test signature is not stopped any more: not run",
         ),
     ],
 )
@@ -158,6 +158,21 @@ def test_without_what_was_measured_nothing_is_compared(surroundings):
         assert unit.updater(sleep=surroundings.say).health(), kept
     file.unlink()
     assert unit.updater(sleep=surroundings.say).health()
+
+
+def test_without_it_a_version_that_does_not_stop_its_test_signature_still_falls_back(surroundings):
+    """And one whose bridge says nothing of it does not: it is an older one."""
+    unit = surroundings.unit
+    surroundings.say()
+    assert unit.updater().apply()
+    assert unit.power_on() == "1.1.0"
+    (unit.paths.update / "before.json").unlink()
+    surroundings.at["1.1.0"] = {"self_test": "not run", "hosts": []}
+    surroundings.say()
+    assert not unit.updater(sleep=surroundings.say).health()
+    assert unit.power_on() == "1.0.0"
+    unit.updater(sleep=surroundings.say).committed()
+    assert unit.error == "bridge: the test signature is not stopped any more: not run"
 
 
 def test_hosts_that_come_late_are_waited_for(surroundings):

@@ -46,20 +46,20 @@ def alter(fleet, pattern: str, change) -> None:
 
 
 def test_an_altered_bundle_and_pack_are_dropped(waiting, fleet):
-    for pattern in ("targets/firmware/*.bundle", "targets/signatures/*"):
+    for pattern in ("targets/firmware/*.bundle", "targets/signatures/*.pack"):
         alter(fleet, pattern, lambda raw: raw[:1000] + b"X" + raw[1001:])
     refused(waiting, "hash")
     assert list((waiting.paths.update / "downloads").iterdir()) == []
 
 
 def test_a_truncated_pack_is_resumed_and_then_named(waiting, fleet):
-    whole = fleet.served("targets/signatures/*").read_bytes()
-    alter(fleet, "targets/signatures/*", lambda raw: raw[:20_000])
+    whole = fleet.served("targets/signatures/*.pack").read_bytes()
+    alter(fleet, "targets/signatures/*.pack", lambda raw: raw[:20_000])
     waiting.want(pack="2026.11.1")
     assert not waiting.run()
     assert waiting.error.split(":")[0] in {"hash", "network"}
     assert waiting.state["pack"] is None
-    alter(fleet, "targets/signatures/*", lambda _: whole)
+    alter(fleet, "targets/signatures/*.pack", lambda _: whole)
     fleet.server.asked.clear()
     assert waiting.run()
     assert [asked for path, asked in fleet.server.asked if ".pack" in path] == ["bytes=20000-"]

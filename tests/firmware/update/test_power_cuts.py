@@ -5,52 +5,12 @@ machine is powered on as systemd-boot would. The old slot's bytes must be untouc
 a last undisturbed run must arrive at what was wanted.
 """
 
-import os
 import shutil
-import sys
-import warnings
 
 import pytest
 
 from omamori.firmware.update.slots import SlotDisk
-
-CHANGES = {"os.rename", "os.remove", "os.symlink", "os.link", "os.mkdir", "os.chmod", "os.truncate"}
-
-
-def die_at(count: int, root: str) -> None:
-    """From now on, end the process at its `count`-th change below `root`."""
-    left = count
-
-    def hook(event: str, arguments: tuple) -> None:
-        nonlocal left
-        writes = (
-            event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        )
-        if not (writes or event in CHANGES) or not str(arguments[0]).startswith(root):
-            return
-        left -= 1
-        if left == 0:
-            os._exit(137)
-
-    sys.addaudithook(hook)
-
-
-def cut_off(unit, count: int) -> bool:
-    """Run the updater in a process that dies at change `count`; False once it lives to the end."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the server's thread is not touched by the child
-        child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        try:
-            die_at(count, str(unit.root))
-            unit.run()
-        except BaseException:  # noqa: BLE001 - a child must never return into pytest
-            os._exit(3)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in {0, 137}
-    return status == 137
+from tests.firmware.update.cuts import cut_off
 
 
 @pytest.mark.slow
@@ -73,7 +33,7 @@ def test_a_cut_at_any_step_of_staging_leaves_a_unit_that_starts_and_converges(un
     for count in range(1, 400):
         shutil.rmtree(unit.root)
         shutil.copytree(pristine, unit.root, symlinks=True)
-        if not cut_off(unit, count):
+        if not cut_off(unit.root, count, unit.run):
             break
         cuts += 1
         assert unit.slot_bytes("b") == old, f"cut {count} touched the running slot"

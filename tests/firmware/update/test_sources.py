@@ -15,6 +15,7 @@ import pytest
 
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.fetch import Limits
+from omamori.firmware.update.orders import Plugged
 from tests.firmware.update.fleet import Handler
 
 LIMITS = Limits(connect=5, read=5, least_rate=2_000, grace=5)
@@ -197,6 +198,56 @@ def test_a_stick_with_nothing_newer_or_nothing_at_all_says_so(unit, fleet, tmp_p
     done = command(unit, "update", "--from", str(tmp_path / "nowhere"))
     assert (done.returncode, "holds no repository" in done.stderr) == (1, True)
     assert unit.phase == "idle"
+
+
+@pytest.fixture
+def plugged(unit, mirror):
+    """What the unit does at each start while the stick is in it; None is wanted by the fleet but what runs."""
+    _, copy = mirror
+    unit.want(firmware="1.0.0")
+    return lambda: run(unit, str(copy), by_hand=Plugged())
+
+
+def test_a_stick_that_stays_where_it_is_has_its_version_staged_once(unit, plugged):
+    assert plugged()
+    assert unit.phase == "staged"
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert plugged()
+    assert (unit.phase, unit.error) == ("committed", "")
+    assert any("nothing newer than 1.1.0" in line for line in unit.log)
+
+
+def test_a_version_of_a_stick_that_was_given_up_is_not_tried_again(unit, plugged):
+    unit.broken.add("1.1.0")
+    assert plugged()
+    assert unit.power_on() == "1.1.0"
+    unit.start_services()
+    assert unit.phase == "failed"
+    for _ in range(2):
+        assert plugged()
+        assert unit.phase == "failed"
+    assert any("1.1.0 was given up here" in line for line in unit.log)
+
+
+def test_the_fleets_next_wish_ends_the_order_of_a_stick_that_stays(unit, plugged):
+    assert plugged()
+    unit.want(firmware="1.0.0", generation=2)
+    assert unit.run()
+    assert unit.phase == "idle"
+    assert plugged()
+    assert (unit.phase, unit.names) == ("idle", {"omamori-1.0.0.efi"})
+
+
+def test_a_download_from_a_stick_that_was_pulled_goes_on_when_it_is_back(unit, mirror, plugged):
+    _, copy = mirror
+    (bundle,) = copy.glob("targets/firmware/*.bundle")
+    bundle.rename(copy / "away")
+    assert not plugged()
+    assert unit.error.startswith("unpublished: ")
+    (copy / "away").rename(bundle)
+    assert plugged()
+    assert unit.phase == "staged"
 
 
 def test_a_link_out_of_the_stick_is_not_followed(unit, mirror, tmp_path: Path):

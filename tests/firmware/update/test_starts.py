@@ -1,6 +1,7 @@
 """A committed slot that does not become healthy any more: the initrd's count, what the unit makes of it, and the way back."""
 
 import fcntl
+import os
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from omamori.firmware.host.paths import Paths
 from omamori.firmware.update import starts
 from omamori.firmware.update.starts import LIMIT, VARIABLE, Starts, decode, encode
 from tests.firmware.update.initrd import A, B
+from tests.firmware.update.unit import Panic
 
 counts = st.integers(0, 9)
 PASSED_OVER = ["panic"] * LIMIT + ["restart", "a"]
@@ -53,6 +55,37 @@ def test_a_slot_that_rots_is_passed_over_told_and_staged_afresh(updated):
     assert unit.power_on() == "1.1.0"
     unit.start_services()
     assert (unit.phase, unit.state["slot"]) == ("committed", "b")
+
+
+def test_rot_that_no_start_reads_is_met_before_the_start_counts_as_good(updated):
+    """A unit that panics some minutes after each start, for ever, is what would become of it else."""
+    unit = updated
+    unit.late.add("b")
+    for times in range(1, LIMIT + 1):
+        assert unit.power_on() == "1.1.0"
+        with pytest.raises(Panic):
+            unit.start_services()
+        assert counted(unit) == Starts(b=times)
+    assert unit.power_on() == "1.0.0"
+    unit.start_services()
+    assert unit.error.startswith(f"slot: 1.1.0 in slot b was started {LIMIT} times in a row")
+    unit.late.clear()
+    unit.run()
+    assert (unit.power_on(), unit.phase) == ("1.1.0", "staged")
+
+
+def test_a_root_that_cannot_be_read_to_the_end_is_told_and_forgets_nothing(updated):
+    unit = updated
+    assert unit.power_on() == "1.1.0"
+    number = unit.root.stat().st_dev
+    name = f"{os.major(number)}:{os.minor(number)}"
+    (unit.root / "sys/dev/block" / name / "dm").mkdir(parents=True)
+    unit.start_services()
+    assert any("the root cannot be read" in line for line in unit.log)
+    assert counted(unit) == Starts(b=1)
+    unit.write(f"dev/{name}", bytes(3_000_000))
+    unit.start_services()
+    assert counted(unit) == Starts()
 
 
 def test_healthy_starts_are_forgotten(updated):

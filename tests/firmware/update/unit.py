@@ -37,6 +37,23 @@ class PowerCut(BaseException):
     """The electricity is gone: nothing catches this."""
 
 
+class Panic(BaseException):
+    """The kernel has read a byte of the root that is not what was sealed."""
+
+
+class Slots(SlotDisk):
+    """With a root that is sealed: what starts do not read may have rotted."""
+
+    def __init__(self, paths: Paths, running: str, rotten: set[str]) -> None:
+        super().__init__(paths, running)
+        self._slot, self._rotten = running, rotten
+
+    def read_through(self) -> None:
+        if self._slot in self._rotten:
+            raise Panic
+        super().read_through()
+
+
 class Unit:
     """A unit's files below a directory. It starts with 1.0.0 in slot a, blessed, and an empty slot b."""
 
@@ -48,6 +65,8 @@ class Unit:
         """Slots whose boot image is damaged, so that firmware refuses it."""
         self.dead: set[str] = set()
         """Slots whose kernel panics before its initrd does anything."""
+        self.late: set[str] = set()
+        """Slots with rot in what no start reads."""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.refuses: set[str] = set()
         """Pack versions the bridge will not load."""
@@ -114,7 +133,7 @@ class Unit:
     def world(self, **changes: object) -> World:
         fields: dict = {
             "paths": self.paths,
-            "disk": SlotDisk(self.paths, self.slot),
+            "disk": Slots(self.paths, self.slot, self.late),
             "trust": lambda: connect(self.paths, Limits(connect=5, read=1, least_rate=20_000, grace=1)),
             "now": self.read_clock,
             "agreed": lambda floor: clock.agreed(self.paths, fleet_server(self.paths), floor),

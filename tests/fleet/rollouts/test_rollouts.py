@@ -204,6 +204,17 @@ def test_what_a_release_says_is_read_and_what_is_none_is_left_out(tmp_path):
     assert found == {"1.0.0": good, "1.1.0": {}, "1.2.0": {}, "1.3.0": {}}
 
 
+def test_a_withdrawn_pack_is_not_offered_and_neither_is_the_list_of_its_pieces(tmp_path):
+    packs = {"2026.11.1": {"channel": "withdrawn"}, "2026.11.2": {"channel": "stable"}}
+    targets = {}
+    for version, custom in packs.items():
+        targets[f"signatures/{version}.pack"] = {"custom": {"version": version, **custom}}
+        targets[f"signatures/{version}.pack.chunks"] = {"custom": {"version": version}}
+    _publish(tmp_path, 1, "firmware", {})
+    (tmp_path / "metadata/1.signatures.json").write_text(json.dumps({"signed": {"targets": targets}}))
+    assert [str(offer.version) for offer in offers(tmp_path)] == ["2026.11.2"]
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"signed": 1}', '{"signed": {"targets": {"a": {}}}}', "\x00"]
 )

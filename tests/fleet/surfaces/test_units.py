@@ -1,10 +1,13 @@
 """The unit surface over real TLS: a claim works once, a certificate is the unit's present one, files stay in their place."""
 
+import contextlib
 import json
 import socket
 import ssl
+import threading
 import time
 
+import paho.mqtt.client as mqtt
 import pytest
 
 from omamori.protocol.messages import Want
@@ -73,6 +76,51 @@ def test_a_unit_that_was_reset_is_let_in_again_with_the_claim_it_has(served, ide
     assert served.request("GET", "/unit/v1/want", identity=identity)[0] == 401
     assert served.activate(claim, other)[0] == 200
     assert served.request("GET", "/unit/v1/want", identity=other)[0] == 200
+
+
+@contextlib.contextmanager
+def session(served, identity):
+    """At the broker: set once it is let in, and once it was hung up on."""
+    answered, ended = threading.Event(), threading.Event()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client.on_connect = lambda _client, _data, _flags, code, _properties: code == 0 and answered.set()
+    client.on_disconnect = lambda *_: ended.set()
+    context = ssl.create_default_context(cafile=served.state / "fleet/ca/root.pem")
+    identity.load_into(context)
+    client.tls_set_context(context)
+    with contextlib.suppress(OSError):
+        client.connect("localhost", served.ports["mqtt"])
+    client.loop_start()
+    try:
+        yield answered, ended
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def is_let_in(served, identity) -> bool:
+    with session(served, identity) as (answered, _):
+        return answered.wait(3)
+
+
+@pytest.mark.parametrize("verb", ["renew-claim", "readmit"])
+def test_the_broker_lets_nobody_in_by_a_certificate_that_counts_no_longer(everything, new_identity, verb):
+    served = everything
+    unit, old, other, new = f"om-{verb}", new_identity(), new_identity(), new_identity()
+    claim = served.register(unit)
+    served.activate(claim, old)
+    served.activate(served.register(f"{unit}-beside"), other)
+    with session(served, old) as (answered, ended):
+        assert answered.wait(5)
+        told = served.command("units", verb, unit).stdout
+        assert ended.wait(20), "the session that stood goes on"
+    until = time.monotonic() + 20
+    while is_let_in(served, old):
+        assert time.monotonic() < until, "it is still let in"
+    assert is_let_in(served, other)
+    served.activate(json.loads(told) if told.strip() else claim, new)
+    assert is_let_in(served, new)
+    assert not is_let_in(served, old)
 
 
 def test_without_a_certificate_nothing_is_wanted(served):

@@ -2,10 +2,12 @@
 
 import contextlib
 import random
+import re
 import socket
 import subprocess
 import sys
 from http.client import HTTPConnection, IncompleteRead
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +15,12 @@ from lab.chaos import faults
 from lab.chaos.disks import Disk
 from lab.chaos.servers import MODES
 from lab.namespaces import end, wait_until
-from omamori.image.recipe import load
+from omamori.image.recipe import TEMPLATES, load
 from tests.image.test_compare import kernel_image
 
 MIB = 2**20
 DATA = 24 * MIB
+RENEW = TEMPLATES / "rootfs/usr/lib/omamori/renew-data"
 ENTRY = "EFI/Linux/omamori-8.0.1.efi"
 
 
@@ -75,6 +78,21 @@ def test_what_rots_in_the_data_is_found_and_mended_as_the_unit_is_told_to(disk, 
     check(rotten, "-f", "-y", codes=(1,))
     check(rotten, "-f", "-y", codes=(0, 1))
     check(rotten, "-f", "-n", codes=(0,))
+
+
+def test_a_journal_that_nobody_understands_is_given_up_and_all_else_kept(disk, tmp_path):
+    """By the script's own steps; the flag is the journal's superblock's (include/linux/jbd2.h)."""
+    rotten = data(tmp_path)
+    run("debugfs", "-w", "-R", f"write {__file__} kept", rotten)
+    run("debugfs", "-w", "-R", "feature needs_recovery", rotten)  # as after every loss of power
+    with rotten.open("r+b") as opened:
+        opened.seek(disk.journal() + 0x28)
+        opened.write(b"\x40")
+    check(rotten, "-f", "-y", codes=(12,))
+    (steps,) = re.findall(r"^drop_journal\(\) \{\n(.*?)^\}", RENEW.read_text(), re.DOTALL | re.MULTILINE)
+    run("sh", "-c", f"data={rotten}\n{steps}")
+    check(rotten, "-f", "-n", codes=(0,))
+    assert run("debugfs", "-R", "cat kept", rotten) == Path(__file__).read_bytes()
 
 
 def test_a_data_partition_without_any_superblock_is_beyond_mending(disk, tmp_path):

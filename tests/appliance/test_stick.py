@@ -1,0 +1,49 @@
+"""A newer firmware on a stick that is plugged into a unit which reaches nobody: taken where our keys signed it, and no other."""
+
+import struct
+import subprocess
+
+import pytest
+
+from lab.appliance import Factory, powered
+
+MIB = 2**20
+PLACES = {1: 512, 513: 512}
+"""Where each partition begins, and how long it is, in MiB."""
+
+
+def mtools(*words):
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def stick(file, *published):
+    """Two partitions of that name, each with a published repository."""
+    with file.open("wb") as disk:
+        disk.truncate(1100 * MIB)
+        entries = [struct.pack("<B3xB3xII", 0, 0x0C, at * 2048, size * 2048) for at, size in PLACES.items()]
+        disk.seek(446)
+        disk.write(b"".join(entries).ljust(64, b"\0") + b"\x55\xaa")
+    for (at, size), folder in zip(PLACES.items(), published, strict=True):
+        there = f"{file}@@{at}M"
+        mtools("mformat", "-i", there, "-F", "-T", str(size * 2048), "-v", "OMAMORI", "::")
+        mtools("mcopy", "-s", "-i", there, *sorted((folder / "tuf").iterdir()), "::/")
+    return file
+
+
+@pytest.mark.timeout(900)
+def test_a_newer_firmware_on_a_stick_is_staged_and_one_that_others_signed_is_not(image, factory, tmp_path):
+    newer = factory.image("7.0.1")
+    (tmp_path / "others").mkdir()
+    others = Factory.found(tmp_path / "others")
+    plugged = stick(tmp_path / "stick.raw", others.publish(newer), factory.publish(newer))
+    with powered(image, tmp_path / "guest", stick=plugged) as unit:
+        guest = unit.guest
+        guest.wait_for_ssh(seconds=300)
+        guest.wait(lambda: unit.in_phase("7.0.1", "staged"), seconds=400, what="7.0.1 staged", pause=2)
+        told = "journalctl --no-pager --output=cat --unit=omamori-stick@vdb{}.service"
+        assert "7.0.1 is staged in slot b" in guest.ssh(told.format(2))
+        guest.wait(
+            lambda: "signature: " in guest.ssh(told.format(1)), seconds=200, what="the refusal", pause=2
+        )
+        assert "is staged" not in guest.ssh(told.format(1))
+        assert "/run/omamori/stick" not in guest.ssh("cat /proc/mounts")
