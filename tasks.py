@@ -31,8 +31,8 @@ def check(c: Context) -> None:
 )
 def test(c: Context, fast: bool = False, args: str = "") -> None:  # noqa: FBT001, FBT002, PT028 - Invoke's way to say a flag
     """Run all tests; the last line is pytest's own."""
-    chosen = '-m "not vm and not slow and not browser" --ignore tests/scenarios' if fast else ""
-    c.run(f"{PYTHON} -m pytest -q -n 2 --dist loadgroup {chosen} {args}", pty=sys.stdout.isatty())
+    chosen = '-m "not vm and not slow and not browser" --ignore tests/scenarios' if fast else "-n 2"
+    c.run(f"{PYTHON} -m pytest -q {chosen} {args}", pty=sys.stdout.isatty())
 
 
 @task(

@@ -19,6 +19,7 @@ from omamori.firmware.host import system
 from omamori.firmware.host.files import read_capped, write_atomic
 from omamori.firmware.host.paths import Paths
 from omamori.protocol.errors import ProtocolError
+from omamori.protocol.fetching import Fetching, checked
 from omamori.protocol.messages import Want, decode
 from omamori.protocol.policy import NOTHING_CHANGED, Policy
 from omamori.protocol.reasons import EXPLAINED
@@ -27,7 +28,6 @@ from omamori.protocol.wire import to_wire
 
 _FRESH: Final = 15.0
 """Seconds; the bridge writes its status every two."""
-_LEAST_RATE: Final = 16 * 1024
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 
 
@@ -192,19 +192,36 @@ def update(paths: Paths, *, origin: str | None, version: str | None, now: bool) 
 
 
 @unit.command()
-@click.option("--rate", type=click.IntRange(min=0), help="Bytes a second at most; 0 is as much as there is.")
+@click.option(
+    "--rate", type=int, help="Bytes a second at most over the customer's line; 0 is as much as there is."
+)
+@click.option(
+    "--mirror", metavar="URL", help="Where a server on the LAN has targets/ of the repository; '' for none."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def fetching(paths: Paths, *, rate: int | None) -> None:
-    """Show or set how downloads may use the line. Setting needs root."""
-    file = paths.update / "fetching.json"
-    if rate is not None:
-        if 0 < rate < _LEAST_RATE:
-            raise click.ClickException(
-                f"less than {_LEAST_RATE:,} bytes a second: a firmware would take days"
-            )
-        write_atomic(file, json.dumps({"rate": rate}).encode(), durable=True)
-    known = _document(file).get("rate") or 0
-    click.echo(f"at most {known:,} bytes a second" if known else "as much as there is")
+def fetching(paths: Paths, *, rate: int | None, mirror: str | None, as_json: bool) -> None:
+    """Show or set how updates are fetched. Setting needs root; what the fleet wants of it goes before."""
+    from omamori.firmware.update import connection
+
+    if rate is not None or mirror is not None:
+        _set_fetching(paths, connection.read_fetching(paths), rate, mirror)
+    found = connection.fetching(paths)
+    if as_json:
+        click.echo(json.dumps(to_wire(found), indent=2))
+        return
+    click.echo(f"at most {found.rate:,} bytes a second" if found.rate else "as much as there is")
+    if found.mirror:
+        click.echo(f"from {found.mirror} where it has them")
+
+
+def _set_fetching(paths: Paths, before: Fetching, rate: int | None, mirror: str | None) -> None:
+    chosen = Fetching(before.rate if rate is None else rate, before.mirror if mirror is None else mirror)
+    try:
+        chosen = checked(chosen)
+    except ProtocolError as error:
+        raise click.ClickException(str(error)) from error
+    write_atomic(paths.update / "fetching.json", json.dumps(to_wire(chosen)).encode(), durable=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ COMMANDS = {
     "apply-now": Entry("units", "Let a staged firmware reboot a unit now."),
     "postpone": Entry("applying", "Put an update of a unit off, or end that."),
     "apply-when": Entry("applying", "Let a unit restart in its window, or when its power returns."),
+    "fetching": Entry("applying", "Choose from where and how fast updates come to a unit."),
     "exceptions": Entry("policies", "List, add and end exceptions to what the guards stop."),
     "policy": Entry("policies", "Show and change what the guards of units do."),
     "detections": Entry("listings", "List and export detections."),

@@ -13,6 +13,7 @@ from typing import Any
 from omamori.image import architecture as architectures
 from omamori.image import budgets, compiled, foreign, sbom
 from omamori.image import recipe as recipes
+from omamori.image.alone import alone
 from omamori.image.architecture import Architecture
 from omamori.image.bundle import bundle_stage, name_of
 from omamori.image.disk import disk_stage
@@ -144,23 +145,12 @@ def check_host(state: State) -> None:
 def development_keys(state: State) -> Path:
     """SSH keys of the test image, made once on this machine and never kept in the project."""
     folder = state.secrets
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in ("id_ed25519", "host_ed25519"):
-        if not (folder / name).exists():
-            run(
-                [
-                    "ssh-keygen",
-                    "-q",
-                    "-t",
-                    "ed25519",
-                    "-N",
-                    "",
-                    "-C",
-                    f"omamori test image {name}",
-                    "-f",
-                    folder / name,
-                ]
-            )
+    with alone(folder, mode=0o700):
+        for name in ("id_ed25519", "host_ed25519"):
+            if not (folder / f"{name}.pub").exists():
+                (folder / name).unlink(missing_ok=True)
+                comment = f"omamori test image {name}"
+                run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", folder / name])
     return folder
 
 

@@ -8,6 +8,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from omamori.image.alone import alone
 from omamori.image.errors import BuildHostError
 from omamori.image.programs import Chroot, run
 
@@ -19,14 +20,24 @@ _DAYS = "7300"
 
 def development_keys(folder: Path) -> Path:
     """`PK`, `KEK` and `db`, each a key and a certificate, for images that are never sold."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in KEYS:
-        key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
-        if not (key.exists() and certificate.exists()):
-            subject = f"/CN=Omamori development {name}"
-            words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", _DAYS]
-            run([*words, "-subj", subject, "-keyout", key, "-out", certificate])
-            key.chmod(0o600)
+    with alone(folder, mode=0o700):
+        for name in KEYS:
+            key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
+            if not (key.exists() and certificate.exists()):
+                subject = f"/CN=Omamori development {name}"
+                words = [
+                    "openssl",
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "rsa:2048",
+                    "-nodes",
+                    "-sha256",
+                    "-days",
+                    _DAYS,
+                ]
+                run([*words, "-subj", subject, "-keyout", key, "-out", certificate])
+                key.chmod(0o600)
     return folder
 
 

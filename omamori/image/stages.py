@@ -4,17 +4,16 @@ A stage's key is the hash of its inputs; its output is the directory `<cache>/<n
 and renamed, so a half-made stage is never taken for a whole one. Two builds at once wait for each other per stage.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from omamori.image.alone import alone
 from omamori.image.errors import BuildHostError
 
 Inputs = Mapping[str, object]
@@ -55,7 +54,7 @@ class Cache:
         self._progress.started(stage.name)
         began = time.monotonic()
         place = self._root / stage.name / stage.key
-        with self._alone(stage.name):
+        with alone(self._root / stage.name):
             reused = place.is_dir()
             if not reused:
                 self._make(stage, place)
@@ -87,14 +86,6 @@ class Cache:
         for old in others[:-_KEPT]:
             if old != place:
                 shutil.rmtree(old, ignore_errors=True)
-
-    @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        folder = self._root / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _clear(left: Path) -> None:

@@ -8,12 +8,14 @@ A message once shipped never changes: fields are added, `CAPABILITY` is raised, 
     ├── VersionError     a version does not have its grammar
     ├── WindowError      a reboot window cannot be
     ├── PolicyError      a rule, destination or category cannot be
+    ├── FetchingError    a rate or a mirror cannot be
     └── WireError        bytes that are no message of ours
         ├── TooLarge     over the size cap of its kind
         └── Malformed    not JSON, or a field is missing or has the wrong type
 """
 
 from omamori.protocol.errors import (
+    FetchingError,
     IdError,
     Malformed,
     PolicyError,
@@ -25,6 +27,7 @@ from omamori.protocol.errors import (
 )
 
 __all__ = [
+    "FetchingError",
     "IdError",
     "Malformed",
     "PolicyError",

@@ -21,6 +21,10 @@ class PolicyError(ProtocolError):
     """A rule, destination, category or response that no policy can name."""
 
 
+class FetchingError(ProtocolError):
+    """A rate or a mirror that cannot be."""
+
+
 class WireError(ProtocolError):
     """Bytes that are no message of ours."""
 

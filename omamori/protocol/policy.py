@@ -17,7 +17,7 @@ from omamori.protocol.vocabulary import Guard
 
 MAX_EXEMPTIONS = 100
 MAX_CATEGORIES = 50
-MAX_CHANGES = 100
+MAX_CHANGES = 90
 MAX_TRIAL_DAYS = 90
 """Together with the longest texts below, a `Want` at every bound fits one message."""
 _RULE = re.compile(r"[0-9]{1,9}:[0-9]{1,10}|[a-z]{2,20}:[!-~]{1,80}")

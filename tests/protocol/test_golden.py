@@ -10,6 +10,7 @@ import pytest
 
 from omamori.protocol import messages as m
 from omamori.protocol.capability import CAPABILITY
+from omamori.protocol.fetching import Fetching
 from omamori.protocol.ids import boot_id, detection_id, mac, unit_id
 from omamori.protocol.messages import envelope
 from omamori.protocol.policy import Change, Exemption, Policy
@@ -144,6 +145,7 @@ DOCUMENTS: dict[str, m.Want | m.Claim | m.Activation | m.Activated] = {
         LATER,
         at_power_cycle=True,
         support=m.SupportCall("c0ffee0123456789", "fleet.example", 8444, "not-a-real-ticket"),
+        fetching=Fetching(625_000, "http://192.168.1.5/omamori"),
     ),
     "document-claim": m.Claim(UNIT, "not-a-real-secret", "https://fleet.example:8443", "PEM"),
     "document-activation": m.Activation(UNIT, "not-a-real-secret", "PEM"),
@@ -158,6 +160,7 @@ BEFORE_POLICIES = {
         deadline=None,
         at_power_cycle=False,
         support=None,
+        fetching=None,
     )
 }
 """What capability 1 said."""

@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.protocol import PolicyError, policy
+from omamori.protocol.fetching import LONGEST_MIRROR, MOST_RATE, Fetching
 from omamori.protocol.ids import mac
-from omamori.protocol.messages import MAX_APART, Want, decode, encode
+from omamori.protocol.messages import MAX_APART, SupportCall, Want, decode, encode
 from omamori.protocol.policy import Change, Exemption, Policy
+from omamori.protocol.version import Version
+from omamori.protocol.window import RebootWindow
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def test_what_guards_can_do(subject, response, kept):
     assert policy.change(subject, response) == Change(kept, response)
 
 
-def test_a_policy_at_every_bound_fits_one_message():
+def test_all_that_can_be_wanted_at_once_fits_one_message():
     until = datetime(2026, 12, 31, 23, 59, 59, 999999, UTC)
     longest = Exemption(2**63 - 1, until, mac("aa:bb:cc:dd:ee:ff"), "guard" * 4 + ":" + "x" * 80, "d" * 253)
     full = Policy(
@@ -86,7 +89,19 @@ def test_a_policy_at_every_bound_fits_one_message():
         policy.MAX_TRIAL_DAYS,
     )
     pair = (mac("aa:bb:cc:dd:ee:ff"), mac("aa:bb:cc:dd:ee:fe"))
-    want = Want(2**62, policy=full, apart=(pair,) * MAX_APART)
+    version = Version(999_999, 999_999, 999_999)
+    want = Want(
+        2**62,
+        version,
+        version,
+        RebootWindow("America/Argentina/ComodRivadavia", tuple(range(1, 8)), "02:00", "05:00"),
+        policy=full,
+        apart=(pair,) * MAX_APART,
+        postponed_until=until,
+        deadline=until,
+        support=SupportCall("c" * 16, "h" * 253, 65535, "t" * 64),
+        fetching=Fetching(MOST_RATE, "m" * LONGEST_MIRROR),
+    )
     assert decode(Want, encode(want)) == want
 
 

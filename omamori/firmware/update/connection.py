@@ -7,13 +7,15 @@ from pathlib import Path
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.settings import proxy_of
+from omamori.firmware.update import orders
 from omamori.firmware.update.clock import Server
 from omamori.firmware.update.errors import Unreachable
 from omamori.firmware.update.fetch import Fetcher, Limits, Source
 from omamori.firmware.update.folder import Folder
-from omamori.firmware.update.trust import Places, Trust
+from omamori.firmware.update.trust import Mirror, Places, Trust
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
+from omamori.protocol.fetching import LEAST_RATE, MOST_RATE, Fetching, checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +26,20 @@ class FleetPlace:
     ca: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetching:
-    """`update/fetching.json`, set with `omamori-unit fetching`: how a download may use the customer's line."""
-
-    rate: int = 0
-    """Bytes a second at most, on average; 0 is as much as there is."""
-
-
-LEAST_RATE = 16 * 1024
-"""A bundle that takes all day is never staged; slower than this is a mistake."""
-
-
 def connect(
     paths: Paths, limits: Limits | None = None, *, origin: str = "", folder: Path | None = None
 ) -> Trust:
-    """The fleet's repository, or the mirror at `origin`, a URL or a directory; what is kept goes below `folder`.
+    """The fleet's repository, its files from the LAN's mirror where there is one; or what is at `origin`, a URL or a directory, alone.
+
+    What is kept goes below `folder`.
 
     Raises UpdateError; nothing is sent yet.
     """
-    folder = folder or paths.update
+    folder, limits = folder or paths.update, limits or Limits()
     try:
         root = files.read_capped(paths.trust_root)
-        where, source = _source(paths, limits or Limits(), origin)
+        where, source = _source(paths, limits, origin)
+        mirror = None if origin else _mirror(paths, limits)
     except OSError as error:
         raise Unreachable(f"cannot read {error.filename}: {error.strerror}") from error
     places = Places(
@@ -55,7 +48,14 @@ def connect(
         folder / "metadata",
         folder / "downloads",
     )
-    return Trust(places, root=root, fetcher=source)
+    return Trust(places, root=root, fetcher=source, mirror=mirror)
+
+
+def _mirror(paths: Paths, limits: Limits) -> Mirror | None:
+    """On the LAN: by no proxy, and as fast as it can. Raises OSError."""
+    if not (url := fetching(paths).mirror):
+        return None
+    return Mirror(f"{url}/targets/", Fetcher(_authority(paths, None), limits=limits))
 
 
 def _source(paths: Paths, limits: Limits, origin: str) -> tuple[str, Source]:
@@ -69,7 +69,7 @@ def _source(paths: Paths, limits: Limits, origin: str) -> tuple[str, Source]:
         return directory.as_uri(), Folder(directory)
     place = None if origin else read_place(paths)
     ca = _authority(paths, place)
-    chosen = replace(limits, most_rate=limits.most_rate or float(read_fetching(paths).rate))
+    chosen = replace(limits, most_rate=limits.most_rate or float(fetching(paths).rate))
     proxy = "" if origin else str(proxy_of(paths.settings) or "")
     url = origin.rstrip("/") if place is None else f"{place.url.rstrip('/')}/tuf"
     return url, Fetcher(ca, limits=chosen, proxy=proxy)
@@ -92,13 +92,22 @@ def fleet_server(paths: Paths) -> Server | None:
     return Server(place.url, place.ca)
 
 
+def fetching(paths: Paths) -> Fetching:
+    """As the fleet wants it, else as the unit's own file says; what cannot be is left out."""
+    wanted = orders.of_fleet(paths.want, lambda _severity, _text: None)
+    found = (wanted and wanted.fetching) or read_fetching(paths)
+    rate = min(max(found.rate, LEAST_RATE), MOST_RATE) if found.rate else 0
+    with contextlib.suppress(ProtocolError):
+        return checked(replace(found, rate=rate))
+    return Fetching(rate)
+
+
 def read_fetching(paths: Paths) -> Fetching:
-    """How a download may use the line; the usual where the file is missing or damaged."""
+    """`update/fetching.json`, set with `omamori-unit fetching`; the default where the file is missing or damaged."""
     try:
-        found = wire.from_wire(Fetching, wire.load(files.read_capped(paths.update / "fetching.json")))
+        return wire.from_wire(Fetching, wire.load(files.read_capped(paths.update / "fetching.json")))
     except (OSError, ProtocolError):
         return Fetching()
-    return found if not found.rate or found.rate >= LEAST_RATE else Fetching(LEAST_RATE)
 
 
 def read_place(paths: Paths) -> FleetPlace:

@@ -65,12 +65,21 @@ class Places:
     downloads: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Who has copies of the repository's files, and below which URL."""
+
+    url: str
+    source: Source
+
+
 class Trust:
     """The fleet's repository, seen through the root of trust."""
 
-    def __init__(self, places: Places, *, root: bytes, fetcher: Source) -> None:
-        """Raises BadSignature for a root that is none, OSError."""
+    def __init__(self, places: Places, *, root: bytes, fetcher: Source, mirror: Mirror | None = None) -> None:
+        """A `mirror` is asked for files first, and never for metadata. Raises BadSignature for a root that is none, OSError."""
         self._places, self._fetcher = places, fetcher
+        self._mirror = mirror
         self.remarks: list[str] = []
         """What went wrong and did not matter."""
         for folder in (places.metadata, places.downloads):
@@ -96,15 +105,37 @@ class Trust:
         files `at_hand` hold of it is not fetched, where its list of pieces was published (delta.py).
         """
         target = self.find(path)
+        if self._mirror is not None:
+            try:
+                return self._fetch(target, urgent, at_hand)
+            except DiskFull:
+                raise
+            except UpdateError as error:
+                self.remarks.append(f"the mirror is passed over: {error}")
+                self._leave_mirror()
+        return self._fetch(target, urgent, at_hand)
+
+    @property
+    def received(self) -> int:
+        """Bytes that came so far, not counting a mirror's: they cost the customer's line nothing."""
+        return self._fetcher.received
+
+    def _fetch(self, target: TargetFile, urgent: Callable[[], bool], at_hand: Sequence[Path]) -> Path:
+        """From the mirror, where there is one. Raises UpdateError, GiveWay."""
         if at_hand and self._patched(target, urgent, at_hand):
             with contextlib.suppress(BadHash):
                 return self._target(target, urgent)
         return self._target(target, urgent)
 
-    @property
-    def received(self) -> int:
-        """Bytes that came from the server so far."""
-        return self._fetcher.received
+    def _leave_mirror(self) -> None:
+        if self._mirror is not None:
+            self._mirror.source.close()
+            self._mirror = None
+
+    def _open(self, target: TargetFile, start: int, end: int | None = None) -> tuple[int, Iterator[bytes]]:
+        """Raises as `Source.open`."""
+        source = self._mirror.source if self._mirror else self._fetcher
+        return source.open(self._url(target), start, end)
 
     def _patched(self, target: TargetFile, urgent: Callable[[], bool], at_hand: Sequence[Path]) -> bool:
         """Put the target together from what is here, as far as that goes. Raises GiveWay, DiskFull, Unreachable."""
@@ -158,7 +189,7 @@ class Trust:
 
     def _between(self, target: TargetFile, start: int, end: int) -> Iterator[bytes]:
         whole = (start, end) == (0, target.length)
-        begun, pieces = self._fetcher.open(self._url(target), start, None if whole else end)
+        begun, pieces = self._open(target, start, None if whole else end)
         if begun != start:
             raise Unpublished("the server has no ranges")
         return pieces
@@ -182,6 +213,7 @@ class Trust:
 
     def close(self) -> None:
         """End its connections."""
+        self._leave_mirror()
         self._fetcher.close()
 
     def _forget_downloads(self, kind: str, *, but: Path) -> None:
@@ -208,7 +240,7 @@ class Trust:
         """Add to the partial file until it is complete or the connection ends."""
         _require_room(part, target.length - _size(part))
         try:
-            start, chunks = self._fetcher.open(self._url(target), _size(part))
+            start, chunks = self._open(target, _size(part))
             _append(part, start, chunks, target.length, urgent)
         except (urllib3.exceptions.ProtocolError, ConnectionError):
             if last:
@@ -222,7 +254,8 @@ class Trust:
         """Below the hash's name, unless the root says that this repository has none."""
         root: Metadata[Root] = Metadata.from_bytes((self._places.metadata / "root.json").read_bytes())
         name = target.get_prefixed_paths()[0] if root.signed.consistent_snapshot else target.path
-        return f"{self._places.targets_url.rstrip('/')}/{name}"
+        base = self._mirror.url if self._mirror else self._places.targets_url
+        return f"{base.rstrip('/')}/{name}"
 
 
 @contextlib.contextmanager

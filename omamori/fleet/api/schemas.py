@@ -14,6 +14,7 @@ from omamori.fleet.rollouts.models import Kind, Member, Outcome, Rollout
 from omamori.fleet.rollouts.queries import progress
 from omamori.fleet.units.applying import limit, waits_for
 from omamori.fleet.units.models import Want
+from omamori.protocol.fetching import LONGEST_MIRROR, MOST_RATE
 from omamori.protocol.vocabulary import Action, ApplyWhen, Direction, Guard, Severity, Side, UpdatePhase
 
 Key = Annotated[int, Field(ge=0, lt=2**63)]
@@ -45,6 +46,15 @@ class Window(Schema):
     end: str = Field(pattern=r"^\d{2}:\d{2}$")
 
 
+class Fetching(Schema):
+    """How updates come to a unit."""
+
+    rate: int = Field(0, ge=0, le=MOST_RATE)
+    """Bytes a second at most over the customer's line; 0 is as much as there is."""
+    mirror: str = Field("", max_length=LONGEST_MIRROR)
+    """Where a server on its LAN has `targets/` of the repository; empty for none."""
+
+
 class WantOut(Schema):
     """What the fleet wants of a unit."""
 
@@ -61,6 +71,7 @@ class WantOut(Schema):
     """The last moment to which the wanted firmware can be put off."""
     deadline: datetime | None
     """By then it restarts in any case: a security update."""
+    fetching: Fetching
 
     @staticmethod
     def resolve_postpone_limit(want: Want) -> datetime | None:

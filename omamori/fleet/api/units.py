@@ -16,6 +16,7 @@ from omamori.fleet.ingest.queries import log
 from omamori.fleet.units import applying, operations, queries
 from omamori.fleet.units.models import Unit
 from omamori.protocol import WindowError
+from omamori.protocol.fetching import Fetching
 from omamori.protocol.window import RebootWindow
 
 router = Router()
@@ -79,6 +80,19 @@ def set_window(request: HttpRequest, unit: str, body: schemas.Window) -> dict[st
     except WindowError as error:
         raise Invalid(str(error)) from error
     return {"generation": operations.set_window(actor(request), unit, window)}
+
+
+@router.get("/units/{unit}/fetching", response=schemas.Fetching)
+def get_fetching(request: HttpRequest, unit: str) -> Fetching:
+    """How updates come to it."""
+    return queries.unit(actor(request), unit).want.fetching
+
+
+@router.put("/units/{unit}/fetching", response=schemas.GenerationOut)
+def set_fetching(request: HttpRequest, unit: str, body: schemas.Fetching) -> dict[str, int]:
+    """Choose how updates come to it."""
+    chosen = Fetching(body.rate, body.mirror)
+    return {"generation": operations.set_fetching(actor(request), unit, chosen)}
 
 
 @router.post("/units/{unit}/apply-now", response=schemas.GenerationOut)

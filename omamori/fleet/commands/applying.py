@@ -1,5 +1,6 @@
-"""`postpone`, `apply-when`: what customers choose on the portal, by the help desk for them."""
+"""`postpone`, `apply-when`, `fetching`: what customers choose on the portal, by the help desk for them."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
@@ -8,7 +9,8 @@ from omamori.fleet.accounts.actor import System
 from omamori.fleet.commands.moments import moment
 from omamori.fleet.commands.output import json_option, show_one
 from omamori.fleet.errors import Invalid
-from omamori.fleet.units import applying, queries
+from omamori.fleet.units import applying, operations, queries
+from omamori.protocol.fetching import Fetching
 
 CLI = System("command line")
 WAYS = {"window": False, "power-cycle": True}
@@ -43,6 +45,24 @@ def apply_when(unit: str, way: str, *, as_json: bool) -> None:
     """
     applying.choose_way(CLI, unit, at_power_cycle=WAYS[way])
     show_one(_said(unit, datetime.now(UTC)), as_json=as_json)
+
+
+@click.command()
+@click.argument("unit")
+@click.option(
+    "--rate", type=int, help="Bytes a second at most over the customer's line; 0 is as much as there is."
+)
+@click.option(
+    "--mirror", metavar="URL", help="Where a server on its LAN has targets/ of the repository; '' for none."
+)
+@json_option
+def fetching(unit: str, rate: int | None, mirror: str | None, *, as_json: bool) -> None:
+    """Choose how updates come to UNIT. Without an option: show it."""
+    now = queries.unit(CLI, unit).want.fetching
+    if rate is not None or mirror is not None:
+        chosen = Fetching(now.rate if rate is None else rate, now.mirror if mirror is None else mirror)
+        operations.set_fetching(CLI, unit, chosen)
+    show_one({"unit": unit, **asdict(queries.unit(CLI, unit).want.fetching)}, as_json=as_json)
 
 
 def _said(key: str, now: datetime) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`units`, `window`, `apply-now`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +98,7 @@ def _want(unit: Unit) -> dict[str, object]:
         "postpone_limit": applying.limit(row),
         "deadline": row.deadline,
         "window": _window(row.window),
+        "fetching": asdict(row.fetching),
     }
 
 

@@ -1,14 +1,17 @@
 """Forms of the portal. A form only reads and checks what was typed; operations decide."""
 
+from dataclasses import asdict
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from omamori.fleet.portal.words import GUARDS, WEEKDAYS
-from omamori.protocol import WindowError
+from omamori.protocol import FetchingError, WindowError
+from omamori.protocol.fetching import LONGEST_MIRROR, Fetching, checked
 from omamori.protocol.vocabulary import Guard, Severity
 from omamori.protocol.window import RebootWindow
 
@@ -24,6 +27,8 @@ _REGIONS = (
     "Antarctica",
     "Arctic",
 )
+_RATES = (125_000, 250_000, 625_000, 1_250_000, 2_500_000)
+"""Bytes a second: 1, 2, 5, 10 and 20 Mbit/s."""
 
 
 def time_zones() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -90,6 +95,40 @@ class PostponeForm(forms.Form):
         form = cls(initial={"until": first})
         form.fields["until"].widget.attrs |= {"min": first.isoformat(), "max": last.isoformat()}
         return form
+
+
+class FetchingForm(forms.Form):
+    """From where and how fast updates come. A speed that is none of the list's, set by a command, stays to be chosen."""
+
+    rate = forms.TypedChoiceField(label=_("Speed over the internet line"), coerce=int)
+    mirror = forms.CharField(
+        label=_("Update server in your own network"),
+        required=False,
+        max_length=LONGEST_MIRROR,
+        widget=forms.TextInput(attrs={"type": "url", "placeholder": "http://192.168.1.5/omamori"}),
+    )
+
+    @classmethod
+    def of(cls, now: Fetching, data: QueryDict | None = None) -> "FetchingForm":
+        """As it is now, or as `data` would have it."""
+        form = cls(data, initial=asdict(now))
+        steps = sorted({*_RATES, now.rate} - {0})
+        rate = cast("forms.ChoiceField", form.fields["rate"])
+        rate.choices = [(0, _("no limit")), *((step, f"{step * 8 / 1e6:g} Mbit/s") for step in steps)]
+        return form
+
+    def clean(self) -> dict[str, Any]:
+        """How it was chosen, as `fetching`."""
+        values = super().clean() or {}
+        if self.errors:
+            return values
+        try:
+            values["fetching"] = checked(Fetching(values["rate"], values["mirror"]))
+        except FetchingError as error:
+            raise forms.ValidationError(
+                _("This is no address of a server, such as http://192.168.1.5/omamori.")
+            ) from error
+        return values
 
 
 class DetectionFilter(forms.Form):

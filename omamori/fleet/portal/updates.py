@@ -18,7 +18,7 @@ from omamori.fleet.errors import Conflict, Invalid
 from omamori.fleet.portal import words
 from omamori.fleet.portal.access import unit_page
 from omamori.fleet.portal.cards import unit_cards
-from omamori.fleet.portal.forms import PostponeForm, WindowForm
+from omamori.fleet.portal.forms import FetchingForm, PostponeForm, WindowForm
 from omamori.fleet.rollouts import queries as rollouts
 from omamori.fleet.rollouts.models import Release
 from omamori.fleet.units import applying, operations
@@ -87,6 +87,20 @@ def postpone(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
         messages.error(request, _refusal(unit))
     else:
         messages.success(request, _("The update is postponed to %(day)s.") % {"day": _said(day)})
+    return redirect("updates", unit.pk)
+
+
+@require_POST
+@unit_page
+def fetching(request: HttpRequest, actor: Member, unit: Unit) -> HttpResponse:
+    """From where and how fast updates come."""
+    form = FetchingForm.of(unit.want.fetching, request.POST)
+    if form.is_valid():
+        operations.set_fetching(actor, unit.pk, form.cleaned_data["fetching"])
+        messages.success(request, _("Your choice is saved."))
+    else:
+        for errors in form.errors.values():
+            messages.error(request, str(errors[0]))
     return redirect("updates", unit.pk)
 
 
@@ -169,6 +183,7 @@ def _update(actor: Member, unit: Unit) -> dict[str, Any]:
         "pending": applying.pending(unit),
         "waits_for": applying.waits_for(unit.want, now),
         "days": days,
+        "fetching_form": FetchingForm.of(unit.want.fetching),
         "postpone_form": PostponeForm.of(days.first, days.last) if days else None,
         "opens": opens,
         "closes": closes,

@@ -36,6 +36,7 @@ urlpatterns = [
     path("units/<str:key>/updates/", updates.unit_updates, name="updates"),
     path("units/<str:key>/updates/now/", updates.apply_now, name="apply-now"),
     path("units/<str:key>/updates/postpone/", updates.postpone, name="postpone"),
+    path("units/<str:key>/updates/fetching/", updates.fetching, name="fetching"),
     path("units/<str:key>/support/", support.unit_support, name="support"),
     path("units/<str:key>/support/choose/", support.choose, name="support-choose"),
 ]

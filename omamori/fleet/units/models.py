@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from omamori.fleet.accounts.models import Site
+from omamori.protocol.fetching import LONGEST_MIRROR, Fetching
 from omamori.protocol.version import Version
 from omamori.protocol.vocabulary import ApplyWhen, UpdatePhase
 from omamori.protocol.window import NIGHTLY, RebootWindow
@@ -104,6 +105,8 @@ class Want(models.Model):
     postponed_until = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
     """Of the rollout that wanted this firmware."""
+    rate = models.BigIntegerField(default=0)
+    mirror = models.CharField(max_length=LONGEST_MIRROR, default="", blank=True)
 
     class Meta:
         indexes: ClassVar = [
@@ -117,6 +120,11 @@ class Want(models.Model):
     def window(self) -> RebootWindow:
         """The reboot window as the protocol has it."""
         return RebootWindow(self.timezone, tuple(self.weekdays), self.start, self.end)
+
+    @property
+    def fetching(self) -> Fetching:
+        """How updates come to the unit, as the protocol has it."""
+        return Fetching(self.rate, self.mirror)
 
 
 class Revoked(models.Model):

@@ -6,7 +6,7 @@ from the generation, so no change can be forgotten.
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -21,7 +21,8 @@ from omamori.fleet.accounts.queries import digest
 from omamori.fleet.errors import Conflict, Invalid, NotAllowed
 from omamori.fleet.units import queries
 from omamori.fleet.units.models import Revoked, Unit, Want
-from omamori.protocol import IdError
+from omamori.protocol import FetchingError, IdError
+from omamori.protocol.fetching import Fetching, checked
 from omamori.protocol.ids import UnitId, unit_id
 from omamori.protocol.messages import Activation
 from omamori.protocol.version import Version
@@ -157,6 +158,18 @@ def set_window(actor: Actor, key: str, window: RebootWindow) -> int:
         "end": window.end,
     }
     record(actor, "unit.window", key, site=unit.site, details=chosen)
+    return raise_want([unit.pk], chosen)[unit.pk]
+
+
+@transaction.atomic
+def set_fetching(actor: Actor, key: str, fetching: Fetching) -> int:
+    """How updates come to the unit; gives the new generation. Raises NotFound, Invalid."""
+    unit = _visible(actor, key)
+    try:
+        chosen = asdict(checked(fetching))
+    except FetchingError as error:
+        raise Invalid(str(error)) from error
+    record(actor, "unit.fetching", key, site=unit.site, details=chosen)
     return raise_want([unit.pk], chosen)[unit.pk]
 
 

@@ -9,6 +9,7 @@ from omamori.fleet.accounts.queries import within
 from omamori.fleet.errors import NotFound
 from omamori.fleet.units.models import Revoked, Unit
 from omamori.fleet.units.models import Want as WantRow
+from omamori.protocol.fetching import Fetching
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Want
 from omamori.protocol.version import Version
@@ -55,4 +56,5 @@ def want(key: UnitId) -> Want:
         postponed_until=row.postponed_until,
         deadline=row.deadline,
         at_power_cycle=row.at_power_cycle,
+        fetching=row.fetching if row.fetching != Fetching() else None,
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from omamori.protocol.fetching import Fetching
 from omamori.protocol.ids import BootId, Mac, UnitId
 from omamori.protocol.policy import NOTHING_CHANGED, Policy
 from omamori.protocol.version import Version
@@ -62,6 +63,8 @@ class Want:
     """No restart by itself before the deadline: the staged firmware is tried when power returns. Since capability 6."""
     support: SupportCall | None = None
     """Only while a helper is to look at the unit. Since capability 8."""
+    fetching: Fetching | None = None
+    """None where nothing was chosen: then the unit's own file counts. Since capability 9."""
 
 
 # --- activation --------------------------------------------------------------------------------------------------

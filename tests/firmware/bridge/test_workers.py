@@ -27,6 +27,10 @@ def content():
     return os.urandom(20_000_000)
 
 
+NO_ERRORS = "add table ip quiet; add chain ip quiet in { type filter hook input priority 0; }; add rule ip quiet in udp dport 9999 drop"
+"""An ICMP error quotes the datagram that it answers, and would cost the worker that sees it the same again."""
+
+
 @pytest.fixture(scope="module")
 def line(tmp_path_factory, content):
     web = tmp_path_factory.mktemp("web")
@@ -35,6 +39,7 @@ def line(tmp_path_factory, content):
     with guarded_line("omawk") as line, http_server(line.wan, web, where="::", port=80):
         for address in ADDRESSES:
             ip("-n", line.lan.name, "address", "add", f"{address}/24", "dev", "eth0")
+        line.wan.run("nft", NO_ERRORS)
         yield line
 
 
@@ -247,8 +252,8 @@ def test_a_worker_that_is_short_of_memory_forgets_flows(unit):
 
 
 def renewed(now, before):
-    """Two workers again, and at least one new: the other one sees the ICMP errors, which quote the datagrams."""
-    return len(now) == 2 and set(now.values()) - set(before.values())
+    """Two workers again, one of them new."""
+    return len(now) == 2 and len(set(now.values()) - set(before.values())) == 1
 
 
 def test_a_worker_whose_memory_cannot_be_freed_is_replaced(unit):

@@ -1,6 +1,7 @@
 """From elsewhere, slowly, or by way of a proxy: a real HTTP proxy, a real mirror, a directory. The trust stays the same."""
 
 import http.server
+import json
 import select
 import shutil
 import socket
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from omamori.firmware.update import connection
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.fetch import Limits
 from omamori.firmware.update.orders import Plugged
+from omamori.protocol.fetching import Fetching
 from tests.firmware.update.fleet import Handler
 
 LIMITS = Limits(connect=5, read=5, least_rate=2_000, grace=5)
@@ -137,9 +140,74 @@ def test_the_rate_is_set_by_command_and_a_senseless_one_is_refused(unit):
     assert command(unit, "fetching").stdout == "as much as there is\n"
     assert command(unit, "fetching", "--rate", "500000").stdout == "at most 500,000 bytes a second\n"
     refused = command(unit, "fetching", "--rate", "5")
-    assert (refused.returncode, "would take days" in refused.stderr) == (1, True)
+    assert (refused.returncode, "at least 16,384 bytes a second" in refused.stderr) == (1, True)
     unit.write("var/lib/omamori/update/fetching.json", b'{"rate": "fast')
     assert command(unit, "fetching").returncode == 0
+
+
+def test_the_mirror_is_set_by_command_and_the_fleets_choice_goes_before(unit):
+    assert command(unit, "fetching", "--mirror", "http://192.168.1.5/omamori/").stdout == (
+        "as much as there is\nfrom http://192.168.1.5/omamori where it has them\n"
+    )
+    refused = command(unit, "fetching", "--mirror", "ftp://nas/x")
+    assert (refused.returncode, "not the address of a mirror" in refused.stderr) == (1, True)
+    unit.want(firmware="1.0.0", fetching=Fetching(300_000))
+    said = json.loads(command(unit, "fetching", "--json").stdout)
+    assert said == {"rate": 300_000, "mirror": ""}
+
+
+def test_a_mirror_that_cannot_be_is_as_good_as_none(unit):
+    unit.want(firmware="1.0.0", fetching=Fetching(5, "http://u:p@nas/"))
+    assert connection.fetching(unit.paths) == Fetching(16 * 1024)
+
+
+def test_files_come_from_the_lans_mirror_and_metadata_never(unit, fleet, mirror):
+    server, copy = mirror
+    (copy / "metadata/timestamp.json").write_bytes(b"{}")
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    fleet.server.asked.clear()
+    assert run(unit)
+    assert unit.phase == "staged"
+    assert all("/targets/" not in path for path, _ in fleet.server.asked)
+    assert all("/targets/" in path for path, _ in server.asked)
+    assert unit.state["fetched"] < 2_000, "of the customer's line: metadata"
+
+
+def _lies(_, copy):
+    for path in copy.glob("targets/firmware/*.bundle"):
+        path.write_bytes(path.read_bytes()[:-5] + b"never")
+
+
+def _truncates(_, copy):
+    for path in copy.glob("targets/firmware/*.bundle"):
+        path.write_bytes(path.read_bytes()[:-5000])
+
+
+def _is_empty(_, copy):
+    shutil.rmtree(copy / "targets")
+
+
+def _is_gone(server, _):
+    server.socket.close()
+
+
+@pytest.mark.parametrize("ill", [_lies, _truncates, _is_empty, _is_gone])
+def test_a_mirror_that_is_of_no_use_is_passed_over(unit, mirror, ill):
+    server, copy = mirror
+    ill(server, copy)
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    assert run(unit)
+    assert unit.phase == "staged"
+    assert any("the mirror is passed over" in line for line in unit.log)
+
+
+def test_the_brake_is_for_the_line_and_not_for_the_mirror(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.1.0", fetching=Fetching(16 * 1024, url(server)))
+    began = time.monotonic()
+    assert run(unit)
+    assert time.monotonic() - began < 430_000 / (16 * 1024) / 2
+    assert unit.phase == "staged"
 
 
 def test_a_mirror_on_the_lan_serves_what_the_fleet_wants(unit, fleet, mirror):

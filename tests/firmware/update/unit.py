@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolReader
@@ -110,9 +111,11 @@ class Unit:
         value = {"activated": activated, "connected": connected, "phase": phase, "outbox": 0}
         self.write("run/omamori/agent/status.json", json.dumps(value).encode())
 
-    def want(self, *, firmware: str | None = None, pack: str | None = None, generation: int = 1) -> None:
+    def want(
+        self, *, firmware: str | None = None, pack: str | None = None, generation: int = 1, **more: Any
+    ) -> None:
         parsed = [Version.parse(text) if text else None for text in (firmware, pack)]
-        self.write("var/lib/omamori/agent/want.json", encode(Want(generation, parsed[0], parsed[1])))
+        self.write("var/lib/omamori/agent/want.json", encode(Want(generation, parsed[0], parsed[1], **more)))
 
     def bridge(self, *_: object) -> None:
         """One look of the bridge at its link; what happens while the updater sleeps."""

@@ -55,6 +55,27 @@ def test_what_cannot_be_postponed(rolled_out):
     assert customer("PUT", "/units/om-aaaa/postponement", {"until": iso(1)}).status_code == 409
 
 
+def test_a_customer_chooses_how_updates_come(rolled_out):
+    customer, page = rolled_out[1], "/units/om-aaaa/fetching"
+    assert (
+        customer.get(page) == customer.get("/units/om-aaaa")["want"]["fetching"] == {"rate": 0, "mirror": ""}
+    )
+    chosen = {"rate": 125_000, "mirror": "http://nas.example/x/"}
+    assert customer("PUT", page, chosen).json() == {"generation": 3}
+    assert customer.get(page) == {"rate": 125_000, "mirror": "http://nas.example/x"}
+    for body in (
+        {"rate": 5},
+        {"rate": -1},
+        {"rate": 10**30},
+        {"mirror": "nas"},
+        {"mirror": "x" * 300},
+        {"rate": None},
+    ):
+        answer = customer("PUT", page, body)
+        assert (answer.status_code, bool(answer.json()["detail"])) == (422, True), body
+    assert customer("PUT", "/units/om-bbbb/fetching", chosen).status_code == 404
+
+
 def test_anothers_unit_is_not_found(rolled_out):
     customer = rolled_out[1]
     assert customer("PUT", "/units/om-bbbb/postponement", {"until": iso(1)}).status_code == 404

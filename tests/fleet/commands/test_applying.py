@@ -47,6 +47,15 @@ def test_a_deadline_and_a_postponement_from_the_command_line(announced):
     assert "2026-12-01T18:00" in announced.text("rollouts", "deadline", "--help")
 
 
+def test_how_updates_come_is_chosen_from_the_command_line(fleet):  # noqa: F811 - the fixture
+    assert fleet.json("fetching", UNIT) == {"unit": UNIT, "rate": 0, "mirror": ""}
+    fleet.text("fetching", UNIT, "--rate", "125000")
+    assert fleet.json("fetching", UNIT, "--mirror", "http://nas/")["rate"] == 125_000
+    assert fleet.json("units", "show", UNIT)["want"]["fetching"]["mirror"] == "http://nas"
+    assert "not the address of a mirror" in fleet.refusal("fetching", UNIT, "--mirror", "nas")
+    assert fleet.json("fetching", UNIT, "--mirror", "")["mirror"] == ""
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -7,6 +7,7 @@ from django.utils import timezone
 from selenium.webdriver.common.by import By
 
 from omamori.fleet.units.models import Want
+from omamori.protocol.fetching import Fetching
 from tests.fleet.portal.test_browser import (  # noqa: F401 - fixtures are used by name
     WIDTHS,
     browser,
@@ -56,3 +57,21 @@ def test_an_update_is_put_off_or_left_to_the_power_cycle(signed_in, server, anno
     assert signed_in.find_element(By.CSS_SELECTOR, "input[value=power-cycle]").is_selected()
     assert not signed_in.find_elements(By.NAME, "until")
     fits(signed_in, server, "power cycle")
+
+
+def test_how_updates_come_is_chosen_and_a_senseless_address_is_refused(signed_in, server, announced):  # noqa: F811
+    fits(signed_in, server, "closed")
+    signed_in.find_element(By.CSS_SELECTOR, ".fetching summary").click()
+    for width in WIDTHS:
+        widen(signed_in, width)
+        check_width(signed_in, f"open at {width}")
+    signed_in.find_element(By.NAME, "mirror").send_keys("nas")
+    submit(signed_in, ".fetching button")
+    assert "http://192.168.1.5/omamori" in signed_in.find_element(By.CSS_SELECTOR, ".note.error").text
+    signed_in.find_element(By.CSS_SELECTOR, ".fetching summary").click()
+    signed_in.find_element(By.NAME, "mirror").send_keys("http://nas.example/omamori/")
+    signed_in.find_element(By.CSS_SELECTOR, "select[name=rate] option[value='625000']").click()
+    submit(signed_in, ".fetching button")
+    assert announced.get().fetching == Fetching(625_000, "http://nas.example/omamori")
+    assert signed_in.find_element(By.NAME, "mirror").is_displayed()
+    fits(signed_in, server, "chosen")

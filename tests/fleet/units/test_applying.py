@@ -11,6 +11,7 @@ from omamori.fleet.errors import Conflict, Invalid, NotFound
 from omamori.fleet.ingest.operations import raised, store
 from omamori.fleet.units import applying, operations, queries
 from omamori.fleet.units.models import Unit, Want
+from omamori.protocol.fetching import Fetching
 from omamori.protocol.messages import UpdateState, decode, encode
 from omamori.protocol.messages import Want as Document
 from omamori.protocol.version import Version
@@ -43,6 +44,17 @@ def test_a_postponement_reaches_the_unit(announced):
     assert Audit.objects.get(operation="unit.postpone").actor.startswith("someone-customer")
     applying.resume(announced.member("customer"), "om-0001")
     assert document().postponed_until is None
+
+
+@pytest.mark.usefixtures("announced")
+def test_how_updates_come_reaches_the_unit_where_it_was_chosen():
+    assert document().fetching is None
+    generation = operations.set_fetching(System(), "om-0001", Fetching(125_000, "http://nas/"))
+    assert (document().generation, document().fetching) == (generation, Fetching(125_000, "http://nas"))
+    with pytest.raises(Invalid, match="at least 16,384"):
+        operations.set_fetching(System(), "om-0001", Fetching(1))
+    operations.set_fetching(System(), "om-0001", Fetching())
+    assert document().fetching is None
 
 
 @pytest.mark.usefixtures("announced")
