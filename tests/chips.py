@@ -5,7 +5,9 @@ Who talks to it leaves its sessions open; on a unit the kernel's resource manage
 
 import socket
 import subprocess
+import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +25,13 @@ class Chip(Tpm):
     """Its state lies in a folder; one without state is a new chip."""
 
     folder: Path = Path()
+    door: Path = Path()
+    """Its socket, there while it has power: in a place with a short name, for a socket's may have 107 bytes."""
     orderly: bool = True
     """Whether it is told before its power goes, as a restart does."""
 
     def _run(self, verb: str, name: str, content: bytes, *more: str) -> bytes:
-        with _powered(self.folder):
+        with self._powered():
             try:
                 return super()._run(verb, name, content, *more)
             finally:
@@ -37,38 +41,38 @@ class Chip(Tpm):
     def _transmit(self, command: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX) as talk:
             talk.settimeout(10)
-            talk.connect(str(self.folder / "s"))
+            talk.connect(str(self.door))
             talk.sendall(command)
             return talk.recv(4096)
 
     def say(self, command: str) -> bytes:
         """Send it a command in hexadecimal; it is done, or the test fails."""
-        with _powered(self.folder):
+        with self._powered():
             answer = self._transmit(bytes.fromhex(command))
             self._transmit(SHUTDOWN)
         assert answer[6:10] == bytes(4), answer.hex()
         return answer
 
+    @contextmanager
+    def _powered(self) -> Iterator[None]:
+        control, log = self.door.with_suffix(".ctrl"), self.folder / "log"
+        command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder}", "--flags", "not-need-init,startup-clear"]  # fmt: skip
+        channels = ["--server", f"type=unixio,path={self.door}", "--ctrl", f"type=unixio,path={control}"]
+        with log.open("wb") as said:
+            process = subprocess.Popen([*command, *channels], stdout=said, stderr=said)
+        try:
+            deadline = time.monotonic() + 10
+            while not self.door.exists():
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()  # noqa: PT018 - one fact
+                time.sleep(0.005)
+            yield
+        finally:
+            end(process)
+            for socket_ in (self.door, control):
+                socket_.unlink(missing_ok=True)
+
 
 def chip(folder: Path) -> Chip:
     folder.mkdir()
-    return Chip(f"swtpm:path={folder / 's'}", folder)
-
-
-@contextmanager
-def _powered(folder: Path) -> Iterator[None]:
-    door = folder / "s"
-    command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--flags", "not-need-init,startup-clear"]  # fmt: skip
-    channels = ["--server", f"type=unixio,path={door}", "--ctrl", f"type=unixio,path={door}.ctrl"]
-    with (folder / "log").open("wb") as said:
-        process = subprocess.Popen([*command, *channels], stdout=said, stderr=said)
-    try:
-        deadline = time.monotonic() + 10
-        while not door.exists():
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()  # noqa: PT018 - one fact
-            time.sleep(0.005)
-        yield
-    finally:
-        end(process)
-        door.unlink(missing_ok=True)
-        door.with_name("s.ctrl").unlink(missing_ok=True)
+    door = Path(tempfile.gettempdir()) / f"chip-{uuid.uuid4().hex}"
+    return Chip(f"swtpm:path={door}", folder, door)
