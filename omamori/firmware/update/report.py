@@ -53,8 +53,9 @@ class Memory:
         self._spoken: Verdict | None = None
 
     def journal(self) -> Journal:
-        """The journal, or a new one."""
-        return _read(Journal, self._journal) or Journal()
+        """The journal, or a new one. A phase that only a later firmware knows is none: the rest still says what must not be tried."""
+        known = _read(Journal, self._journal) or _read(Journal, self._journal, without="phase")
+        return known or Journal()
 
     def keep(self, journal: Journal) -> None:
         """Make it survive a power cut. Raises DiskFull, SlotProblem."""
@@ -121,9 +122,10 @@ def _take(descriptor: int) -> bool:
     return True
 
 
-def _read(shape: type[T], path: Path) -> T | None:
+def _read(shape: type[T], path: Path, *, without: str = "") -> T | None:
     try:
-        return wire.from_wire(shape, wire.load(files.read_capped(path)))
+        content = wire.load(files.read_capped(path))
+        return wire.from_wire(shape, {name: value for name, value in content.items() if name != without})
     except (OSError, ProtocolError):
         return None
 

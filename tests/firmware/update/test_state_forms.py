@@ -28,6 +28,15 @@ def test_a_journal_of_a_later_firmware_is_read_as_far_as_it_is_understood(unit, 
     assert not fleet.server.asked
 
 
+def test_a_phase_that_only_a_later_firmware_knows_hides_nothing_else(unit, fleet):
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    keep(unit, {**EARLIER, "phase": "rehearsing"})
+    unit.run()
+    assert unit.phase == "idle"
+    assert not any(path.endswith(".bundle") for path, _ in fleet.server.asked)
+
+
 def test_settings_of_a_later_firmware_keep_their_brake(unit, fleet):
     fleet.release("1.1.0")
     unit.want(firmware="1.1.0")
