@@ -146,6 +146,15 @@ def cold(c: Context, variant: str = "test", json: str = "", check: bool = False)
 
 
 @task(
+    help={"json": "write the figures to this file", "check": "exit non-zero where a goal is missed"},
+)
+def figures(c: Context, json: str = "", check: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Measure a unit in QEMU: its start, its memory, and how long an update is felt."""
+    flags = (f"--json {shlex.quote(json)} " if json else "") + ("--check" if check else "")
+    c.run(f"{PYTHON} -m lab.figures {flags}", pty=sys.stdout.isatty())
+
+
+@task(
     help={
         "json": "write the figures to this file",
         "check": "exit non-zero where a goal is missed",

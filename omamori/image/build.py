@@ -65,21 +65,23 @@ class Image:
 
     @classmethod
     def open(cls, directory: Path) -> "Image":
-        """Raises BuildHostError when nothing was built there."""
+        """Raises BuildHostError when nothing, or nothing whole, was built there."""
         try:
             report = json.loads((directory / "manifest.json").read_text())
+            names = report["files"]
+            return cls(
+                directory=directory,
+                disk=directory / names["disk"],
+                bundle=directory / names["bundle"],
+                kernel=directory / names["kernel"],
+                initrd=directory / names["initrd"],
+                command_line=report["command_line"],
+                report=report,
+            )
         except OSError as error:
             raise BuildHostError(f"no image in {directory}: omamori image build makes one") from error
-        names = report["files"]
-        return cls(
-            directory=directory,
-            disk=directory / names["disk"],
-            bundle=directory / names["bundle"],
-            kernel=directory / names["kernel"],
-            initrd=directory / names["initrd"],
-            command_line=report["command_line"],
-            report=report,
-        )
+        except (ValueError, KeyError, TypeError) as error:
+            raise BuildHostError(f"{directory}/manifest.json is damaged: build the image again") from error
 
 
 def build(release: Release, state: State, cache: Cache, sources: Sources) -> Image:

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -146,10 +147,32 @@ def _place(state: State, release: Release) -> Path:
 
 
 def _show(image: building.Image, *, as_json: bool) -> None:
+    measured = _measured(State.of(os.environ))
     if as_json:
-        click.echo(json.dumps({"directory": str(image.directory), **image.report}))
+        click.echo(json.dumps({"directory": str(image.directory), **image.report, "measured": measured}))
         return
     for name, value in image.report["figures"].items():
         limit = image.report["budgets"].get(name)
         click.echo(f"{name:<13} {value:>8g}" + (f"  (budget {limit:g})" if limit else ""))
     click.echo(f"disk    {image.disk}\nbundle  {image.bundle}")
+    if measured is None:
+        click.echo("memory and times of the running unit: not measured here yet; see ./inv figures")
+        return
+    click.echo(
+        f"running unit, {measured['version']} of the test variant at {measured['time']}, in MiB and s:"
+    )
+    for name, value in measured["figures"].items():
+        click.echo(f"  {name:<20} {value:>8g}")
+
+
+def _measured(state: State) -> dict[str, Any] | None:
+    """What `./inv figures` saw last on this machine."""
+    try:
+        found = json.loads(state.measured.read_text(encoding="utf-8"))
+        return {
+            "time": str(found["time"]),
+            "version": str(found["version"]),
+            "figures": dict(found["figures"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

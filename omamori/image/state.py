@@ -29,6 +29,11 @@ class State:
         return self.root / "cache"
 
     @property
+    def measured(self) -> Path:
+        """What a unit in QEMU showed last of its memory and its times: `{"time", "version", "figures": {name: MiB or seconds}}`."""
+        return self.root / "measured.json"
+
+    @property
     def packages(self) -> Path:
         """Debian package files, kept so that a build can be repeated when the mirror has moved on."""
         return self.root / "packages"

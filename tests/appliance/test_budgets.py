@@ -7,21 +7,10 @@ from pathlib import Path
 import pytest
 
 from lab.appliance import omamori
+from lab.figures import memory
 from omamori.image import budgets
 
-PROCESSES = ("bridge", "lan", "agent", "usage")
-# Proportional set size: pages that a process shares with its workers count once.
 LADEN = "2.0.0"
-MEMORY = "for p in $(cat /sys/fs/cgroup/system.slice/omamori-{}.service/cgroup.procs); do grep ^Pss: /proc/$p/smaps_rollup; done"
-
-
-def memory(guest):
-    """MiB of each process with its children."""
-    found = {}
-    for name in PROCESSES:
-        lines = guest.ssh(MEMORY.format(name)).splitlines()
-        found[name] = round(sum(int(line.split()[1]) for line in lines) / 1024, 1)
-    return {**found, "total": round(sum(found.values()), 1)}
 
 
 def is_guarding(told):
@@ -31,7 +20,7 @@ def is_guarding(told):
 
 
 def test_our_processes_keep_within_their_memory(site):
-    found = memory(site.guest)
+    found = memory(site)
     print(f"MiB: {found}")
     assert all(found.values())
     assert set(budgets.check("unit", found)) == set(found)
@@ -50,7 +39,7 @@ def test_they_do_so_with_rules_of_a_real_size(factory, image, start_unit, whole_
         guest.wait_for_ssh(seconds=300)
         unit.want("7.0.0", pack=LADEN)
         guest.wait(lambda: unit.told().get("pack") == LADEN, seconds=300, what="the pack in force", pause=2)
-        before = memory(guest)
+        before = memory(unit)
         guest.ssh(
             "systemctl stop omamori-bridge; rm /run/omamori/bridge/status.json; systemctl start omamori-bridge"
         )
@@ -60,7 +49,7 @@ def test_they_do_so_with_rules_of_a_real_size(factory, image, start_unit, whole_
             what="the pack in force again",
             pause=2,
         )
-        found = memory(guest)
+        found = memory(unit)
     print(f"MiB: {found}, after the exchange {before}")
     assert set(budgets.check("laden", found)) == set(found)
     assert set(budgets.check("laden", before)) == set(before)

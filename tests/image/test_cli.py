@@ -93,3 +93,42 @@ def test_images_made_with_other_tools_say_which(tmp_path):
     assert "tools: gcc-14:amd64 14.2.0-19 against 14.2.0-20" in done.stdout
     assert "zstd" not in done.stdout
     assert "the same, bit for bit" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (None, "not measured here yet"),
+        (
+            '{"time": "2026-11-23T08:00:00+00:00", "version": "12.0.0", "figures": {"forwarding": 10.9}}',
+            "10.9",
+        ),
+        ('{"figures"', "not measured here yet"),
+    ],
+)
+def test_an_image_is_shown_with_what_a_running_unit_showed_last(tmp_path, kept, said):
+    place = tmp_path / "images/test-1.0.0"
+    place.mkdir(parents=True)
+    report = {
+        "command_line": "",
+        "figures": {"packages": 150},
+        "budgets": {"packages": 200},
+        "files": dict.fromkeys(("disk", "bundle", "kernel", "initrd"), "x"),
+    }
+    (place / "manifest.json").write_text(json.dumps(report))
+    if kept:
+        (tmp_path / "measured.json").write_text(kept)
+    done = omamori("show", state=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "150  (budget 200)" in done.stdout
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"files": {}}', '{"files": 3}'])
+def test_a_damaged_manifest_is_said_to_be_one(tmp_path, content):
+    place = tmp_path / "images/test-1.0.0"
+    place.mkdir(parents=True)
+    (place / "manifest.json").write_text(content)
+    done = omamori("show", state=tmp_path)
+    assert (done.returncode, "build the image again" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
