@@ -128,7 +128,7 @@ def test_owner_links_and_kinds_are_seen(tmp_path):
     assert "kind 'd' against '-'" in told["x"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=600), st.integers(0, 1100))
 def test_any_kernel_image_is_read_or_refused(noise, place):
     data = bytearray(kernel_image({".cmdline": b"ro", ".linux": b"kernel"}))
@@ -140,7 +140,7 @@ def test_any_kernel_image_is_read_or_refused(noise, place):
             continue
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=3000))
 def test_any_disk_is_read_or_refused(tmp_path_factory, noise):
     disk = tmp_path_factory.mktemp("disk") / "disk.raw"

@@ -127,7 +127,7 @@ def test_every_licence_text_is_collected(root):
         assert part in text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text())
 def test_any_copyright_file_gives_names_or_none(text):
     for written in (text, "Format: x\nLicense: " + text):
@@ -190,7 +190,7 @@ def test_what_is_no_list_of_contents_is_refused(tmp_path, text):
         sbom.read(tmp_path / "sbom")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["releases", "trixie", "status", "fixed_version", "CVE-1"]), inner)))  # fmt: skip
 def test_any_data_of_the_tracker_is_understood_or_refused(entries):
@@ -216,7 +216,7 @@ def test_versions_are_ordered_as_dpkg_orders_them():
             assert done.returncode == 0, (first, said, second)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("0123456789abz.+~-:", max_size=12), st.text("0123456789abz.+~-:", max_size=12))
 def test_the_order_of_versions_is_an_order(first, second):
     assert vulnerabilities.order(first, second) == -vulnerabilities.order(second, first)

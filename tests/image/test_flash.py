@@ -361,7 +361,7 @@ def test_an_image_that_is_cut_off_is_refused(image):
         flash.layout(image / "disk.raw")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=64),
     st.lists(st.tuples(st.integers(0, 2**16), st.binary(min_size=1, max_size=8)), max_size=6),
@@ -378,7 +378,7 @@ def test_any_table_is_read_or_refused(tmp_path_factory, start, changes):
 
 
 @pytest.mark.root
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet=st.sampled_from("0123456789: -/\\x\n\0é"), max_size=200))
 def test_any_table_of_mounts_is_read(tmp_path_factory, fuzz_disk, text):
     root = tmp_path_factory.mktemp("root")

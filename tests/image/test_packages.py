@@ -62,7 +62,7 @@ def test_a_package_may_be_there_for_two_processors():
     assert len(Lock.parse("".join(lines)).packages) == 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text() | st.builds("{}={} {} {} sha256:{} debian/{}".format, *[st.text()] * 6))
 def test_any_text_is_a_lock_or_refused(text):
     try:
@@ -72,7 +72,7 @@ def test_any_text_is_a_lock_or_refused(text):
     assert Lock.parse(lock.text()) == lock
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text())
 def test_any_answer_of_apt_is_understood_or_refused(text):
     with pytest.raises(LockError):

@@ -55,7 +55,7 @@ def test_what_is_of_no_form_and_what_is_read_in_english_stays():
         st.sampled_from([text.en for text in SENTENCES] + list(EXAMPLES.values())) | st.text(max_size=20)
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_sentence_is_told(pieces):
     fact = " ".join(pieces)
     assert told(fact, "ja") or not fact

@@ -134,7 +134,7 @@ def test_other_topics_are_refused(topic: str) -> None:
         topics.parse_up(topic)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60) | st.lists(st.text(max_size=8), max_size=8).map("/".join))
 def test_any_text_as_a_topic_is_answered(topic: str) -> None:
     with pytest.raises(ProtocolError):

@@ -105,7 +105,7 @@ def test_all_that_can_be_wanted_at_once_fits_one_message():
     assert decode(Want, encode(want)) == want
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=300))
 def test_any_text_is_taken_in_one_spelling_or_refused(text):
     for parse in (policy.rule, policy.destination, policy.category):

@@ -72,7 +72,7 @@ JSON = st.recursive(
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(json.loads(support.encode(GOOD)), JSON))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300) | FIELDS.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_document_or_refused(raw):
     try:
@@ -82,7 +82,7 @@ def test_any_bytes_are_a_document_or_refused(raw):
     assert support.decode(support.encode(document)) == document
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(json.loads(support.encode(GOOD)))), JSON)
 def test_one_field_of_anything_is_still_bounded(name, value):
     try:

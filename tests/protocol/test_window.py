@@ -54,7 +54,7 @@ def test_openings(
     assert next_opening(RebootWindow(zone, days, start, end), at(now)) == (at(opens), at(closes))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(
         ["Asia/Tokyo", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]

@@ -61,19 +61,19 @@ STRANGE = st.builds(m.Unrecognised, TEXT.map("x-".__add__), st.dictionaries(TEXT
 UPWARD = st.builds(m.Upward, UNITS, BOOTS, st.integers(0, 2**63 - 1), BODIES | STRANGE, st.integers(1, 99))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(UPWARD)
 def test_upward_messages_come_back_as_they_were(message: m.Upward) -> None:
     assert m.decode_up(m.encode_up(message)) == message
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(BODIES | STRANGE)
 def test_bodies_come_back_as_they_were(body: m.UpBody) -> None:
     assert m.decode_body(m.encode_body(body)) == body
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.from_type(m.WantHint)
     | st.builds(m.Acknowledge, BOOTS, st.lists(WHOLE, max_size=50).map(tuple))
@@ -83,7 +83,7 @@ def test_downward_messages_come_back_as_they_were(body: m.DownBody) -> None:
     assert m.decode_down(m.encode_down(body)) == body
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(*[st.from_type(shape) for shape in (m.Want, m.Claim, m.Activation, m.Activated)]))
 def test_documents_come_back_as_they_were(document: m.Want) -> None:
     assert m.decode(type(document), m.encode(document)) == document
@@ -93,7 +93,7 @@ DETECTION_SHAPE = {"kind": "detection", "unit": "om-0001", "boot": "0" * 32, "se
 GARBAGE = st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(GARBAGE)
 @example(b'{"sequence":' + b"9" * 5000 + b"}")
 @example(b'{"a":' * 60 + b"1" + b"}" * 60)
@@ -115,7 +115,7 @@ def refusal(decode: Callable[[bytes], object], raw: bytes) -> str:
     return ""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(BODIES, st.data())
 def test_one_wrong_field_is_refused_or_means_something_else(body: m.UpBody, data: st.DataObject) -> None:
     whole = json.loads(m.encode_body(body))

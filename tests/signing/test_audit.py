@@ -134,7 +134,7 @@ def test_a_directory_without_history_is_refused(desk):
     .map(json.dumps)
     .map(str.encode)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_told_as_problems_or_refused(tmp_path_factory, raw):
     place = tmp_path_factory.mktemp("fuzz")
     (place / "metadata").mkdir()

@@ -127,7 +127,7 @@ def test_a_dry_proposal_writes_nothing(met):
 
 
 @given(st.binary(max_size=300) | st.just(b'{"signed":{"_type":"root"},"signatures":[]}'))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_no_proposal(tmp_path_factory, raw):
     path = tmp_path_factory.mktemp("fuzz") / "root.json"
     path.write_bytes(raw)

@@ -83,7 +83,7 @@ def test_what_would_mislead_a_customer_is_not_signed(desk, changes, says):
         {}, optional={key: st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3)) for key in GOOD}
     ).map(lambda value: json.dumps(GOOD | value).encode())
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_notes_or_refused(raw):
     try:
         found = notes.parse(wire.load(raw))

@@ -297,7 +297,7 @@ def test_the_production_policy_wants_two_of_three_for_root(empty_desk):
 
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_a_policy_or_a_policy_error(raw):
     try:
         policy.from_json(raw)
@@ -308,7 +308,7 @@ def test_any_bytes_are_a_policy_or_a_policy_error(raw):
 
 
 @given(st.binary(max_size=2000), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_a_pack_or_bundle_or_a_target_error(tmp_path_factory, raw, framed):
     path = tmp_path_factory.mktemp("fuzz") / "file"
     if framed:

@@ -167,7 +167,7 @@ def test_what_is_no_token_is_named(holder, tmp_path):
     holder.sign("init", "--token", "rot=x.token", code=2)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=120)
     | st.fixed_dictionaries(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.agent import picture
@@ -74,7 +74,7 @@ def test_counters_alone_are_no_news(paths: Paths) -> None:
     assert not picture.same(first, picture.state(paths, now=NOW, reboot_at=NOW))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     st.binary(max_size=60)
     | st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.dictionaries(

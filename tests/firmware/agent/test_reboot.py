@@ -55,7 +55,7 @@ def test_a_clock_at_1970_opens_no_window_but_now_is_still_now() -> None:
     assert when(replace(WANT, apply=ApplyWhen.NOW), STAGED, unset, UNIT) == unset
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 1439),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.bridge.direction import Direction
@@ -43,7 +43,7 @@ def test_a_file_that_is_gone_means_that_nobody_swaps(paths):
 
 
 @given(st.binary(max_size=200) | st.just(b"[" * 5000))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50)
 def test_a_file_that_cannot_be_read_changes_nothing(paths, content):
     direction = Direction(paths)
     told(paths, {"swapped": True})

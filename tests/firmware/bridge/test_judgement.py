@@ -182,7 +182,7 @@ def test_exempt_flows_are_few():
     assert exempt.has(datagram(PC, SITE, 1199, 53, b"a question, long enough"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=150))
 def test_any_bytes_make_a_flow_or_none(raw):
     exempt = Exempt()

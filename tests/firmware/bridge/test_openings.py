@@ -60,7 +60,7 @@ def test_without_a_log_group_nothing_is_known():
 
 
 @given(st.lists(st.binary(max_size=96) | st.integers(0, 95).map(lambda size: answer(5)[:size]), max_size=9))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_taken(packets):
     openings = Openings(Log([*packets, answer(77)]))
     assert openings.take(way(77)).client == 7001

@@ -86,7 +86,7 @@ def test_what_cannot_be_read_changes_nothing(paths, damage):
     assert orders.news(4.0).policy == CATEGORIES
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(raw=st.binary(max_size=300))
 def test_any_bytes_are_survived(tmp_path_factory, raw):
     paths = Paths(tmp_path_factory.mktemp("orders"))

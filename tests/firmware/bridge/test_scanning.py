@@ -187,7 +187,7 @@ def test_both_ways_of_a_handshake_name_the_same_client():
     assert PC != SITE
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=100), st.booleans(), st.sampled_from([b"", b"\x45", b"\x60"]))
 def test_any_bytes_are_survived(raw, inside, begin):
     read = (knock(begin + raw, from_inside=inside), datagram(begin + raw, from_inside=inside, answers=inside))

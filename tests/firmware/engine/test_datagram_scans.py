@@ -134,7 +134,7 @@ def test_a_service_that_answers_is_no_guessing_of_passwords():
     assert street([(OUT, PC, 3389, 50_000 + n, True, 0.1) for n in range(300)]) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

@@ -18,7 +18,7 @@ SIX = {"client": "2001:db8::20", "server": "2001:db8::9"}
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_second_copy_that_differs_is_set_right(data):
     """However the second copy is cut, the receiver gets the bytes that were inspected, whichever copy it takes."""
     guard, talk = unit(), Tcp()
@@ -269,7 +269,7 @@ def test_teredo_is_followed():
 
 
 @given(st.sampled_from([4, 41, 47]), st.binary(max_size=80), st.sampled_from([3544, 4789, 6081]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_in_a_tunnel_are_taken(protocol, data, port):
     guard = unit()
     guard.feed([_ip(PC, SITE, protocol, data), datagram(PC, SITE, port, port, data)])

@@ -26,7 +26,7 @@ WHOLE = datagram(PC, SITE, 1000, 2000, bytes(range(152)))  # 160 bytes after the
     st.lists(st.tuples(st.integers(0, 19), st.integers(1, 8)), max_size=6),
     st.booleans(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_order_with_repetitions_gives_the_whole(order, again, strict):
     fragments, out = Fragments(strict=strict), []
     pieces = [cut(WHOLE, 2 * index, 2, more=index < 9) for index in order]
@@ -56,7 +56,7 @@ def test_memory_is_bounded_whatever_is_never_completed():
     ),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_fragments_are_taken(pieces, strict):
     fragments = Fragments(strict=strict)
     for at, data, more, number in pieces:

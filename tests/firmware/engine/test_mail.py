@@ -235,7 +235,7 @@ PADDING_LONG = random.Random(1).randbytes(9000)
 @given(
     st.integers(30, 3000), st.sampled_from([0.0, 0.2]), st.integers(0, 50), st.sampled_from(sorted(CODINGS))
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_only_the_infected_file_changes_however_the_mail_travels(size, swaps, seed, coding):
     order = random.Random(seed)
     fine = order.randbytes(1500)

@@ -27,7 +27,7 @@ from tests.firmware.engine.test_mail import unit
         max_size=25,
     ),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_conversation_breaks_or_changes_what_is_clean(greeting, said):
     guard, talk = unit(), Tcp(server_port=2525)
     guard.feed(talk.say(greeting, to_server=False))

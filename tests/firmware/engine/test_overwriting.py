@@ -92,7 +92,7 @@ ORDERS = st.fixed_dictionaries(
 
 
 @given(FILES, ORDERS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_only_infected_files_change_and_no_mark_gets_through(case, order):
     guard, stream, places, taken, _ = download(case, order)
     assert len(taken) == len(stream) or type(guard.verdicts[-1]) is Block
@@ -117,7 +117,7 @@ def test_only_infected_files_change_and_no_mark_gets_through(case, order):
 
 
 @given(FILES, st.integers(10, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_copies_of_a_segment_are_the_same(case, size):
     order = {"size": size, "swaps": 0.0, "random": random.Random(1)}
     *_, got = download(case, order)

@@ -99,7 +99,7 @@ def test_what_is_no_packet_is_refused(data):
     | st.binary(max_size=100).map(lambda tail: ip4(6, tail))
     | st.binary(max_size=99).map(lambda t: ip6(0, t))
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_garbage_is_a_packet_or_an_error(data):
     try:
         found = parse(data)
@@ -124,7 +124,7 @@ def test_garbage_is_a_packet_or_an_error(data):
 @given(
     st.binary(min_size=1, max_size=70).map(lambda body: body * 900), st.booleans(), st.sampled_from([6, 17])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_replaced_payload_has_the_checksum_that_dpkt_computes(body, six, protocol):
     body = body[:60_000]
     build = ip6 if six else ip4

@@ -81,7 +81,7 @@ def test_odd_spellings_are_read_as_servers_do(value):
     assert is_weak(value, KNOWN)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_header_is_survived(value):
     is_weak(value, KNOWN)

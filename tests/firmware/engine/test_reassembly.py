@@ -27,7 +27,7 @@ def cut_and_shuffled(draw):
 
 
 @given(cut_and_shuffled())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_order_gives_the_same_bytes(case):
     data, start, segments = case
     half = Reassembly()
@@ -76,7 +76,7 @@ def test_the_end_is_known_in_any_order():
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=30)), max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_sequence_numbers_stay_within_bounds(segments):
     half = Reassembly()
     for piece in delivered(half, segments, limit=64):

@@ -184,7 +184,7 @@ def test_every_guard_has_its_words_and_nothing_of_the_network_is_markup(guard):
     assert guard.value.upper() in text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_or_no_question(raw):
     answer = refused(raw)
@@ -193,7 +193,7 @@ def test_any_bytes_are_refused_or_no_question(raw):
         assert len(answer) <= len(raw) + 17
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from([TCP, UDP]), st.integers(0, 255), st.binary(max_size=80), st.booleans(), st.booleans())
 def test_whatever_is_blocked_the_replies_are_sound(protocol, flags, payload, from_inside, is_dns):
     """Of any single packet that a rule stops."""

@@ -209,7 +209,7 @@ NEEDS = frozenset(
 
 
 @pytest.mark.parametrize("parser", [Smtp, Ftp])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.booleans(), st.lists(WORDS | st.binary(max_size=9), max_size=9).map(b"".join))))
 def test_any_lines_make_buffers_that_were_asked_for(parser, said):
     layer, at = parser(Settings()), [0, 0]

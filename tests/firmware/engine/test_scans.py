@@ -203,7 +203,7 @@ def test_a_clock_that_jumps_neither_alarms_nor_stops(street):
     assert street.kinds() == [Kind.PORTS]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 300), st.booleans(), st.floats(-1e6, 1e6)), max_size=200

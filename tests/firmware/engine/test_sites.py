@@ -109,7 +109,7 @@ def test_addresses(address, category):
     assert (hit and hit.category) == category
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 255), st.integers(24, 32)), max_size=12),
     st.lists(st.integers(0, 511), min_size=1, max_size=40),
@@ -131,7 +131,7 @@ def test_the_most_exact_network_counts_however_they_nest(networks, probes):
         assert (hit and hit.category) == (f"/{max(holding)}" if holding else None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=100), st.integers(0, 3))
 def test_tables_of_any_bytes_are_refused_or_answer(raw, categories):
     names = tuple("abc"[:categories])

@@ -76,7 +76,7 @@ def test_a_hundred_hosts_make_kilobytes_a_day():
     assert total < A_DAY_OF_100_HOSTS
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5000), st.integers(1, 60), st.integers(0, 2**60))
 def test_every_message_fits_the_wire(cells, length, most):
     tally = Tally()

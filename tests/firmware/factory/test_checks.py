@@ -148,7 +148,7 @@ def test_the_claim_is_also_found_where_the_agent_has_it(unit):
     assert outcomes(claims.check(unit, None))["claim"][0] == "PASS"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -226,7 +226,7 @@ def test_a_clock_on_the_board_that_is_missing_or_stands_still_fails(unit):
     assert outcomes(machine.clock(unit))["clock on the board"][0] == "FAIL"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_whatever_the_kernel_says_is_a_line(tmp_path_factory, first, second):
     unit = good(tmp_path_factory.mktemp("any"))

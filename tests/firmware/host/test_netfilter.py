@@ -43,7 +43,7 @@ def test_copies_come_with_their_port_and_number():
     assert list(nflog.parse(memoryview(raw))) == [nflog.Copy(b"E" * 40, 4, 5), nflog.Copy(b"F" * 30, 4, 9)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.integers(0, 200), st.booleans())
 def test_no_bytes_make_them_fail(noise, at, flip):
     for whole in (told(FLOW), copied(b"E" * 40)):

@@ -79,14 +79,14 @@ def test_attributes_end_where_one_has_an_impossible_length():
     assert parse_packet(message(header(1), zero, attribute(10, b"x"))) is None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_packet_or_nothing(raw):
     packet = parse_packet(memoryview(raw))
     assert packet is None or len(packet.data) < len(raw)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 40), st.binary(max_size=40)), max_size=12))
 def test_any_attributes_are_a_packet_or_nothing(parts):
     raw = b"".join(struct.pack("=HH", size, kind) + value for kind, size, value in parts)

@@ -155,7 +155,7 @@ def test_halves_of_dead_writers_are_removed_and_those_of_live_ones_stay(tmp_path
     assert list(tmp_path.iterdir()) == [mine]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=500))
 def test_any_bytes_are_a_readable_segment(tmp_path_factory, content):
     directory = tmp_path_factory.mktemp("spool")

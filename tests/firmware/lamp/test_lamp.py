@@ -155,7 +155,7 @@ def test_every_code_has_its_own_pattern():
     assert all(len(text) < 4096 for text in played)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 65_535))
 def test_any_pattern_is_as_many_blinks_and_a_pause(long, short, brightness):
     if not long + short:
@@ -166,7 +166,7 @@ def test_any_pattern_is_as_many_blinks_and_a_pause(long, short, brightness):
     assert played[-1] == (0, PAUSE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.one_of(
         st.binary(max_size=60),

@@ -64,7 +64,7 @@ def test_a_disk_that_refuses_is_tried_again(paths):
     assert held.look(frozenset()) == {PAIR}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200) | st.just(b'{"generation": 1, "apart": [["x", 3], 7]}'))
 def test_whatever_lies_there_changes_nothing(tmp_path_factory, raw):
     paths = Paths(tmp_path_factory.mktemp("unit"))

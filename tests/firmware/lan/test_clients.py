@@ -300,7 +300,7 @@ def read_or_refused(data):
         return
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\nUser-Agent: ", hello(APPLE)]),
@@ -313,7 +313,7 @@ def test_any_segment_says_something_nothing_or_is_refused(noise, beginning):
         read_or_refused(packet[:cut])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 120), st.binary(min_size=1, max_size=4))
 def test_a_damaged_hello_is_read_or_refused(place, octets):
     whole = bytearray(hello(APPLE, extensions=b"\x00\x10\x00\x05\x00\x03\x02h2\x00\x2b\x00\x03\x02\x03\x04"))
@@ -321,7 +321,7 @@ def test_a_damaged_hello_is_read_or_refused(place, octets):
     read_or_refused(segment(bytes(whole))[14:])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=300))
 def test_any_agent_is_one_of_ours_or_none(agent):
     assert named(agent) in {None, *Software}

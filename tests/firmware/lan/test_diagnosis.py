@@ -363,7 +363,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_is_heard_in_whatever_order_there_is_a_verdict(steps):
     net, now = Net(), 0.0
     for wait, port, heard in steps:

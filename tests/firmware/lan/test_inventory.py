@@ -164,7 +164,7 @@ def test_a_damaged_file_is_set_aside(tmp_path, content):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_stored_bytes_are_an_inventory_or_refused(content):
     try:
         store.decode(content)

@@ -337,7 +337,7 @@ SAMPLES = [
 
 @pytest.mark.parametrize("name", PARSERS)
 @given(data=st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_a_parser_answers_or_refuses(name, data):
     """Random bytes, and real messages with some bytes changed or cut off."""
     raw = data.draw(st.one_of(st.binary(max_size=300), st.sampled_from(SAMPLES).flatmap(_mangled)))
@@ -358,7 +358,7 @@ def _mangled(raw: bytes) -> st.SearchStrategy[bytes]:
 
 
 @given(st.binary(max_size=200), st.sampled_from([0x0800, 0x86DD, 0x88B5]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_frame_is_a_sighting_nothing_or_refused(payload, kind):
     with contextlib.suppress(BadFrame):
         dissect(frames.ethernet(PC, kind, payload), port=Port.LAN, time=at(0))

@@ -122,13 +122,13 @@ def test_a_broken_frame_is_refused_by_what_is_wrong(data, text):
 
 
 @given(kind=KINDS, payload=NOISE, vlans=st.lists(st.integers(0, 4095), max_size=4).map(tuple))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_payload_is_read_or_refused(kind, payload, vlans):
     _read_or_refuse(frames.ethernet(PC, kind, payload, vlans=vlans))
 
 
 @given(noise=NOISE, kind=st.integers(0, 9))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example(noise=b"\x0c", kind=3)
 def test_any_dhcp_options_are_read_or_refused(noise, kind):
     sighting = _read_or_refuse(frames.dhcp_client(PC, kind, options=noise))
@@ -138,7 +138,7 @@ def test_any_dhcp_options_are_read_or_refused(noise, kind):
 
 
 @given(place=st.integers(0, 341), octet=st.integers(0, 255), length=st.integers(0, 342))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_damaged_lease_is_read_or_refused(place, octet, length):
     whole = bytearray(
         frames.dhcp_server(ROUTER, 5, client=PC, offered="10.0.0.7", server="10.0.0.1", routers=("10.0.0.1",))
@@ -148,7 +148,7 @@ def test_a_damaged_lease_is_read_or_refused(place, octet, length):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_discovery_tags_are_read_or_refused(tags):
     assert len(seen(frames.pppoe(ROUTER, 0x07, tags=tags)).said.concentrator) <= 64
 

@@ -25,7 +25,7 @@ def test_where_an_answer_leads_to_is_told(location, told):
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=80), st.sampled_from(["302", "511", ""]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example("http://[", "302")
 def test_any_answer_is_a_sentence_or_none(location, status):
     for head in (location, f"HTTP/1.1 {status} x\r\nlocation: {location}"):

@@ -135,7 +135,7 @@ def test_hellos_that_never_end_are_bounded():
     assert len(reader._quic._begun) == MOST_BEGUN
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 1200), st.binary(min_size=1, max_size=8), st.integers(0, 1200))
 def test_a_damaged_packet_says_nothing_or_what_it_is(place, octets, cut):
     whole = bytearray(initial(crypto(0, WHOLE)))
@@ -145,7 +145,7 @@ def test_a_damaged_packet_says_nothing_or_what_it_is(place, octets, cut):
         assert told is None or told.said.ja4.startswith("q13")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=300))
 def test_any_frames_within_a_packet_say_something_or_nothing(inside):
     told = overheard(datagram(initial(inside)), datagram(initial(crypto(0, WHOLE[:20]) + inside)))

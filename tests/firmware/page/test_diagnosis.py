@@ -196,13 +196,13 @@ def test_the_browsers_language(accept, asked, expected):
     assert chosen(accept, asked) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=400))
 def test_any_language_header_gives_a_language(accept):
     assert chosen(accept) in {"ja", "en"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_any_text_comes_back_as_that_text(content, value):
     parser = Nesting()

@@ -179,7 +179,7 @@ def test_full_width_digits_and_a_prefix_are_read():
     assert parse({"proxy": "http://Proxy.Example.JP/"}).proxy.port == 8080
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.dictionaries(
         st.sampled_from(list(FIXED)),

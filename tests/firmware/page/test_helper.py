@@ -91,7 +91,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200) | FIELDS.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_visit_or_none(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any-notice.json"

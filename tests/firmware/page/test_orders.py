@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("orders")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=200), JSON.map(lambda value: json.dumps(value).encode())))
 def test_any_file_is_an_order_of_texts_or_none_and_is_gone_afterwards(folder, content):
     path = folder / "order.json"

@@ -10,7 +10,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.namespaces import end
@@ -175,7 +175,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(LINES)
 def test_garbage_never_ends_the_server(lasting, lines):
     exchange(lasting, b"\r\n".join(lines) + b"\r\n\r\n")

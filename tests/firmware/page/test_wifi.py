@@ -211,7 +211,7 @@ def read_back(text):
 NAMES = set(read_back(configuration(AccessPoint("x", "12345678"))))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.fixed_dictionaries(
         {},
@@ -239,7 +239,7 @@ def test_anything_typed_is_an_access_point_or_problems_and_adds_no_line_to_the_c
     assert parse({**fields(read), "passphrase": read.passphrase}) == read
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=60) | st.sampled_from([b"[1]", b"{" * 5000, b'{"wifi": "on"}']))
 def test_a_stored_file_is_an_access_point_or_an_error(content, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "access-point.json"

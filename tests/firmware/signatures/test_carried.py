@@ -92,7 +92,7 @@ def test_captures_that_were_taken_out_are_noticed(tmp_path):
         pack.load(other)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     listed=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=10),

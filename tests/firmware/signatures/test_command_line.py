@@ -8,7 +8,7 @@ from pathlib import Path
 import dpkt
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.signatures.capture import CaptureError, read_capture
@@ -112,7 +112,7 @@ def test_pack_is_built_and_shown(rules, tmp_path):
     assert "no whole pack" in run("pack", "show", out).output
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     head=st.sampled_from([b"\xd4\xc3\xb2\xa1", b"\x0a\x0d\x0d\x0a", b"\xa1\xb2\x3c\x4d", b""]),
     rest=st.binary(max_size=200),

@@ -99,7 +99,7 @@ def test_without_a_buffer_or_a_folder_it_is_refused():
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(datasets.SIZES)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_list_is_read_or_refused(tmp_path_factory, content, kind):
     path = tmp_path_factory.mktemp("list") / "x"
     path.write_bytes(content)

@@ -96,7 +96,7 @@ def test_the_test_file_is_the_known_one():
     assert len(bytes.fromhex(eicar().body)) == 68
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=120))
 def test_any_text_is_read(text):
     parse_malware(text)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
@@ -212,7 +212,7 @@ def test_members_that_do_not_fit_together_are_refused_though_their_hashes_hold(
         pack.load(tmp_path / "x.pack")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_flipped_bytes_are_never_used_in_silence(built, tmp_path, data):
     whole = bytearray(built.read_bytes())
@@ -229,7 +229,7 @@ def test_flipped_bytes_are_never_used_in_silence(built, tmp_path, data):
     assert signatures.version == "1.2.3"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(tmp_path, raw):
     path = tmp_path / "any.pack"

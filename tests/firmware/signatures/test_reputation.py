@@ -105,7 +105,7 @@ def test_the_command_line_takes_lists(tmp_path):
     assert "CATEGORY=FILE" in bad.output
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="0123456789./,:#abcdef\n", max_size=60))
 def test_any_text_is_a_list_or_refused(text):
     try:

@@ -122,7 +122,7 @@ def test_lists_nested_without_end_are_refused():
         parse_rule(f"alert tcp {'[' * 50}1.1.1.1{']' * 50} any -> any any (sid:1;)")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_rules_or_refusals(content):
     parsed = parse_rules(content)
@@ -136,7 +136,7 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(_PIECES, max_size=14).map("".join))
 def test_any_options_are_a_rule_or_an_error(body):
     try:

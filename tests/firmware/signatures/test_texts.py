@@ -60,7 +60,7 @@ def test_what_was_not_written_so_is_refused(which):
         list(Lines(list(damaged(dump_lines(many())))[which]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.integers(0, 3), st.integers(0, 3))
 def test_any_bytes_are_lines_or_refused(rest, count, blocks):
     try:

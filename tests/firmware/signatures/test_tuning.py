@@ -101,7 +101,7 @@ def test_a_wrong_line_is_told(config, reason):
         parse_tuning(config)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="suprevntfil_ gxd0123456789,[]!.$#\n\\", max_size=80))
 def test_any_text_is_tuning_or_refused(text):
     try:

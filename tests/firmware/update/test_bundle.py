@@ -6,7 +6,7 @@ import json
 import tarfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.update.errors import BadBundle
@@ -15,9 +15,7 @@ from omamori.protocol import bundle
 from omamori.protocol.errors import ProtocolError
 
 CONTENTS = {name: name.encode() * 50 for name in bundle.MEMBERS}
-LENIENT = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LENIENT = settings(max_examples=300)
 
 
 def manifest() -> bytes:

@@ -177,7 +177,7 @@ answers = st.builds(
 
 
 @given(st.lists(answers, max_size=7), st.integers(0, 3), st.none() | moments)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_agreed_was_said_by_more_than_half_and_never_before_the_floor(said, silent, floor):
     asked = len(said) + silent
     found = agreement(said, asked, floor)

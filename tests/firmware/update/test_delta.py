@@ -285,7 +285,7 @@ rules = st.sampled_from([COARSE, FINE])
 
 
 @given(st.binary(max_size=400_000), st.integers(1, 5000), rules)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_how_it_is_read_does_not_matter_to_where_it_is_cut(raw, step, rule):
     whole = list(chunks.cut(io.BytesIO(raw).read, rule))
     file = io.BytesIO(raw)
@@ -311,7 +311,7 @@ def test_an_insertion_moves_the_cuts_and_adds_few_pieces(rule):
 
 
 @given(st.binary(max_size=500), rules | st.none(), st.integers(0, 200_000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_a_list_that_adds_up_or_malformed(raw, framed, total):
     try:
         _, found = chunks.decode(framed.magic + raw if framed else raw, total=total)

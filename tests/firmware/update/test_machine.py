@@ -93,7 +93,7 @@ def test_a_clock_without_battery_is_wrong_and_a_slightly_slow_one_is_not():
 
 
 @given(st.binary(max_size=1500), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_a_boot_image_or_a_slot_problem(tmp_path_factory, raw, framed):
     path = tmp_path_factory.mktemp("uki", numbered=True) / "x.efi"
     path.write_bytes(b"MZ".ljust(60, b"\0") + b"\x40\0\0\0PE\0\0" + raw if framed else raw)

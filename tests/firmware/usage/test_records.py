@@ -33,7 +33,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=80) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_nothing_else_is_a_record_and_nothing_fails(raw):
     record = decode(raw)

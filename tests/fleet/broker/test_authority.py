@@ -71,7 +71,7 @@ def test_other_requests_are_refused(authority: Authority, csr: str, why: str) ->
 GOOD = request().encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200) | st.tuples(st.integers(30, len(GOOD) - 40), st.binary(min_size=1, max_size=4)).map(
     lambda change: GOOD[: change[0]] + change[1] + GOOD[change[0] + len(change[1]) :]
 ))  # fmt: skip

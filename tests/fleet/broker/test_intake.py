@@ -51,7 +51,7 @@ def test_a_word_of_tomorrow_is_kept_unread() -> None:
             pytest.fail(str(other))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([TOPIC, "", "omamori/v1", "omamori/v1/00/om-0001/up/log", "$SYS/x"]),
     st.binary(max_size=200),
@@ -64,7 +64,7 @@ def test_any_bytes_are_garbage_with_a_reason(topic: str, payload: bytes) -> None
             pytest.fail(str(other))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 200), st.binary(min_size=1, max_size=3))
 def test_one_damaged_place_never_raises(at: int, junk: bytes) -> None:
     raw = sent(log())

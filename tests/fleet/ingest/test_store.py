@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.fleet.detections.models import Detection
@@ -307,7 +307,7 @@ _BODY = st.one_of(
 
 
 @given(_BODY, st.integers(0, 2**63 - 1), st.integers(-(2**70), 2**70))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_every_message_that_decodes_can_be_stored(fleet, body, sequence, capability):
     import json
 

@@ -134,7 +134,7 @@ def test_a_database_that_cannot_be_asked_cuts_nobody_off_and_lets_nobody_in(rela
     waiting(relay, 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(hello=st.binary(max_size=600))
 def test_any_bytes_are_sent_away(relay, hello):
     with call(relay, b"") as stranger:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.fleet.ingest import operations
@@ -81,7 +81,7 @@ def test_what_cannot_be_is_left_out_and_the_rest_kept(fleet):
     assert (row.flows, row.sent, row.received) == (2, 2**63 - 1, 6)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(rows=st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=7).map(tuple), max_size=6))
 def test_no_rows_stop_a_batch(fleet, rows):
     key = f"om-{Usage.objects.count()}-{Report.objects.count()}"

@@ -118,7 +118,7 @@ def test_the_history_of_channels_is_audited(canary):
     assert (found["problems"], len(found["signatures"]) >= 3) == ([], True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.binary(max_size=80)
     | st.from_regex(rb'\[?\{"kind": ?.{0,8},"version":.{0,8},"done":.{0,12}\}\]?', fullmatch=True)

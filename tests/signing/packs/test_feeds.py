@@ -217,7 +217,7 @@ def test_xz_is_refused_by_name(bench):
     assert "xz is not read" in bench.unfetched()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.binary(max_size=600), st.integers(0, 400), st.integers(0, 255))
 def test_any_bytes_unpack_or_are_refused(tmp_path_factory, noise, place, value):
     folder = tmp_path_factory.mktemp("any")

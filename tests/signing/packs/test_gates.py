@@ -116,7 +116,7 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.dictionaries(KEYS, VALUES, max_size=6),
     st.dictionaries(KEYS, VALUES, max_size=3),

@@ -94,7 +94,7 @@ def test_a_minisign_signature_by_another_key_or_with_a_changed_comment(bench):
     assert "no minisign signature" in bench.unfetched()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.binary(max_size=200)
     | st.lists(st.binary(max_size=80).map(base64.b64encode), max_size=5).map(b"\n".join),

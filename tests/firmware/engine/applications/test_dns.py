@@ -75,7 +75,7 @@ def test_impossible_names_are_refused(name):
 
 
 @given(st.binary(max_size=100) | st.binary(max_size=80).map(lambda tail: HEADER + tail))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_bytes_are_taken(data):
     for framed in (True, False):
         layer = Dns(framed=framed)

@@ -158,7 +158,7 @@ BODIES = st.lists(
 
 
 @given(BODIES, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pipelined_responses_are_the_same_however_they_are_cut(responses, data):
     stream = b"".join(raw for _, raw in responses)
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=40))
@@ -266,7 +266,7 @@ PARTS = st.one_of(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 1).map(lambda n: n * 3), PARTS), max_size=25))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_taken_without_an_exception(parts):
     http = Http(Settings(head_limit=300, body_window=50, file_limit=500))
     for to_server, missing, data in parts:

@@ -130,7 +130,7 @@ STREAMS = st.lists(
 
 
 @given(STREAMS, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_answers_are_the_same_however_they_are_framed_and_cut(streams, data):
     http, client, server = Http2(Settings()), Peer(client=True), Peer(client=False)
     for number, (body, packed, padding, cut, size) in enumerate(streams):
@@ -237,7 +237,7 @@ PARTS = st.one_of(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), PARTS), max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_taken(parts):
     http = Http2(Settings(head_limit=300, body_window=50, file_limit=500))
     http._sides[True].preface = b""

@@ -176,7 +176,7 @@ def test_endless_members_end():
         max_size=8,
     ),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_decoded_or_handed_on(encoding, parts):
     decoder = Decoder(encoding, 10_000)
     assert sum(len(decoder.feed(part)) for part in parts) <= 10_000 + (1 << 20)

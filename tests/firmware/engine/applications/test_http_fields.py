@@ -50,7 +50,7 @@ def lenient(raw):
     return Fields(raw, http_fields._leniently(raw, b""))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(_LINES, max_size=6).map(b"".join), st.sampled_from((b"\r\n", b"\n", b"", b" \r\n")))
 @example(b"Host: a\r\n" * 201, b"\r\n")
 @example(b"Host: a\r\n" * 300, b"\r\n")
@@ -70,7 +70,7 @@ def test_ordinary_lines_are_read_in_one_pass():
     assert not http_fields.read(b"Host: a.example\r\n folded\r\n\r\n").regular
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.lists(_LINES, max_size=3).map(b"".join), min_size=1, max_size=3), st.data())
 def test_a_remembered_head_says_the_same(blocks, data):
     """Heads in any order, with lines of which some came before, on connections that share what they remember."""

@@ -62,7 +62,7 @@ def made(part, number):
 
 
 @given(parts(), st.lists(st.integers(0, 5000), max_size=12), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_same_files_as_the_mail_package_finds(part, cuts, is_dotted):
     text = made(part, iter(range(100))).as_bytes().removesuffix(b"\r\n") + b"\r\n"
     parsed = email.message_from_bytes(text, policy=email.policy.default)
@@ -170,7 +170,7 @@ def test_names_of_files(field, name):
     st.lists(st.integers(0, 400), max_size=8),
     st.sampled_from([Base64, lambda: Quoted(dotted=False)]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_decode_alike_however_they_are_cut(data, cuts, make):
     whole, parted = make(), make()
     wanted = whole.feed(data) + whole.end()
@@ -183,7 +183,7 @@ def test_any_bytes_decode_alike_however_they_are_cut(data, cuts, make):
     st.lists(st.sampled_from([b"\r\n", b".", b"a", b"\n", b"\r", b"..", b"\r\n.\r"]), max_size=30),
     st.integers(1, 9),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_end_of_a_dotted_mail(pieces, cut):
     mail = b"".join(pieces).replace(b"\r\n.", b"\r\n,") + b"\r\n"
     mail = b"," + mail[1:] if mail.startswith(b".") else mail
@@ -227,7 +227,7 @@ def test_the_end_of_a_dotted_mail(pieces, cut):
     ),
     st.lists(st.integers(0, 1500), max_size=10),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_mail_is_split_within_itself(lines, cuts):
     text = b"".join(lines)
     for _, _, places in split(text, cuts, start=7):

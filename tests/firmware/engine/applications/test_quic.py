@@ -70,7 +70,7 @@ def test_the_example_of_the_standard_is_read():
 
 @pytest.mark.parametrize("version", [V1, V2])
 @given(st.integers(0, 2**32), st.integers(0, 3000), st.integers(2, 40), st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_hello_in_any_pieces_is_read(version, seed, padding, pieces, packets):
     random, whole = Random(seed), hello(b"play.example", padding=padding)
     marks = sorted({0, len(whole), *(random.randrange(len(whole)) for _ in range(pieces))})
@@ -134,7 +134,7 @@ def test_what_is_no_initial_packet_is_lost():
 
 
 @given(st.binary(max_size=120), st.binary(max_size=60), st.integers(0, 1300), st.integers(0, 255))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_taken(frames, tail, at, value):
     damaged = bytearray(initial(frames, size=0 if len(frames) > 20 else 40) + tail)
     feed(Quic(), bytes(damaged))

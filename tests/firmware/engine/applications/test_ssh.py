@@ -63,7 +63,7 @@ def feed(layer, data, *, to_server, cuts=()):
 
 
 @given(st.lists(st.integers(0, len(CLIENT)), max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_banner_and_fingerprint_of_both_sides(cuts):
     layer = Ssh()
     client, server = feed(layer, CLIENT, to_server=True, cuts=cuts), feed(layer, SERVER, to_server=False)
@@ -107,7 +107,7 @@ def test_the_flow_is_decided_after_the_exchange():
         max_size=8,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_are_taken(parts):
     layer = Ssh()
     for to_server, data in parts:

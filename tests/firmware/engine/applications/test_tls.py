@@ -105,7 +105,7 @@ def conversations(server_files):
 
 
 @given(st.lists(st.integers(1, 1500), max_size=12), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_name_is_found_however_the_hello_is_cut(conversations, cuts, data):
     version = data.draw(st.sampled_from(sorted(conversations)))
     layer = Tls()
@@ -152,7 +152,7 @@ def test_tls_1_3_is_finished_after_the_hellos(conversations):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), max_size=10), st.binary(max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_taken(parts, start):
     layer = Tls()
     for to_server, data in parts:
@@ -163,7 +163,7 @@ def test_any_bytes_are_taken(parts, start):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_damaged_hello_is_no_exception(conversations, data):
     stream = bytearray(conversations[ssl.TLSVersion.TLSv1_2][False])
     for _ in range(data.draw(st.integers(1, 6))):
@@ -172,6 +172,6 @@ def test_a_damaged_hello_is_no_exception(conversations, data):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_a_certificate_or_none(data):
     certificate.parse(b"\x30\x82" + len(data).to_bytes(2, "big") + data)

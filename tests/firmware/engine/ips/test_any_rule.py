@@ -57,7 +57,7 @@ HEADERS = st.sampled_from(
 ACTIONS = st.sampled_from(["alert", "drop", "pass", "reject"])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     st.lists(st.tuples(ACTIONS, HEADERS, st.lists(STEP, max_size=6)), min_size=1, max_size=3),
     st.lists(st.binary(max_size=24) | st.text("ab0 .", max_size=24).map(str.encode), min_size=1, max_size=2),

@@ -118,7 +118,7 @@ def test_matches_behind_an_index():
         assert not expression.found(b"ab..a", 2)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(["a", "b", "[ab]", "(?:ab|a)", ".", "\\w", "^", "$", "a+", "b*?", "(a)", "[^a]{1,2}"]), max_size=7),
     st.text(alphabet="abc\n", max_size=12),
@@ -133,7 +133,7 @@ def test_what_python_and_pcre_share_is_found_alike(parts, text):
         assert filter_.sees(data, 0) is (expected is not None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.text(alphabet=st.sampled_from(list("ab()[]{}?*+\\|^$.<>=!:-#&iQEKRxhkC01,")), max_size=20),
     st.binary(max_size=200),

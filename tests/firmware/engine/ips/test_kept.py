@@ -54,7 +54,7 @@ def asking_all():
     return lambda buffers, number, kept: _asked(rules, buffers, number, kept)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_FIELDS, min_size=1, max_size=3), st.lists(st.tuples(st.integers(0, 2), _LINES), max_size=12))
 def test_kept_buffers_are_judged_as_fresh_ones(asking_all, blocks, messages):
     kept = [Kept({name: [value] for name, value in block.items()}, _NAMES) for block in blocks]

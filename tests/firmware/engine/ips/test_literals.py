@@ -109,7 +109,7 @@ CONTENTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(CONTENTS, min_size=1, max_size=4), st.lists(st.text("abAB.", max_size=8), min_size=1, max_size=3)
 )

@@ -52,7 +52,7 @@ def test_asn1_that_asks_for_nothing_is_refused(options):
 
 
 @given(st.binary(max_size=400), st.integers(-5, 500), st.integers(0, 500))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_read(data, offset, at):
     suspicious(Asn1(bits=True, real=True, longest=100, offset=offset, relative=True), data, at)
 

@@ -30,7 +30,7 @@ def test_many_small_segments_with_matches_are_bounded_and_found(asking):
     assert _window([b"second "] * 300 + [b"first"], rule) == [300]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cuts=st.lists(st.integers(1, 60), max_size=8), gap=st.integers(0, 40))
 def test_a_match_is_found_however_the_stream_is_cut(cuts, gap):
     from tests.firmware.engine.ips.conftest import Asking

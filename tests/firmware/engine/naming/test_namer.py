@@ -250,7 +250,7 @@ payload = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 65_535), payload), max_size=12))
 def test_no_bytes_make_it_fail(pieces):
     namer = Namer(limits=Limits(flows=4, packets=6))
