@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
@@ -24,6 +25,10 @@ class FleetPlace:
 
     url: str
     ca: str = ""
+
+
+MIRROR_RATE: Final = 128 * 1024
+"""Bytes a second at least, from a machine next door: one that crawls on purpose costs half an hour and not a day."""
 
 
 def connect(
@@ -52,10 +57,11 @@ def connect(
 
 
 def _mirror(paths: Paths, limits: Limits) -> Mirror | None:
-    """On the LAN: by no proxy, and as fast as it can. Raises OSError."""
+    """On the LAN: by no proxy, as fast as it can, and passed over where that is slow. Raises OSError."""
     if not (url := fetching(paths).mirror):
         return None
-    return Mirror(f"{url}/targets/", Fetcher(_authority(paths, None), limits=limits))
+    chosen = replace(limits, least_rate=max(limits.least_rate, MIRROR_RATE), most_rate=0.0)
+    return Mirror(f"{url}/targets/", Fetcher(_authority(paths, None), limits=chosen))
 
 
 def _source(paths: Paths, limits: Limits, origin: str) -> tuple[str, Source]:

@@ -45,6 +45,7 @@ RESERVE = 8 * 1024 * 1024
 ATTEMPTS = 3
 """Connections a single target may take in one run."""
 
+_OF_MIRROR = "mirror-"
 CONFIG = UpdaterConfig(
     max_root_rotations=128,
     max_delegations=8,
@@ -108,10 +109,9 @@ class Trust:
         if self._mirror is not None:
             try:
                 return self._fetch(target, urgent, at_hand)
-            except DiskFull:
-                raise
             except UpdateError as error:
                 self.remarks.append(f"the mirror is passed over: {error}")
+                self._part(target).unlink(missing_ok=True)
                 self._leave_mirror()
         return self._fetch(target, urgent, at_hand)
 
@@ -216,15 +216,15 @@ class Trust:
         self._leave_mirror()
         self._fetcher.close()
 
-    def _forget_downloads(self, kind: str, *, but: Path) -> None:
+    def _forget_downloads(self, kind: str, *, but: str) -> None:
         """Remove finished and partial downloads of other files of this kind: a pack never costs a half-fetched bundle."""
         for path in self._places.downloads.glob(f"*{kind}"):
-            if path != but:
+            if not path.name.endswith(but):
                 path.unlink(missing_ok=True)
 
     def _target(self, target: TargetFile, urgent: Callable[[], bool]) -> Path:
         part = self._part(target)
-        self._forget_downloads("".join(part.suffixes), but=part)
+        self._forget_downloads("".join(part.suffixes), but=part.name.removeprefix(_OF_MIRROR))
         with _translated(target.path):
             for attempt in range(ATTEMPTS):
                 if part.exists() and _size(part) >= target.length:
@@ -234,7 +234,9 @@ class Trust:
         return part
 
     def _part(self, target: TargetFile) -> Path:
-        return self._places.downloads / f"{_digest(target)}{Path(target.path).suffix}.part"
+        """What came from a mirror lies by itself: wrong bytes of it never spoil, or cost, what has come from the fleet."""
+        whose = _OF_MIRROR if self._mirror else ""
+        return self._places.downloads / f"{whose}{_digest(target)}{Path(target.path).suffix}.part"
 
     def _receive(self, target: TargetFile, part: Path, urgent: Callable[[], bool], *, last: bool) -> None:
         """Add to the partial file until it is complete or the connection ends."""

@@ -1,5 +1,6 @@
 """From elsewhere, slowly, or by way of a proxy: a real HTTP proxy, a real mirror, a directory. The trust stays the same."""
 
+import contextlib
 import http.server
 import json
 import select
@@ -187,11 +188,30 @@ def _is_empty(_, copy):
     shutil.rmtree(copy / "targets")
 
 
+def _begins_wrong(_, copy):
+    for path in copy.glob("targets/firmware/*.bundle"):
+        path.write_bytes(b"never" + path.read_bytes()[5:200_000])
+
+
+def _crawls(server, copy):
+    """Ten kilobytes a second: enough for a line, not for a machine next door."""
+    content = next(copy.glob("targets/firmware/*.bundle")).read_bytes()
+
+    def trickle(handler) -> None:
+        handler.answer(b"", length=len(content))
+        with contextlib.suppress(OSError):
+            for at in range(0, len(content), 1000):
+                handler.wfile.write(content[at : at + 1000])
+                time.sleep(0.1)
+
+    server.faults[".bundle"] = trickle
+
+
 def _is_gone(server, _):
     server.socket.close()
 
 
-@pytest.mark.parametrize("ill", [_lies, _truncates, _is_empty, _is_gone])
+@pytest.mark.parametrize("ill", [_lies, _truncates, _begins_wrong, _crawls, _is_empty, _is_gone])
 def test_a_mirror_that_is_of_no_use_is_passed_over(unit, mirror, ill):
     server, copy = mirror
     ill(server, copy)
@@ -199,6 +219,35 @@ def test_a_mirror_that_is_of_no_use_is_passed_over(unit, mirror, ill):
     assert run(unit)
     assert unit.phase == "staged"
     assert any("the mirror is passed over" in line for line in unit.log)
+
+
+def test_wrong_bytes_of_a_mirror_spoil_nothing_that_came_from_the_fleet(unit, fleet, mirror):
+    """No lists of pieces, by which a beginning would be checked; and the fleet's own server hangs up at first."""
+    for place in (fleet.place / "www/tuf", mirror[1]):
+        for path in place.glob("targets/firmware/*.chunks"):
+            path.unlink()
+
+    def cut(handler) -> None:
+        content = fleet.served("targets/firmware/*.bundle").read_bytes()
+        at = int(handler.headers.get("Range", "bytes=0-")[6:].partition("-")[0])
+        handler.answer(
+            content[at:150_000], 206 if at else 200, start=at, total=len(content), length=len(content) - at
+        )
+        handler.connection.close()
+
+    unit.want(firmware="1.1.0")
+    fleet.server.faults[".bundle"] = cut
+    assert not run(unit)
+    begun = {path.name: path.read_bytes() for path in (unit.paths.update / "downloads").iterdir()}
+    _begins_wrong(*mirror)
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(mirror[0])))
+    assert not run(unit)
+    assert [len(content) for content in begun.values()] == [150_000]
+    assert {name: (unit.paths.update / "downloads" / name).read_bytes() for name in begun} == begun
+    fleet.server.faults.clear()
+    assert run(unit)
+    assert unit.phase == "staged"
+    assert list((unit.paths.update / "downloads").iterdir()) == []
 
 
 def test_the_brake_is_for_the_line_and_not_for_the_mirror(unit, mirror):
