@@ -221,8 +221,9 @@ class Online:
             self.problem = str(error)
 
     def _consider_reboot(self, moment: datetime) -> None:
-        update = picture.read_update(self._paths).update
-        at = reboot.when(self._want, update, moment, self._claim.unit)
+        told = picture.read_update(self._paths)
+        update = told.update
+        at = reboot.when(self._want, update, moment, self._claim.unit, told.by_hand)
         ordered = self._paths.reboot.exists()
         if at and at <= moment and not ordered:
             log.warning("rebooting into the staged firmware %s", update.version)

@@ -29,6 +29,14 @@ class _BridgeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A version that was ordered at the unit, from a stick or a mirror, until the fleet's generation rises above this one."""
+
+    version: Version
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateFile:
     """`update/state.json`."""
 
@@ -36,6 +44,7 @@ class UpdateFile:
     pack: Version | None = None
     slot: str = ""
     healthy: bool | None = None
+    by_hand: ByHand | None = None
 
 
 NO_UPDATE: Final = UpdateFile(UpdateState(UpdatePhase.IDLE))

@@ -6,9 +6,11 @@ cycle; a power cycle needs no decision here, since a staged slot is what the nex
 """
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from omamori.firmware.agent.picture import ByHand
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import UpdateState, Want
 from omamori.protocol.vocabulary import ApplyWhen, UpdatePhase
@@ -20,9 +22,24 @@ SPREAD: Final = timedelta(minutes=10)
 """Units do not all reboot at the minute a window opens."""
 
 
-def when(want: Want | None, update: UpdateState, now: datetime, unit: UnitId) -> datetime | None:
-    """The moment to reboot into the staged firmware; now or earlier means at once, None that nothing waits (yet)."""
-    if want is None or update.phase is not UpdatePhase.STAGED or want.firmware != update.version:
+def when(
+    want: Want | None, update: UpdateState, now: datetime, unit: UnitId, by_hand: ByHand | None = None
+) -> datetime | None:
+    """The moment to reboot into the staged firmware; now or earlier means at once, None that nothing waits (yet).
+
+    What was ordered at the unit itself is tried as the fleet's would be, but by nobody's "now" and no deadline: those were said of another version.
+    """
+    if update.phase is not UpdatePhase.STAGED:
+        return None
+    if (
+        by_hand
+        and by_hand.version == update.version
+        and (want is None or want.generation <= by_hand.generation)
+    ):
+        known = want or Want(by_hand.generation)
+        if known.firmware != update.version:
+            want = replace(known, firmware=update.version, apply=ApplyWhen.WINDOW, deadline=None)
+    if want is None or want.firmware != update.version:
         return None
     if want.apply is ApplyWhen.NOW:
         return now

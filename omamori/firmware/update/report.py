@@ -20,7 +20,7 @@ from omamori.firmware.host.paths import Paths
 from omamori.firmware.host.spool import SpoolWriter
 from omamori.firmware.update.errors import Busy, DiskFull, SlotProblem
 from omamori.firmware.update.health import Before
-from omamori.firmware.update.machine import Journal
+from omamori.firmware.update.machine import ByHand, Journal
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.ids import BootId
@@ -87,10 +87,12 @@ class Memory:
         slot: str,
         healthy: bool,
         fetched: int,
+        by_hand: ByHand | None,
         restart: Mapping[str, object],
     ) -> None:
-        """Write what the agent reports. Raises DiskFull, SlotProblem."""
-        facts = {"slot": slot, "healthy": healthy, "fetched": fetched, **restart}
+        """Write what the agent goes by and reports. Raises DiskFull, SlotProblem."""
+        order = {"by_hand": wire.to_wire(by_hand)} if by_hand else {}
+        facts = {"slot": slot, "healthy": healthy, "fetched": fetched, **order, **restart}
         value = {"update": wire.to_wire(update), "pack": wire.to_wire(pack), **facts}
         _write_atomic(self._paths.update_state, wire.dump(value), durable=False)
 

@@ -233,6 +233,7 @@ class Updater:
             slot=self._slot,
             healthy=self._trying.healthy(),
             fetched=journal.fetched,
+            by_hand=journal.by_hand,
             restart=soft.shown(journal.restart, journal.unguarded),
         )
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omamori.firmware.agent.picture import ByHand
 from omamori.firmware.agent.reboot import SPREAD, share, when
 from omamori.protocol.ids import unit_id
 from omamori.protocol.messages import UpdateState, Want
@@ -109,3 +110,36 @@ def test_a_deadline_never_makes_it_later_and_waits_for_a_clock_too() -> None:
     far = replace(WANT, deadline=NOON + timedelta(days=30))
     assert when(far, STAGED, NOON, UNIT) == when(WANT, STAGED, NOON, UNIT)
     assert when(far, STAGED, datetime(1970, 1, 1, tzinfo=UTC), UNIT) is None
+
+
+# --- ordered at the unit: from a stick or a mirror ---
+
+OTHER = Version(1, 4, 0)
+PLUGGED = UpdateState(UpdatePhase.STAGED, OTHER)
+HERE = ByHand(OTHER, WANT.generation)
+
+
+def test_what_came_by_a_stick_is_tried_in_the_window() -> None:
+    assert when(WANT, PLUGGED, NOON, UNIT, HERE) == when(WANT, STAGED, NOON, UNIT)
+    assert when(None, PLUGGED, NOON, UNIT, ByHand(OTHER, 0)) == when(Want(0, OTHER), PLUGGED, NOON, UNIT)
+
+
+def test_what_the_customer_chose_holds_for_it_too() -> None:
+    until = OPENS + timedelta(days=3, hours=5)
+    at = when(replace(WANT, postponed_until=until), PLUGGED, NOON, UNIT, HERE)
+    assert at == OPENS + timedelta(days=4) + SPREAD * share(UNIT)
+    assert when(replace(WANT, at_power_cycle=True), PLUGGED, NOON, UNIT, HERE) is None
+
+
+def test_now_and_a_deadline_were_said_of_another_version() -> None:
+    for want in (replace(WANT, apply=ApplyWhen.NOW), replace(WANT, deadline=NOON + timedelta(hours=1))):
+        assert when(want, PLUGGED, NOON, UNIT, HERE) == when(WANT, STAGED, NOON, UNIT)
+        same = replace(want, firmware=OTHER)
+        assert when(same, PLUGGED, NOON, UNIT, HERE) == when(same, PLUGGED, NOON, UNIT)
+
+
+def test_once_the_fleet_has_spoken_again_or_for_another_version_it_is_not_tried() -> None:
+    newer = replace(WANT, generation=WANT.generation + 1)
+    assert when(newer, PLUGGED, NOON, UNIT, HERE) is None
+    assert when(WANT, PLUGGED, NOON, UNIT, ByHand(Version(1, 5, 0), WANT.generation)) is None
+    assert when(WANT, replace(PLUGGED, phase=UpdatePhase.FAILED), NOON, UNIT, HERE) is None

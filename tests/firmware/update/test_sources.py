@@ -328,6 +328,7 @@ def plugged(unit, mirror):
 def test_a_stick_that_stays_where_it_is_has_its_version_staged_once(unit, plugged):
     assert plugged()
     assert unit.phase == "staged"
+    assert unit.state["by_hand"] == {"version": "1.1.0", "generation": 1}, "by which the agent tries it"
     assert unit.power_on() == "1.1.0"
     unit.start_services()
     assert plugged()

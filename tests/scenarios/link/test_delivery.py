@@ -235,6 +235,20 @@ def test_want_hint_window_and_reboot_order(fleet, unit, eventually) -> None:
     )
     eventually(lambda: not one.paths.reboot.exists(), what="the order is taken back once it was followed")
 
+    now = datetime.now(UTC)
+    open_now = replace(
+        window, start=f"{now - timedelta(hours=2):%H:%M}", end=f"{now + timedelta(hours=2):%H:%M}"
+    )
+    fleet.wants["om-0001"] = m.Want(8, Version(1, 3, 0), None, open_now)
+    fleet.database.wanted["om-0001"] = 8
+    eventually(lambda: fleet.database.bodies(m.State)[-1].generation == 8)
+    plugged = {
+        "update": {"phase": "staged", "version": "1.4.0", "error": ""},
+        "by_hand": {"version": "1.4.0", "generation": 8},
+    }
+    files.write_atomic(one.paths.update_state, wire.dump({**staged, **plugged}))
+    eventually(one.paths.reboot.exists, what="what a stick brought is tried in the window")
+
 
 @contextmanager
 def small_disk(where: Path, kib: int) -> Iterator[Path]:
