@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from omamori.firmware.host.paths import Paths, from_environment
 from omamori.firmware.update import restarting
 from omamori.firmware.update.errors import Busy, UpdateError
 from omamori.firmware.update.orders import Newest, Plugged
+from omamori.firmware.update.report import Memory
 from omamori.firmware.update.slots import SlotDisk
 from omamori.firmware.update.updater import Updater
 from omamori.firmware.update.world import Patience, World
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 def main() -> int:
     options = _parser().parse_args()
     paths = Paths(options.root) if options.root else from_environment()
+    if options.command == "run":
+        # systemd ends it after half an hour; what it has cost by then is still to be counted.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         updater = Updater(real_world(paths, Patience(gate=options.patience), origin=options.origin))
         done = {
@@ -34,6 +39,10 @@ def main() -> int:
             "health": updater.health,
             "committed": updater.committed,
         }[options.command]()
+    except SystemExit:
+        said = "ended before it was done: what was fetched stays, and the next run goes on with it"
+        Memory(paths, lambda: datetime.now(UTC)).say("warning", said)
+        raise
     except (UpdateError, OSError, ProtocolError) as error:
         print(f"omamori update {options.command}: {error}", file=sys.stderr)
         return os.EX_TEMPFAIL if isinstance(error, Busy) else 1

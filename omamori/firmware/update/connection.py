@@ -1,6 +1,7 @@
 """Where the fleet is and whom to believe: the agent's `fleet.json` for the way, the sealed image's root for the trust."""
 
 import contextlib
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -28,15 +29,24 @@ class FleetPlace:
 
 
 MIRROR_RATE: Final = 128 * 1024
-"""Bytes a second at least, from a machine next door: one that crawls on purpose costs half an hour and not a day."""
+"""Bytes a second at least, from a machine next door."""
+MIRROR_SECONDS: Final = 600.0
+"""For all that it sends in one run: what it does not send in that time, the fleet has half an hour to."""
+_SHUNNED: Final = 86_400.0
+"""Seconds in which a mirror is not asked after a run came to its end, or was ended, while one waited for it."""
 
 
 def connect(
-    paths: Paths, limits: Limits | None = None, *, origin: str = "", folder: Path | None = None
+    paths: Paths,
+    limits: Limits | None = None,
+    *,
+    origin: str = "",
+    folder: Path | None = None,
+    mirrored: bool = True,
 ) -> Trust:
     """The fleet's repository, its files from the LAN's mirror where there is one; or what is at `origin`, a URL or a directory, alone.
 
-    What is kept goes below `folder`.
+    What is kept goes below `folder`. Not `mirrored`: what is small and urgent comes from the fleet.
 
     Raises UpdateError; nothing is sent yet.
     """
@@ -44,7 +54,7 @@ def connect(
     try:
         root = files.read_capped(paths.trust_root)
         where, source = _source(paths, limits, origin)
-        mirror = None if origin else _mirror(paths, limits)
+        mirror = _mirror(paths, limits) if mirrored and not origin else None
     except OSError as error:
         raise Unreachable(f"cannot read {error.filename}: {error.strerror}") from error
     places = Places(
@@ -58,10 +68,18 @@ def connect(
 
 def _mirror(paths: Paths, limits: Limits) -> Mirror | None:
     """On the LAN: by no proxy, as fast as it can, and passed over where that is slow. Raises OSError."""
-    if not (url := fetching(paths).mirror):
+    mark = paths.update / "mirror-asked"
+    if not (url := fetching(paths).mirror) or _is_fresh(mark):
         return None
-    chosen = replace(limits, least_rate=max(limits.least_rate, MIRROR_RATE), most_rate=0.0)
-    return Mirror(f"{url}/targets/", Fetcher(_authority(paths, None), limits=chosen))
+    least = max(limits.least_rate, MIRROR_RATE)
+    chosen = replace(limits, least_rate=least, most_rate=0.0, total=MIRROR_SECONDS)
+    return Mirror(f"{url}/targets/", Fetcher(_authority(paths, None), limits=chosen), mark)
+
+
+def _is_fresh(mark: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return abs(time.time() - mark.stat().st_mtime) < _SHUNNED
+    return False
 
 
 def _source(paths: Paths, limits: Limits, origin: str) -> tuple[str, Source]:

@@ -32,6 +32,8 @@ class Limits:
     grace: float = 30.0
     most_rate: float = 0.0
     """What the customer's line may be loaded with, on average; 0 is as much as there is."""
+    total: float = 0.0
+    """For all answers together; 0 is no bound."""
 
 
 class Source(FetcherInterface):
@@ -69,10 +71,15 @@ class Fetcher(Source):
     ) -> None:
         self._response: urllib3.BaseHTTPResponse | None = None
         self._limits, self._clock = limits or Limits(), clock
+        self._spent = 0.0
         most = self._limits.most_rate
         self._piece = min(CHUNK, max(int(most / 4), 4096)) if most else CHUNK
         timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.read)
-        retries = urllib3.Retry(2, read=0, redirect=0, other=0, backoff_factor=0.5, raise_on_redirect=False)
+        # Who answers "later" is not waited for: the next run comes soon enough, and a server could say any number of hours.
+        retries = urllib3.Retry(
+            2, read=0, redirect=0, other=0, status=0, backoff_factor=0.5,
+            raise_on_redirect=False, respect_retry_after_header=False,
+        )  # fmt: skip
         context = _context(ca)
         self._pool = (
             urllib3.ProxyManager(
@@ -110,11 +117,12 @@ class Fetcher(Source):
             self._response = None
 
     def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        began, received = self._clock(), 0
+        began, received, spent = self._clock(), 0, self._spent
         try:
             while chunk := response.read1(self._piece, decode_content=False):
                 received += len(chunk)
                 self.received += len(chunk)
+                self._spent = spent + self._clock() - began
                 self._require_rate(self._clock() - began, received)
                 self._brake(self._clock() - began, received)
                 yield chunk
@@ -132,6 +140,8 @@ class Fetcher(Source):
     def _require_rate(self, seconds: float, received: int) -> None:
         if seconds > self._limits.grace and received < seconds * self._limits.least_rate:
             raise SlowRetrievalError(f"{received:,} bytes in {seconds:.0f} s")
+        if self._limits.total and self._spent > self._limits.total:
+            raise SlowRetrievalError(f"all answers together took {self._spent:.0f} s")
 
 
 def _timed_out(reason: Exception | None) -> bool:

@@ -303,7 +303,7 @@ def main() -> int:
     try:
         unit = decode(Claim, files.read_capped(claim)).unit
         outside = Outside(
-            trust=lambda: connect(paths, folder=paths.support_state),
+            trust=lambda: connect(paths, folder=paths.support_state, mirrored=False),
             agreed=lambda floor: clock.agreed(paths, fleet_server(paths), floor),
             since_boot=grant.since_boot,
         )

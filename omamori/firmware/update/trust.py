@@ -72,6 +72,8 @@ class Mirror:
 
     url: str
     source: Source
+    mark: Path
+    """There while it is asked: a run that never came back from it leaves it behind."""
 
 
 class Trust:
@@ -81,6 +83,7 @@ class Trust:
         """A `mirror` is asked for files first, and never for metadata. Raises BadSignature for a root that is none, OSError."""
         self._places, self._fetcher = places, fetcher
         self._mirror = mirror
+        self._using: Mirror | None = None
         self.remarks: list[str] = []
         """What went wrong and did not matter."""
         for folder in (places.metadata, places.downloads):
@@ -106,14 +109,36 @@ class Trust:
         files `at_hand` hold of it is not fetched, where its list of pieces was published (delta.py).
         """
         target = self.find(path)
-        if self._mirror is not None:
-            try:
-                return self._fetch(target, urgent, at_hand)
-            except UpdateError as error:
-                self.remarks.append(f"the mirror is passed over: {error}")
-                self._part(target).unlink(missing_ok=True)
+        self._forget_downloads(target)
+        found = self._from_mirror(target, urgent, at_hand) or self._fetch(target, urgent, at_hand)
+        for each in self._parts(target) - {found}:
+            each.unlink(missing_ok=True)
+        return found
+
+    def _from_mirror(
+        self, target: TargetFile, urgent: Callable[[], bool], at_hand: Sequence[Path]
+    ) -> Path | None:
+        """None where it is to come from the fleet. Raises GiveWay."""
+        if self._mirror is None:
+            return None
+        mark = self._mirror.mark
+        mark.touch()
+        self._using = self._mirror
+        try:
+            found = self._fetch(target, urgent, at_hand)
+        except GiveWay:
+            mark.unlink(missing_ok=True)
+            raise
+        except UpdateError as error:
+            self.remarks.append(f"the mirror is passed over: {error}")
+            self._part(target).unlink(missing_ok=True)
+            if not isinstance(error, Unpublished):
                 self._leave_mirror()
-        return self._fetch(target, urgent, at_hand)
+            found = None
+        finally:
+            self._using = None
+        mark.unlink(missing_ok=True)
+        return found
 
     @property
     def received(self) -> int:
@@ -134,7 +159,7 @@ class Trust:
 
     def _open(self, target: TargetFile, start: int, end: int | None = None) -> tuple[int, Iterator[bytes]]:
         """Raises as `Source.open`."""
-        source = self._mirror.source if self._mirror else self._fetcher
+        source = self._using.source if self._using else self._fetcher
         return source.open(self._url(target), start, end)
 
     def _patched(self, target: TargetFile, urgent: Callable[[], bool], at_hand: Sequence[Path]) -> bool:
@@ -216,15 +241,16 @@ class Trust:
         self._leave_mirror()
         self._fetcher.close()
 
-    def _forget_downloads(self, kind: str, *, but: str) -> None:
+    def _forget_downloads(self, target: TargetFile) -> None:
         """Remove finished and partial downloads of other files of this kind: a pack never costs a half-fetched bundle."""
-        for path in self._places.downloads.glob(f"*{kind}"):
-            if not path.name.endswith(but):
-                path.unlink(missing_ok=True)
+        kept = self._parts(target)
+        for kind in (Path(target.path).suffix, SUFFIX):
+            for path in self._places.downloads.glob(f"*{kind}.part"):
+                if path not in kept:
+                    path.unlink(missing_ok=True)
 
     def _target(self, target: TargetFile, urgent: Callable[[], bool]) -> Path:
         part = self._part(target)
-        self._forget_downloads("".join(part.suffixes), but=part.name.removeprefix(_OF_MIRROR))
         with _translated(target.path):
             for attempt in range(ATTEMPTS):
                 if part.exists() and _size(part) >= target.length:
@@ -235,8 +261,16 @@ class Trust:
 
     def _part(self, target: TargetFile) -> Path:
         """What came from a mirror lies by itself: wrong bytes of it never spoil, or cost, what has come from the fleet."""
-        whose = _OF_MIRROR if self._mirror else ""
+        whose = _OF_MIRROR if self._using else ""
         return self._places.downloads / f"{whose}{_digest(target)}{Path(target.path).suffix}.part"
+
+    def _parts(self, target: TargetFile) -> set[Path]:
+        """The fleet's, and a mirror's where there is one."""
+        name = f"{_digest(target)}{Path(target.path).suffix}.part"
+        return {
+            self._places.downloads / f"{whose}{name}"
+            for whose in ("", _OF_MIRROR)[: 2 if self._mirror else 1]
+        }
 
     def _receive(self, target: TargetFile, part: Path, urgent: Callable[[], bool], *, last: bool) -> None:
         """Add to the partial file until it is complete or the connection ends."""
@@ -256,7 +290,7 @@ class Trust:
         """Below the hash's name, unless the root says that this repository has none."""
         root: Metadata[Root] = Metadata.from_bytes((self._places.metadata / "root.json").read_bytes())
         name = target.get_prefixed_paths()[0] if root.signed.consistent_snapshot else target.path
-        base = self._mirror.url if self._mirror else self._places.targets_url
+        base = self._using.url if self._using else self._places.targets_url
         return f"{base.rstrip('/')}/{name}"
 
 

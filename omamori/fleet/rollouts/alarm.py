@@ -38,9 +38,9 @@ class Counted:
     since: int
 
 
-def verdict(refused: int, taken: Sequence[Counted], limits: Limits = USUAL) -> str:
-    """Why the pack is withdrawn; empty where it is not."""
-    judged = refused + len(taken)
+def verdict(refused: int, done: int, taken: Sequence[Counted], limits: Limits = USUAL) -> str:
+    """Why the pack is withdrawn; empty where it is not. `done`: units that took it, ever; `taken`: those of them that are watched."""
+    judged = refused + max(done, len(taken))
     if refused and refused >= judged * limits.refused_share:
         return f"{refused} of {judged} units refused it"
     grown = [each for each in taken if each.since > each.before * limits.growth + limits.floor]

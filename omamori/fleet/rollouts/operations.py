@@ -150,7 +150,10 @@ def advance(actor: Actor, rollout: Rollout) -> Rollout:
 
 @transaction.atomic
 def withdraw(actor: Actor, rollout: Rollout, reason: str) -> Rollout:
-    """Stop a rollout of a pack, and want of each unit that was asked the pack it had before. Raises Conflict, Invalid."""
+    """Stop a rollout of a pack, and want of each unit the pack it had before, where this one is still what is wanted of it.
+
+    Raises Conflict, Invalid.
+    """
     must_operate(actor)
     rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
     if rollout.release.kind != Kind.PACK:
@@ -162,9 +165,13 @@ def withdraw(actor: Actor, rollout: Rollout, reason: str) -> Rollout:
     rollout.withdrawn, rollout.withdrawn_reason = timezone.now(), reason[:400]
     rollout.save(update_fields=["withdrawn", "withdrawn_reason"])
     asked = rollout.members.exclude(outcome__in=(Outcome.PLANNED, Outcome.SUPERSEDED))
+    asked = asked.filter(unit__want__pack=rollout.release.version)
+    withdrawn = Release.objects.filter(kind=Kind.PACK, rollouts__withdrawn__isnull=False)
+    bad = set(withdrawn.values_list("version", flat=True))
     back: dict[str, list[str]] = {}
     for unit, previous in asked.values_list("unit_id", "previous"):
-        back.setdefault(previous or _fallback(rollout), []).append(unit)
+        good = previous if previous not in bad else ""
+        back.setdefault(good or _fallback(rollout), []).append(unit)
     for version, units in back.items():
         if version:
             want_versions(units, pack=Version.parse(version))

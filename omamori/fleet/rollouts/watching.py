@@ -41,10 +41,9 @@ def judge(rollout: Rollout, now: datetime) -> str:
     """Withdraw the rollout where its alarm says so; gives the reason, empty where there is none."""
     Rollout.objects.filter(pk=rollout.pk).update(judged=now)
     refused = rollout.members.filter(outcome=Outcome.FAILED).count()
-    taken = rollout.members.filter(outcome=Outcome.DONE, changed__gt=now - USUAL.window).order_by("changed")[
-        :_MOST
-    ]
-    why = verdict(refused, list(_counted(taken, now)))
+    done = rollout.members.filter(outcome=Outcome.DONE)
+    taken = done.filter(changed__gt=now - USUAL.window).order_by("changed")[:_MOST]
+    why = verdict(refused, done.count(), list(_counted(taken, now)))
     if why:
         operations.withdraw(System("rollout alarm"), rollout, why)
     return why

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import os
 import select
 import shutil
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from omamori.firmware.host.spool import SpoolReader
 from omamori.firmware.update import connection
 from omamori.firmware.update.connection import connect
 from omamori.firmware.update.fetch import Limits
@@ -137,6 +139,40 @@ def test_a_braked_download_takes_as_long_as_it_should(unit, fleet):
     assert unit.phase == "staged"
 
 
+@contextlib.contextmanager
+def running(unit):
+    """The updater as systemd starts it."""
+    words = [sys.executable, "-m", "omamori.firmware.update", "run", "--root", str(unit.root)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE) as updater:
+        yield updater
+        updater.terminate()
+        updater.communicate(timeout=30)
+
+
+def until(holds) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_a_run_has_cost_is_counted_though_it_is_ended(unit, fleet):
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0", fetching=Fetching(16 * 1024))
+    with running(unit):
+        until(
+            lambda: any(
+                path.stat().st_size for path in (unit.paths.update / "downloads").glob("*.bundle.part")
+            )
+        )
+    journal = json.loads((unit.paths.update / "journal.json").read_text())
+    assert 0 < journal["fetched"] < 430_000
+    bodies = [
+        body for segment in SpoolReader(unit.paths.spool("update")).segments() for body in segment.bodies
+    ]
+    assert any("the next run goes on with it" in body.text for body in bodies)
+
+
 def test_the_rate_is_set_by_command_and_a_senseless_one_is_refused(unit):
     assert command(unit, "fetching").stdout == "as much as there is\n"
     assert command(unit, "fetching", "--rate", "500000").stdout == "at most 500,000 bytes a second\n"
@@ -207,11 +243,21 @@ def _crawls(server, copy):
     server.faults[".bundle"] = trickle
 
 
+def _says_later(server, _):
+    def later(handler) -> None:
+        handler.send_response(503)
+        handler.send_header("Retry-After", "3600")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.faults[".bundle"] = later
+
+
 def _is_gone(server, _):
     server.socket.close()
 
 
-@pytest.mark.parametrize("ill", [_lies, _truncates, _begins_wrong, _crawls, _is_empty, _is_gone])
+@pytest.mark.parametrize("ill", [_lies, _truncates, _begins_wrong, _crawls, _says_later, _is_empty, _is_gone])
 def test_a_mirror_that_is_of_no_use_is_passed_over(unit, mirror, ill):
     server, copy = mirror
     ill(server, copy)
@@ -247,6 +293,69 @@ def test_wrong_bytes_of_a_mirror_spoil_nothing_that_came_from_the_fleet(unit, fl
     fleet.server.faults.clear()
     assert run(unit)
     assert unit.phase == "staged"
+    assert list((unit.paths.update / "downloads").iterdir()) == []
+
+
+MARK = "var/lib/omamori/update/mirror-asked"
+
+
+def test_a_mirror_that_a_run_never_came_back_from_is_not_asked_for_a_day(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    unit.write(MARK, b"")
+    assert run(unit)
+    assert (unit.phase, server.asked) == ("staged", [])
+
+
+def test_a_run_that_is_ended_while_it_waits_for_the_mirror_leaves_its_mark(unit, mirror):
+    server, _ = mirror
+    server.faults[".bundle"] = lambda _: time.sleep(60)
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    with running(unit):
+        until(lambda: any(".bundle" in path for path, _ in server.asked))
+    assert (unit.root / MARK).exists()
+
+
+def test_a_day_later_it_is_asked_again_and_leaves_no_mark(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    unit.write(MARK, b"")
+    before = time.time() - 2 * 86_400
+    os.utime(unit.root / MARK, (before, before))
+    assert run(unit)
+    assert any(path.endswith(".bundle") for path, _ in server.asked)
+    assert not (unit.root / MARK).exists()
+
+
+def test_what_the_mirror_lacks_sends_nothing_else_over_the_line(unit, fleet, mirror):
+    """It was copied last night, and there is a pack of today."""
+    server, _ = mirror
+    fleet.release_pack("2026.5.2")
+    unit.want(firmware="1.1.0", pack="2026.5.2", fetching=Fetching(mirror=url(server)))
+    fleet.server.asked.clear()
+    run(unit)
+    files = [path for path, _ in fleet.server.asked if "/targets/" in path]
+    assert any(".pack" in path for path in files)
+    run(unit)
+    assert unit.phase == "staged"
+    assert not any(".bundle" in path for path, _ in fleet.server.asked)
+
+
+def test_what_is_urgent_and_small_is_never_asked_of_a_mirror(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    trust = connect(unit.paths, LIMITS, mirrored=False)
+    trust.refresh()
+    trust.fetch("firmware/test-1.1.0.bundle")
+    assert server.asked == []
+
+
+def test_what_other_downloads_left_goes_before_there_is_asked_for_room(unit, fleet):
+    fleet.release("1.1.0")
+    unit.want(firmware="1.1.0")
+    for name in ("mirror-feed.bundle.part", "feed.bundle.part", "mirror-feed.chunks.part"):
+        unit.write(f"var/lib/omamori/update/downloads/{name}", bytes(1000))
+    assert run(unit)
     assert list((unit.paths.update / "downloads").iterdir()) == []
 
 

@@ -132,8 +132,10 @@ def test_visits_and_notes_are_no_explosion(rolling):
 
 
 def test_what_was_many_before_may_be_many_since():
-    assert verdict(0, [Counted(unit, 30, 150) for unit in UNITS]) == ""
-    assert verdict(0, [Counted(unit, 30, 171) for unit in UNITS]).startswith("detections exploded at 6 of 6")
+    assert verdict(0, 6, [Counted(unit, 30, 150) for unit in UNITS]) == ""
+    assert verdict(0, 6, [Counted(unit, 30, 171) for unit in UNITS]).startswith(
+        "detections exploded at 6 of 6"
+    )
 
 
 def test_a_rollout_is_judged_once_a_minute(rolling):
@@ -155,6 +157,48 @@ def test_a_unit_with_the_factorys_pack_goes_back_to_the_newest_good_one(fleet):
     assert Want.objects.get().pack == "2026.10.1"
 
 
+def test_one_that_comes_late_and_refuses_is_judged_among_all_that_took_it(fleet):
+    """Eleven have had it for a day; the twelfth was switched off."""
+    units = [f"om-01{number:02d}" for number in range(12)]
+    for unit in units:
+        fleet.unit(unit)
+        store([fleet.state(1, unit=unit, pack=OLD)])
+    release = operations.add_release(System(), "pack", str(NEW))
+    rollout = operations.create(System(), release, operations.Audience(everything=True))
+    for unit in units[:11]:
+        store([fleet.state(2, unit=unit, pack=NEW, generation=9)])
+    Member.objects.update(changed=timezone.now() - timedelta(hours=25))
+    queries.rollouts(System()).update(judged=None)
+    store([fleet.state(2, unit=units[11], generation=9, update=UpdateState(UpdatePhase.IDLE, None, REFUSAL))])
+    rollout.refresh_from_db()
+    assert Member.objects.get(unit=units[11]).outcome == Outcome.FAILED
+    assert rollout.withdrawn_reason == ""
+
+
+@pytest.fixture
+def newer(rolling):
+    """A pack after the one on its way, wanted of the first two units; the third is still to have the one before."""
+    release = operations.add_release(System(), "pack", "2026.11.3")
+    rolling.took(*UNITS[:3])
+    return operations.create(System(), release, operations.Audience(units=UNITS[:2]))
+
+
+@pytest.mark.usefixtures("newer")
+def test_who_has_moved_on_to_a_newer_pack_is_not_taken_back_from_it(rolling):
+    operations.withdraw(System(), rolling.rollout, "found late")
+    wanted = rolling.wanted()
+    assert [wanted[unit] for unit in UNITS[:3]] == ["2026.11.3", "2026.11.3", "2026.11.1"]
+
+
+def test_the_way_back_is_never_to_a_pack_that_was_withdrawn(rolling, newer):
+    """The fix for a bad pack is bad, too, and came before its units had reported the way back."""
+    operations.add_release(System(), "pack", "2026.10.1")
+    operations.Release.objects.filter(version="2026.10.1").update(added=timezone.now() - timedelta(days=9))
+    operations.withdraw(System(), rolling.rollout, "bad")
+    operations.withdraw(System(), newer, "bad as well")
+    assert {rolling.wanted()[unit] for unit in UNITS[:2]} == {"2026.10.1"}
+
+
 def test_a_firmware_is_not_withdrawn(fleet):
     fleet.unit()
     release = operations.add_release(System(), "firmware", "1.1.0")
@@ -168,11 +212,12 @@ COUNTS = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 100_000)), max_
 )
 
 
-@given(st.integers(0, 50), COUNTS)
-def test_the_alarm_needs_several_signs_and_names_them(refusals, taken):
-    why = verdict(refusals, taken)
+@given(st.integers(0, 50), st.integers(0, 1000), COUNTS)
+def test_the_alarm_needs_several_signs_and_names_them(refusals, earlier, taken):
+    took = earlier + len(taken)
+    why = verdict(refusals, took, taken)
     if refusals == 0:
         grown = [each for each in taken if each.since > each.before * USUAL.growth + USUAL.floor]
         assert bool(why) is bool(grown and len(grown) >= max(min(2, len(taken)), len(taken) * USUAL.share))
-    elif refusals >= (refusals + len(taken)) * USUAL.refused_share:
-        assert why == f"{refusals} of {refusals + len(taken)} units refused it"
+    elif refusals >= (refusals + took) * USUAL.refused_share:
+        assert why == f"{refusals} of {refusals + took} units refused it"
