@@ -110,15 +110,15 @@ def require_offered(version: Version, custom: Mapping[str, object] | None) -> No
         raise PackWithdrawn(f"{version} was withdrawn: {str((custom or {}).get('reason', ''))[:200]}")
 
 
-def ordered(order: Path, read: Callable[[], Want | None]) -> Callable[[], bool]:
-    """Tells whether another pack is wanted than now; cheap to ask while the file `order` is untouched."""
-    before, stamp = read(), _stamp(order)
+def ordered(order: Path, read: Callable[[], Want | None], before: Want) -> Callable[[], bool]:
+    """Tells whether another pack is wanted than `before`; cheap to ask while the file `order` is untouched."""
+    stamp, newest = -1, read()
 
     def asked() -> bool:
-        nonlocal stamp
-        old, stamp = stamp, _stamp(order)
-        newer = read() if stamp != old else before
-        return newer is not None and before is not None and newer.pack not in {None, before.pack}
+        nonlocal stamp, newest
+        if (now := _stamp(order)) != stamp:
+            stamp, newest = now, read()
+        return newest is not None and newest.pack not in {None, before.pack}
 
     return asked
 

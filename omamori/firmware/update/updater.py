@@ -109,6 +109,7 @@ class Updater:
 
     def _fetch(self, want: Want) -> bool:
         """The pack first. False where a firmware gave way to a pack that was ordered meanwhile."""
+        self._urgent = packs.ordered(self._paths.want, self._want, want)
         try:
             self._pack(want.pack)
             self._firmware(want.firmware)
@@ -224,9 +225,8 @@ class Updater:
         return new
 
     def _show(self, journal: Journal) -> None:
-        state = UpdateState(
-            journal.phase, journal.version, journal.error or journal.pack_error, journal.changed
-        )
+        said = "; ".join(filter(None, (journal.pack_error, journal.error)))
+        state = UpdateState(journal.phase, journal.version, said, journal.changed)
         self._memory.show(
             state,
             pack=packs.current(self._paths),
@@ -288,7 +288,7 @@ class Updater:
         target = bundle.target_path(self._variant, step.version)
         path = self._repository.firmware(
             target,
-            urgent=packs.ordered(self._paths.want, self._want),
+            urgent=self._urgent,
             cost=lambda bytes_: self._change(fetched=self._memory.journal().fetched + bytes_),
         )
         with translated(path.name), staging.Bundle(path) as opened:

@@ -6,10 +6,12 @@ purpose only. The root key lies in one directory of mode 0700; nothing else is k
 so "once for each unit" is the caller's rule.
 """
 
+import contextlib
+import fcntl
 import ipaddress
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,15 +74,17 @@ class Authority:
         """A server's key and certificate for these DNS names and addresses; kept while they are good, else renewed."""
         alternatives = _alternatives(names)
         pair = Pair(directory / "server.key", directory / "server.pem")
-        if not self._still_good(pair, alternatives, now):
-            self._issue(pair, "omamori server", ExtendedKeyUsageOID.SERVER_AUTH, now, alternatives)
+        with _alone(directory):
+            if not self._still_good(pair, alternatives, now):
+                self._issue(pair, "omamori server", ExtendedKeyUsageOID.SERVER_AUTH, now, alternatives)
         return pair
 
     def worker(self, directory: Path, *, now: datetime, name: str = LINK) -> Pair:
         """The link worker's key and certificate; kept while they are good, else renewed."""
         pair = Pair(directory / f"{name}.key", directory / f"{name}.pem")
-        if not self._still_good(pair, None, now):
-            self._issue(pair, name, ExtendedKeyUsageOID.CLIENT_AUTH, now, None)
+        with _alone(directory):
+            if not self._still_good(pair, None, now):
+                self._issue(pair, name, ExtendedKeyUsageOID.CLIENT_AUTH, now, None)
         return pair
 
     def _issue(
@@ -93,7 +97,6 @@ class Authority:
     ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         chain = self._leaf(key.public_key(), name, purpose, now, _SERVER_LIFE, alternatives)
-        pair.key.parent.mkdir(parents=True, exist_ok=True)
         _write_private(pair.key, _key_pem(key))
         _replace(pair.certificate, chain.encode(), 0o644)
 
@@ -160,6 +163,15 @@ def requested_key(request: str | bytes) -> ec.EllipticCurvePublicKey:
     if not signed:
         raise RequestRefused("the request is not signed by its own key")
     return key
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Several processes renew the same pair: one after the other, or key and certificate would be of two. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _create(directory: Path, now: datetime) -> None:

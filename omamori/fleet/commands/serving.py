@@ -1,13 +1,14 @@
 """`init`, `serve` and its parts. Nothing here imports a model before Django is set up for the surface that asks."""
 
 import contextlib
+import logging
 import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 import click
@@ -20,6 +21,10 @@ from omamori.fleet.state import OPTIONS, FleetState, write_settings
 from omamori.fleet.supervisor import Errand, Part, Supervisor, told_to_stop
 from omamori.fleet.surfaces import addresses, server
 
+log = logging.getLogger("omamori.fleet.serving")
+
+_RENEWAL: Final = 3600.0
+"""Seconds between two looks at how long our certificates are still good."""
 _SELDOM: Final = 30.0
 """Seconds between two starts of the broker because of revocations: all units connect anew then, and several often come together."""
 
@@ -90,6 +95,7 @@ def serve_units() -> None:
     settings = state.settings()
     pair, _ = _keys(state)
     bind = addresses.parse(str(settings["units_bind"]))
+    renewing(state)
     server.units(bind, pair, str(state.authority / "root.pem"), workers=int(settings["workers"])).run()
 
 
@@ -111,11 +117,14 @@ def broker() -> None:
     revocations.keep_up()
     due = 0.0
     settings = replace(_broker_settings(state), revoked=revocations.file)
+    renewing(state)
+    shown = _stamp(settings.server)
     with _clear_errors(), told_to_stop() as stop, Broker(settings) as running:
         while not stop.wait(0.25):
             if running.pid is None:
                 raise ChildProcessError(f"the broker ended: {running.last_words()}")
-            if time.monotonic() > due and revocations.keep_up():
+            if time.monotonic() > due and (revocations.keep_up() or _stamp(settings.server) != shown):
+                shown = _stamp(settings.server)
                 running.stop()
                 running.start()
                 due = time.monotonic() + _SELDOM
@@ -125,6 +134,7 @@ def broker() -> None:
 def link() -> None:
     """Run the link worker alone, until SIGTERM or Ctrl-C."""
     state = _ready_state()
+    renewing(state)
     with _clear_errors(), told_to_stop() as stop:
         _run_link(state, stop)
 
@@ -167,6 +177,35 @@ def _keys(state: FleetState) -> tuple[Pair, Authority]:
         authority = _authority(state)
         names = addresses.server_names(state.settings())
         return authority.server(state.root / "tls", names, now=datetime.now(UTC)), authority
+
+
+def renewing(state: FleetState) -> None:
+    """Renew what this process shows while it runs, months before it ends; units' connections and the link's read it anew each time."""
+
+    def work() -> None:
+        while True:
+            time.sleep(_RENEWAL)
+            try:
+                renew(state, now=datetime.now(UTC))
+            except (OSError, BrokerRoomError) as error:
+                log.warning("the fleet's certificates cannot be renewed: %s", error)
+
+    Thread(target=work, daemon=True).start()
+
+
+def renew(state: FleetState, *, now: datetime) -> tuple[Pair, Pair]:
+    """The server's and the link worker's pairs, new ones where they would end within three months. Raises OSError, BrokerRoomError."""
+    authority = open_authority(state.authority)
+    names = addresses.server_names(state.settings())
+    tls = state.root / "tls"
+    return authority.server(tls, names, now=now), authority.worker(tls, now=now)
+
+
+def _stamp(pair: Pair) -> int:
+    """When it was written; 0 while it is being replaced."""
+    with contextlib.suppress(OSError):
+        return pair.certificate.stat().st_mtime_ns
+    return 0
 
 
 def _authority(state: FleetState) -> Authority:

@@ -59,6 +59,23 @@ def test_the_first_pack_refused_goes_back_to_the_factorys(unit, fleet):
     assert packs.current(unit.paths) is None
 
 
+def test_a_refusal_is_told_beside_a_firmware_that_failed_before(unit, fleet):
+    fleet.release("1.1.0")
+    unit.broken.add("1.1.0")
+    unit.want(firmware="1.1.0")
+    unit.run()
+    unit.power_on()
+    unit.start_services()
+    assert unit.phase == "failed"
+    failed = unit.error
+    fleet.release_pack("2026.11.2")
+    unit.refuses.add("2026.11.2")
+    unit.want(firmware="1.1.0", pack="2026.11.2", generation=2)
+    unit.run()
+    assert unit.error.startswith("pack: the bridge did not take 2026.11.2:"), "by which the fleet knows it"
+    assert unit.error.endswith(f"; {failed}")
+
+
 def test_a_silent_bridge_decides_later(unit, fleet):
     fleet.release_pack("2026.11.1")
     unit.want(pack="2026.11.1")
@@ -155,6 +172,29 @@ def test_a_pack_ordered_while_a_firmware_is_fetched_goes_first(unit, fleet):
     assert targets[2][1].startswith("bytes="), "the half that was there is fetched again"
     staged = next(line for line in unit.log if line.startswith("1.1.0 is staged in slot b"))
     assert unit.log.index("pack 2026.11.1 is in force") < unit.log.index(staged)
+
+
+def test_a_pack_ordered_while_another_is_fetched_goes_before_the_firmware(unit, fleet):
+    """The one on its way was withdrawn: the one before is not to wait for the firmware."""
+    fleet.release("1.1.0")
+    for version in ("2026.11.1", "2026.11.2"):
+        fleet.release_pack(version)
+    unit.want(firmware="1.1.0", pack="2026.11.2")
+
+    def withdrawn_meanwhile(handler):
+        handler.server.faults.clear()
+        unit.want(firmware="1.1.0", pack="2026.11.1", generation=2)
+        handler.whole()
+
+    fleet.server.faults[".pack"] = withdrawn_meanwhile
+    assert unit.run()
+    assert (unit.phase, unit.state["pack"]) == ("staged", "2026.11.1")
+    staged = next(line for line in unit.log if line.startswith("1.1.0 is staged"))
+    assert (
+        unit.log.index("1.1.0 waits for a pack")
+        < unit.log.index("pack 2026.11.1 is in force")
+        < unit.log.index(staged)
+    )
 
 
 def test_an_order_that_changes_no_pack_does_not_disturb_a_download(unit, fleet):

@@ -85,6 +85,12 @@ def test_a_refused_pack_fails_with_the_units_reason_and_is_withdrawn(rolling):
     assert Audit.objects.filter(operation="rollout.withdraw").count() == 1
 
 
+def test_a_refusal_is_heard_though_the_units_firmware_failed_before(rolling):
+    error = f"{REFUSAL}; bridge: says nothing"
+    rolling.says(UNITS[1], update=UpdateState(UpdatePhase.FAILED, Version.parse("1.1.0"), error))
+    assert Member.objects.get(unit=UNITS[1]).outcome == Outcome.FAILED
+
+
 def test_a_withdrawn_pack_goes_no_further(rolling):
     refused(rolling, UNITS[0])
     with pytest.raises(Conflict, match="was withdrawn"):
