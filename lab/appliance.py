@@ -24,6 +24,7 @@ from omamori.image.build import Image
 from omamori.image.parts import partitions
 from omamori.image.state import State
 from omamori.protocol.bundle import ROOT, UKI_B, VERITY
+from omamori.protocol.messages import Claim, encode
 from omamori.protocol.version import Version
 
 OMAMORI = Path(sys.executable).with_name("omamori")
@@ -159,6 +160,17 @@ def with_slot_b(image: Image, newer: Image, place: Path, *, tries: int | None = 
     return replace(image, disk=disk)
 
 
+def with_claim(image: Image, claim: Claim, place: Path) -> Image:
+    """The image on a disk of its own in `place`, as `omamori image flash --claim` leaves it."""
+    disk = place / "claimed.raw"
+    subprocess.run(["cp", "--sparse=always", image.disk, disk], check=True)
+    boot = next(part.start for part in partitions(disk) if part.name == "esp")
+    where = ["-i", f"{disk}@@{boot}"]
+    subprocess.run(["mmd", "-D", "s", *where, "::/omamori"], check=False, capture_output=True)
+    subprocess.run(["mcopy", *where, "-", "::/omamori/claim"], input=encode(claim), check=True)
+    return replace(image, disk=disk)
+
+
 @contextlib.contextmanager
 def powered(
     image: Image,
@@ -166,7 +178,7 @@ def powered(
     boot: Boot = Boot.FIRMWARE,
     keys: Path | None = None,
     *,
-    claim: str = _NO_CLAIM,
+    claim: str | None = _NO_CLAIM,
     unreadable: tuple[int, ...] = (),
     tpm: bool = False,
     stick: Path | None = None,
@@ -174,12 +186,13 @@ def powered(
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
 
+    `claim` comes with the machine, in place of one on the boot partition; None: with nothing.
     `unreadable`: sectors of its disk; `stick`: a second disk; `credentials`: systemd's, beside the claim.
     """
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
         ports = {"wan0": Plug(wan, "eth0"), "lan0": Plug(lan, "eth0")}
-        given = {"omamori.claim": claim, **(credentials or {})}
+        given = ({"omamori.claim": claim} if claim else {}) | dict(credentials or {})
         machine = Machine(
             boot=boot,
             ports=ports,
@@ -207,7 +220,7 @@ def unit_between(
     boot: Boot = Boot.FIRMWARE,
     keys: Path | None = None,
     *,
-    claim: str = _NO_CLAIM,
+    claim: str | None = _NO_CLAIM,
     tpm: bool = False,
 ) -> Iterator[Site]:
     """`powered`, once the unit answers."""

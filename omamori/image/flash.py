@@ -12,7 +12,7 @@ import hashlib
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -108,14 +108,15 @@ def write(image: Layout, target: Target, device: int, progress: Progress, *, era
     return written
 
 
-def order_self_test(image: Layout, target: Target, words: str) -> None:
-    """Leave the factory's order on the boot partition; `/usr/lib/omamori/factory-test` reads it at the first start. Raises ToolFailed."""
+def leave(image: Layout, target: Target, files: Mapping[str, bytes]) -> None:
+    """Put files into `omamori/` of the boot partition, which the unit reads at its starts: `claim`, `self-test`. Raises ToolFailed, FlashFailed."""
     boot = next((each for each in image.partitions if each.name == "esp"), None)
     if boot is None:
         raise FlashFailed(f"{image.path.name} has no boot partition")
     place = ["-i", f"{target.path}@@{boot.start}"]
     run(["mmd", "-D", "s", *place, "::/omamori"])
-    run(["mcopy", "-D", "o", *place, "-", "::/omamori/self-test"], give=f"{words}\n".encode())
+    for name, content in files.items():
+        run(["mcopy", "-D", "o", *place, "-", f"::/omamori/{name}"], give=content)
 
 
 def check(image: Layout, target: Target, device: int, progress: Progress) -> str:

@@ -4,9 +4,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -17,11 +18,14 @@ from omamori.image.evidence import opened
 from omamori.image.programs import run
 from omamori.image.state import State
 from omamori.image.target import Target, examine, refusals
-from omamori.protocol.errors import VersionError
+from omamori.protocol.errors import ProtocolError, VersionError
+from omamori.protocol.messages import Claim, decode, encode
 
-_NEXT: Final = """next: put it into the unit (or start the unit from the stick); the first start makes the data partition in the rest of it
-      connect wan0 and lan0 with one cable and run the factory's test: omamori-unit self-test --factory
-      give it its claim: omamori fleet units register"""
+_CLAIM_CAP: Final = 64 * 1024
+_NEXT: Final = """next: put it into the unit; the first start makes the data partition in the rest of it
+      connect wan0 and lan0 with one cable and run the factory's test: omamori-unit self-test --factory"""
+_NO_CLAIM: Final = """
+      it has no claim and cannot be activated: omamori fleet units register ID > claim.json, and write it again with --claim claim.json"""
 
 
 @click.command("flash")
@@ -47,6 +51,12 @@ _NEXT: Final = """next: put it into the unit (or start the unit from the stick);
 @click.option(
     "--without", "left_out", multiple=True, metavar="CHECK", help="With --self-test: leave this out."
 )
+@click.option(
+    "--claim",
+    "claim_file",
+    type=click.File("rb"),
+    help="What the unit is activated with: `omamori fleet units register`.",
+)
 @click.option("--check", is_flag=True, help="Write nothing: compare a disk that nothing started from yet.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written where, and whether it may be.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
@@ -60,6 +70,7 @@ def flash_image(
     erase: bool,
     order: bool,
     left_out: tuple[str, ...],
+    claim_file: BinaryIO | None,
     check: bool,
     dry_run: bool,
     as_json: bool,
@@ -70,7 +81,11 @@ def flash_image(
     """
     if left_out and not (order and all(name.isalpha() for name in left_out)):
         raise click.UsageError("--without names one check of --self-test")
-    words = " ".join(f"--without {name}" for name in left_out) if order else None
+    words = " ".join(f"--without {name}" for name in left_out)
+    left = {"self-test": f"{words}\n".encode()} if order else {}
+    claim = _claim(claim_file) if claim_file else None
+    if claim:
+        left["claim"] = encode(claim)
     try:
         image = opened(State.of(os.environ), variant, version_text, folder)
         plan = _plan(image, device)
@@ -79,10 +94,20 @@ def flash_image(
             return
         if not (yes or check):
             _confirm(plan.target)
-        report = _compare(plan) if check else _write(plan, erase=erase, order=words)
+        report = _compare(plan) if check else _write(plan, erase=erase, left=left)
     except (ImageError, VersionError) as error:
         raise click.ClickException(str(error)) from error
+    if claim:
+        report["claim"] = claim.unit
     click.echo(json.dumps({**_facts(plan), **report}) if as_json else _told(plan, report))
+
+
+def _claim(file: BinaryIO) -> Claim:
+    """Raises UsageError."""
+    try:
+        return decode(Claim, file.read(_CLAIM_CAP))
+    except ProtocolError as error:
+        raise click.UsageError(f"--claim: this is no claim: {error}") from error
 
 
 class _Plan:
@@ -130,7 +155,7 @@ def _confirm(target: Target) -> None:
         raise TargetRefused("not confirmed: nothing was written (--yes where nobody can be asked)")
 
 
-def _write(plan: _Plan, *, erase: bool, order: str | None) -> dict[str, Any]:
+def _write(plan: _Plan, *, erase: bool, left: Mapping[str, bytes]) -> dict[str, Any]:
     layout, target = plan.layout, plan.target
     rest = target.size - layout.end if erase else 0
     began = time.monotonic()
@@ -139,8 +164,8 @@ def _write(plan: _Plan, *, erase: bool, order: str | None) -> dict[str, Any]:
         _bar(2 * layout.length + rest, "writing and comparing") as bar,
     ):
         found = flash.write(layout, target, disk, bar.update, erase=erase)
-        if order is not None:
-            flash.order_self_test(layout, target, order)
+        if left:
+            flash.leave(layout, target, left)
             os.fsync(disk)
     return {
         "done": "written",
@@ -185,4 +210,7 @@ def _facts(plan: _Plan) -> dict[str, Any]:
 
 def _told(plan: _Plan, report: dict[str, Any]) -> str:
     head = f"{report['done']} in {report['seconds']:g} s, sha256 {report['sha256']}: {plan.target.path} holds the image"
-    return head if report["done"] == "compared" else f"{head}\n{_NEXT}"
+    if report["done"] == "compared":
+        return head
+    claimed = f"\n      it is {report['claim']}" if "claim" in report else _NO_CLAIM
+    return f"{head}\n{_NEXT}{claimed}"

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import testinfra
 
-from lab.appliance import Factory, unit_between
+from lab.appliance import Factory, unit_between, with_claim
 from omamori.image.state import State
+from omamori.protocol.ids import UnitId
+from omamori.protocol.messages import Claim
 
 
 def pytest_collection_modifyitems(items):
@@ -53,10 +55,15 @@ def image(factory):
     return factory.image("7.0.0")
 
 
+CLAIM = Claim(UnitId("om-0001"), "not-a-real-secret-of-anybody", "https://fleet.example:8443", "PEM")
+
+
 @pytest.fixture(scope="session")
 def site(image, tmp_path_factory):
-    keys = State.of().secure_boot
-    with unit_between(image, tmp_path_factory.mktemp("guest"), keys=keys, tpm=True) as site:
+    """Flashed with a claim, as a unit is that leaves the factory."""
+    keys, place = State.of().secure_boot, tmp_path_factory.mktemp("guest")
+    claimed = with_claim(image, CLAIM, place)
+    with unit_between(claimed, place / "run", keys=keys, claim=None, tpm=True) as site:
         guest = site.guest
         guest.wait(
             lambda: "No jobs" in guest.ssh("systemctl list-jobs --no-pager", check=False),

@@ -124,7 +124,13 @@ def test_the_data_partition_is_not_made_before_there_is_room_to_make_it_in(host)
 
 
 def test_the_claim_reaches_the_agent_only(host):
-    """By systemd credential, from the machine's SMBIOS strings."""
+    """By systemd credential, from the boot partition."""
+    assert host.check_output("stat -c '%a %U' /run/credstore /run/credstore/omamori.claim").split() == [
+        "700",
+        "root",
+        "400",
+        "root",
+    ]
     assert host.file("/run/credentials/omamori-agent.service/omamori.claim").exists
     assert not host.file("/run/credentials/omamori-bridge.service/omamori.claim").exists
 

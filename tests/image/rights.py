@@ -13,6 +13,7 @@ RIGHTS: dict[str, set[str]] = {
     "agent": set(),
     "page": set(),
     "ports": set(),
+    "claim": set(),
     "support": set(),
     "support-key": set(),
     "self-test": {"cap_net_raw"},  # a frame from port to port

@@ -31,9 +31,9 @@ def check(paths: Paths, unit: str | None, now: datetime | None = None) -> Iterat
 
 
 def _content(paths: Paths) -> bytes:
-    """As the system was handed it, or as the agent's service has it. Raises OSError."""
-    handed = paths.root / "run/credentials/@system" / _NAME
-    found: Path = handed if handed.exists() else paths.claim
+    """As the machine was handed it, as the boot partition had it, or as the agent's service has it. Raises OSError."""
+    handed = (paths.root / "run/credentials/@system" / _NAME, paths.root / "run/credstore" / _NAME)
+    found: Path = next((each for each in handed if each.exists()), paths.claim)
     return files.read_capped(found)
 
 
