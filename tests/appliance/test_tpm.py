@@ -9,7 +9,7 @@ from lab.machine import Boot
 from omamori.protocol.ids import UnitId
 from omamori.protocol.messages import Claim, encode
 from tests.certificates import self_signed
-from tests.chips import Chip
+from tests.chips import chip as chip_of
 
 STATE = "/var/lib/omamori/agent"
 STATUS = "cat /run/omamori/agent/status.json"
@@ -65,7 +65,7 @@ def test_the_key_lies_sealed_on_the_disk_and_another_box_does_not_open_it(unit, 
     disk = (tmp_path / "disk.qcow2").read_bytes()
     assert sealed.split()[0].encode() in disk, "the disk is not searched where secrets are"
     assert b"PRIVATE KEY" not in disk
-    chip = Chip(folder=guest.tpm_state)
+    chip = chip_of(guest.tpm_state)
     chip.say(ONE_TRY)
     assert int.from_bytes(chip.say(PERMANENT)[-4:]) & 0x200, "it is not locked (TPMA_PERMANENT, inLockout)"
     guest.start()

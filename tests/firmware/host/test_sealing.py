@@ -43,6 +43,12 @@ def test_another_chip_does_not_open_it(kept, tmp_path):
     assert kept.opened(kept.sealed) == SECRET
 
 
+def test_on_a_machine_that_was_started_otherwise_it_does_not_open(kept, tpm):
+    with pytest.raises(Unopenable):
+        Kept(kept.plain, replace(tpm, measured=True)).opened(kept.sealed)
+    assert kept.opened(kept.sealed) == SECRET
+
+
 def test_one_that_was_put_in_anothers_place_does_not_open(kept, tpm, tmp_path):
     with pytest.raises(Unopenable):
         Kept(tmp_path / "passphrase", tpm).opened(kept.sealed)
