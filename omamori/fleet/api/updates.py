@@ -72,10 +72,10 @@ def get_rollout(request: HttpRequest, key: schemas.Key) -> Rollout:
 
 
 @router.post("/rollouts/{key}/advance", response=schemas.RolloutOut)
-def advance_rollout(request: HttpRequest, key: schemas.Key) -> Rollout:
-    """Open the next wave; the operator only."""
+def advance_rollout(request: HttpRequest, key: schemas.Key, *, anyway: bool = False) -> Rollout:
+    """Open the next wave; the operator only. 409 where units went back from a firmware or none runs it yet, short of `anyway`."""
     who = actor(request)
-    return operations.advance(who, queries.rollout(who, key))
+    return operations.advance(who, queries.rollout(who, key), anyway=anyway)
 
 
 @router.put("/rollouts/{key}/deadline", response=schemas.RolloutOut)

@@ -149,9 +149,12 @@ def show_rollout(rollout: int, *, as_json: bool) -> None:
 
 @rollouts.command("advance")
 @click.argument("rollout", type=int)
-def advance(rollout: int) -> None:
-    """Open the next wave."""
-    operations.advance(CLI, queries.rollout(CLI, rollout))
+@click.option(
+    "--anyway", is_flag=True, help="Also where no unit runs the firmware yet, or some went back from it."
+)
+def advance(rollout: int, *, anyway: bool) -> None:
+    """Open the next wave: of a firmware once units of the waves before run it, and few went back."""
+    operations.advance(CLI, queries.rollout(CLI, rollout), anyway=anyway)
 
 
 @rollouts.command("deadline")

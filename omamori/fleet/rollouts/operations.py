@@ -16,7 +16,7 @@ from omamori.fleet.accounts.actor import Actor, must_operate
 from omamori.fleet.accounts.operations import record
 from omamori.fleet.accounts.queries import operator_of
 from omamori.fleet.errors import Conflict, Invalid
-from omamori.fleet.rollouts import queries
+from omamori.fleet.rollouts import queries, waves
 from omamori.fleet.rollouts.canaries import is_stable, require_fitting, require_stable
 from omamori.fleet.rollouts.deadlines import require_usable
 from omamori.fleet.rollouts.models import FINAL, Kind, Member, Outcome, Release, Rollout
@@ -131,8 +131,11 @@ def create(actor: Actor, release: Release, audience: Audience, terms: Terms = US
 
 
 @transaction.atomic
-def advance(actor: Actor, rollout: Rollout) -> Rollout:
-    """Open the next wave. Raises Conflict where there is none or a canary is not promoted yet, Invalid where its deadline leaves that wave no time."""
+def advance(actor: Actor, rollout: Rollout, *, anyway: bool = False) -> Rollout:
+    """Open the next wave, of a firmware where the ones before are well with it, or `anyway`.
+
+    Raises Conflict where there is none, it is held, or a canary is not promoted yet, Invalid where its deadline leaves that wave no time.
+    """
     must_operate(actor)
     rollout = queries.rollouts(actor).select_for_update(of=("self",)).get(pk=rollout.pk)
     if rollout.withdrawn:
@@ -141,9 +144,17 @@ def advance(actor: Actor, rollout: Rollout) -> Rollout:
         raise Conflict(f"{rollout} has no further wave")
     require_stable(rollout.release)
     require_usable(rollout.release, rollout.deadline, timezone.now())
+    why = _held(rollout)
+    if why and not anyway:
+        raise Conflict(f"{rollout} is held: {why}; look at its units first, or open the wave anyway")
     rollout.wave += 1
     rollout.save(update_fields=["wave"])
-    record(actor, "rollout.advance", rollout.pk, details={"wave": rollout.wave})
+    record(
+        actor,
+        "rollout.advance",
+        rollout.pk,
+        details={"wave": rollout.wave} | ({"anyway": why} if why else {}),
+    )
     _want(rollout)
     return rollout
 
@@ -183,6 +194,14 @@ def withdraw(actor: Actor, rollout: Rollout, reason: str) -> Rollout:
         details={"release": str(rollout.release), "reason": reason[:400]},
     )
     return rollout
+
+
+def _held(rollout: Rollout) -> str:
+    if rollout.release.kind != Kind.FIRMWARE:
+        return ""
+    asked = rollout.members.exclude(outcome__in=(Outcome.PLANNED, Outcome.SUPERSEDED))
+    outcomes = list(asked.values_list("outcome", flat=True))
+    return waves.held(len(outcomes), outcomes.count(Outcome.DONE), outcomes.count(Outcome.FAILED))
 
 
 def _fallback(rollout: Rollout) -> str:

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from omamori.fleet.accounts.actor import System
+from omamori.fleet.accounts.models import Audit
 from omamori.fleet.errors import Conflict, Invalid
 from omamori.fleet.ingest.operations import raised, store
-from omamori.fleet.rollouts import operations, queries
+from omamori.fleet.rollouts import operations, queries, waves
 from omamori.fleet.rollouts.models import Member, Outcome
 from omamori.fleet.rollouts.repository import offers
 from omamori.fleet.units.models import Want
@@ -125,10 +126,45 @@ def test_a_first_wave_comes_first(fleet):
     )
     assert [want.firmware for want in Want.objects.order_by("unit_id")] == ["1.1.0", "1.1.0", "", "", ""]
     assert queries.progress(System(), rollout.pk).counts == {"wanted": 2, "planned": 3}
+    with pytest.raises(Conflict, match="none of the 2 units that were asked so far runs it yet"):
+        operations.advance(System(), rollout)
+    assert Want.objects.filter(firmware="1.1.0").count() == 2
+    Member.objects.filter(wave=1).update(outcome=Outcome.DONE)
     rollout = operations.advance(System(), rollout)
     assert set(Want.objects.values_list("firmware", flat=True)) == {"1.1.0"}
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="no further wave"):
         operations.advance(System(), rollout)
+
+
+def test_a_firmware_that_units_went_back_from_goes_no_further_unless_somebody_says_so(fleet):
+    for number in range(5):
+        fleet.unit(f"om-000{number}")
+    release = operations.add_release(System(), "firmware", "1.1.0")
+    terms = operations.Terms(first_wave=2)
+    rollout = operations.create(System(), release, operations.Audience(everything=True), terms)
+    for unit, outcome in zip(("om-0000", "om-0001"), (Outcome.DONE, Outcome.FAILED), strict=True):
+        Member.objects.filter(unit=unit).update(outcome=outcome)
+    with pytest.raises(Conflict, match="1 of 2 units went back from it"):
+        operations.advance(System(), rollout)
+    operations.advance(System(), rollout, anyway=True)
+    assert (
+        Audit.objects.get(operation="rollout.advance").details["anyway"] == "1 of 2 units went back from it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "done", "failed", "held"),
+    [
+        (20, 0, 0, True),
+        (20, 1, 0, False),
+        (20, 19, 1, False),
+        (20, 18, 2, True),
+        (1000, 951, 49, False),
+        (0, 0, 0, True),
+    ],
+)
+def test_few_that_went_back_hold_nothing(asked, done, failed, held):
+    assert bool(waves.held(asked, done, failed)) is held
 
 
 @pytest.mark.usefixtures("rolling")
