@@ -1,4 +1,4 @@
-"""What must not be in a sealed root, looked for in the finished file system at every build.
+"""What must not be in a sealed root, and what must, looked for in the finished file system at every build.
 
 The recipe names forbidden paths (compilers, installers, on the product any way in). No file may lend its owner's rights,
 and nobody has a password.
@@ -20,12 +20,23 @@ _LINE = re.compile(r"(?P<mode>[-dlbcps][rwxsStT-]{9}) \d+/\d+ +\S+ \S+ \S+ (?P<p
 
 
 def check(squashfs: Path, recipe: Recipe, tools: Path) -> None:
-    """Raises UnsafeRoot naming everything that must not be there."""
+    """Raises UnsafeRoot naming everything that must not be there, or must."""
     inside = Chroot(tools / "root", binds={"/run/out": squashfs.parent})
     listing = inside.run(["unsquashfs", "-lln", f"/run/out/{squashfs.name}"])
     shadow = inside.run(["unsquashfs", "-cat", f"/run/out/{squashfs.name}", "etc/shadow"])
-    if found := [*faults(listing.splitlines(), recipe.forbidden), *passwords(shadow.splitlines())]:
+    lines = listing.splitlines()
+    lacks = missing(lines, recipe.required)
+    if found := [*lacks, *faults(lines, recipe.forbidden), *passwords(shadow.splitlines())]:
         raise UnsafeRoot(f"{recipe.variant}: " + "; ".join(found[:10]))
+
+
+def missing(listing: Iterable[str], required: Iterable[str]) -> Iterator[str]:
+    """From the same listing: paths that something of ours calls."""
+    matches = (_LINE.match(line) for line in listing)
+    present = {found["path"].removeprefix(_ROOT).split(" -> ")[0] for found in matches if found}
+    for path in required:
+        if path not in present:
+            yield f"{path} is missing: something of ours calls it"
 
 
 def faults(listing: Iterable[str], forbidden: Iterable[str]) -> Iterator[str]:

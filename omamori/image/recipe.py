@@ -56,6 +56,7 @@ class Recipe:
     path_include: list[str]
     squash_exclude: list[str]
     forbidden: list[str]
+    required: list[str]
     block_size: str
     compression: int
     templates: list[str]

@@ -90,6 +90,7 @@ def root_stage(base: Path, layers: tuple[Path, ...], recipe: Recipe, tools: Path
             recipe.squash_exclude,
             recipe.epoch,
             recipe.forbidden,
+            recipe.required,
         ],
         "tools": tools.name,
         "format": 3,

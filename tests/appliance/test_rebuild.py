@@ -20,7 +20,7 @@ from omamori.image.stages import Cache
 from omamori.image.state import State
 from omamori.protocol.version import Version
 
-SMALL = replace(load("test"), disk={"size": "200M", "esp": "96M", "root": "32M", "hash": "8M"})
+SMALL = replace(load("test"), required=[], disk={"size": "200M", "esp": "96M", "root": "32M", "hash": "8M"})
 FILES = {"etc/shadow": "root:*:1::::::\n", "usr/lib/a.py": "print('a')\n", "usr/bin/tool": "#!/bin/sh\n"}
 
 

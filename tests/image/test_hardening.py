@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from omamori.image.hardening import faults, passwords
+from omamori.image.hardening import faults, missing, passwords
 from omamori.image.layers import render
 from omamori.image.recipe import TEMPLATES, load
 from tests.image.rights import RADIO, RIGHTS
@@ -121,6 +121,28 @@ lrwxrwxrwx 0/0                       3 2026-01-01 00:00 squashfs-root/usr/bin/aw
 
 def test_an_ordinary_root_has_no_faults():
     assert list(faults(LISTING.splitlines(), load("product").forbidden)) == []
+
+
+def test_what_our_own_programs_call_is_there_as_a_file_or_a_link():
+    assert list(missing(LISTING.splitlines(), ["usr/bin/python3.13", "usr/bin/awk"])) == []
+    assert list(missing(LISTING.splitlines(), ["usr/bin/mawk", "usr/bin/py*"])) == [
+        "usr/bin/mawk is missing: something of ours calls it",
+        "usr/bin/py* is missing: something of ours calls it",
+    ]
+
+
+def test_what_the_services_start_is_among_it(rendered):
+    """Every program of Debian's that a unit of ours names; what runs in the test variant alone is that one's."""
+    started = {
+        word.lstrip("-+!:@").removeprefix("/")
+        for path in rendered.rglob("omamori-*.service")
+        for word in re.findall(r"^Exec\w+=(\S+)", path.read_text(), re.MULTILINE)
+    }
+    theirs = {
+        re.sub("^s?bin/", "usr/bin/", path) for path in started if not path.startswith("usr/lib/omamori/")
+    }
+    assert theirs
+    assert theirs <= set(load("product").required)
 
 
 @pytest.mark.parametrize(
