@@ -27,24 +27,39 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--against", type=_FOLDER, help="The finished image's directory, in place of variant and version."
 )
 @click.option("--rebuilt", type=_FOLDER, help="A second build made elsewhere, instead of building one now.")
+@click.option(
+    "--secure-boot-keys",
+    "keys",
+    type=_FOLDER,
+    help="`db.key` and `db.crt` that it was signed with.  [default: this machine's]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def verify(
-    *, variant: str, version_text: str, against: Path | None, rebuilt: Path | None, as_json: bool
+    *,
+    variant: str,
+    version_text: str,
+    against: Path | None,
+    rebuilt: Path | None,
+    keys: Path | None,
+    as_json: bool,
 ) -> None:
-    """Build an image again from the inputs it names and compare bit for bit; exit 1 and explain where it differs."""
+    """Build an image again from the inputs it names and compare bit for bit; exit 1 and explain where it differs.
+
+    Exit 3: all that is signed is the same, and the keys to sign it again are not here.
+    """
     try:
         state = State.of(os.environ)
         image = opened(state, variant, version_text, against)
         if rebuilt:
             outcome = verifying.verify(image, Image.open(rebuilt))
         else:
-            with verifying.rebuilt(image, state, Lines()) as again:
+            with verifying.rebuilt(image, state, Lines(), keys) as again:
                 outcome = verifying.verify(image, again)
     except (ImageError, VersionError) as error:
         raise click.ClickException(str(error)) from error
     _show(image, outcome, as_json=as_json)
-    if not outcome.same:
-        raise SystemExit(1)
+    if outcome.exit_code:
+        raise SystemExit(outcome.exit_code)
 
 
 @click.command("sbom")
@@ -115,8 +130,15 @@ def opened(state: State, variant: str, version_text: str, directory: Path | None
 def _show(image: Image, outcome: verifying.Outcome, *, as_json: bool) -> None:
     if as_json:
         differences = [asdict(one) for one in outcome.differences]
-        said = {"directory": str(image.directory), "same": outcome.same, "artifacts": outcome.artifacts}
-        click.echo(json.dumps({**said, "differences": differences, "hints": outcome.hints}))
+        said = {
+            "directory": str(image.directory),
+            "same": outcome.same,
+            "only_signatures": outcome.only_signatures,
+            "artifacts": outcome.artifacts,
+            "differences": differences,
+            "hints": outcome.hints,
+        }
+        click.echo(json.dumps(said))
         return
     for hint in outcome.hints:
         click.echo(hint)

@@ -1,7 +1,7 @@
 """`omamori image verify`: the image is built again from the inputs it names, and both are compared bit for bit.
 
-The second build shares nothing with the first but the package files, those of the tools too, which are checked against the
-image's own locks. It needs the same sources of ours and, for the test variant, the same development keys.
+The second build shares nothing with the first but the package files, which are checked against the image's own locks, and the
+tools that were installed from its lock of tools. It needs the same sources of ours and, for the test variant, the same development keys.
 """
 
 import tempfile
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from omamori.image import build as building
 from omamori.image import recipe as recipes
+from omamori.image import secureboot
 from omamori.image.build import Image
 from omamori.image.compare import Difference, compare
 from omamori.image.errors import EvidenceError
@@ -45,24 +46,36 @@ class Outcome:
     def same(self) -> bool:
         return not self.differences
 
+    @property
+    def exit_code(self) -> int:
+        """0 the same, 3 but for signatures that nobody here can make, 1 something else."""
+        return 0 if self.same else 3 if self.only_signatures else 1
 
-def release_of(image: Image, state: State) -> Release:
-    """What the image was built from, as it says itself. Raises EvidenceError when it is too old to say."""
+
+def release_of(image: Image, state: State, keys: Path | None = None) -> Release:
+    """What the image was built from, as it says itself, signed with `keys` or those of this machine.
+
+    Raises EvidenceError when it is too old to say, or was signed with other keys than those that were named.
+    """
     report = image.report
     if "inputs" not in report:
         raise EvidenceError(f"{image.directory} does not say what it was built from; build it again")
     recipe = recipes.load(report["variant"])
     secrets = building.development_keys(state) if "test" in recipe.templates else None
     trust, pack = (_kept(image, name) for name in ("trust", "pack"))
-    keys = _keys(image, state)
-    return Release(recipe, Version.parse(report["version"]), report["broken"], trust, pack, secrets, keys)
+    sign = _keys(image, state, keys)
+    return Release(recipe, Version.parse(report["version"]), report["broken"], trust, pack, secrets, sign)
 
 
-def _keys(image: Image, state: State) -> Path | None:
-    """The development keys where the image is signed by them; other keys are not here, so nothing is signed again."""
-    certificate = state.secure_boot / "db.crt"
-    wanted = image.report["inputs"].get("secure_boot")
-    return state.secure_boot if certificate.is_file() and hash_of(certificate) == wanted else None
+def _keys(image: Image, state: State, named: Path | None) -> Path | None:
+    """Where the keys lie that the image is signed by; None where nobody named them and they are not this machine's, so nothing is signed again."""
+    folder = secureboot.checked(named) if named else state.secure_boot
+    certificate = folder / "db.crt"
+    if certificate.is_file() and hash_of(certificate) == image.report["inputs"].get("secure_boot"):
+        return folder
+    if named:
+        raise EvidenceError(f"the image is not signed with the keys in {named}")
+    return None
 
 
 def _kept(image: Image, name: str) -> Path | None:
@@ -76,9 +89,9 @@ def _kept(image: Image, name: str) -> Path | None:
 
 
 @contextmanager
-def rebuilt(image: Image, state: State, progress: Progress) -> Iterator[Image]:
+def rebuilt(image: Image, state: State, progress: Progress, keys: Path | None = None) -> Iterator[Image]:
     """The image built again, in a directory that is gone afterwards. Raises ImageError."""
-    release = release_of(image, state)
+    release = release_of(image, state, keys)
     sources = Sources(Store(state.packages), *building.locks(image.directory))
     with tempfile.TemporaryDirectory(prefix="verify-", dir=state.root) as scratch:
         place = State(Path(scratch))
