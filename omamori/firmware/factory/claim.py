@@ -1,5 +1,7 @@
 """The claim that the factory wrote into the unit: there, whole, and for this unit. Its secret is never shown."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,10 +33,13 @@ def check(paths: Paths, unit: str | None, now: datetime | None = None) -> Iterat
 
 
 def _content(paths: Paths) -> bytes:
-    """As the machine was handed it, as the boot partition had it, or as the agent's service has it. Raises OSError."""
-    handed = (paths.root / "run/credentials/@system" / _NAME, paths.root / "run/credstore" / _NAME)
-    found: Path = next((each for each in handed if each.exists()), paths.claim)
-    return files.read_capped(found)
+    """As this service was handed it, else as the machine was, as the boot partition had it, or as the agent's service has it. Raises OSError."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    places = [Path(given)] if given else []
+    for place in (*places, paths.root / "run/credentials/@system", paths.root / "run/credstore"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            return files.read_capped(place / _NAME)
+    return files.read_capped(paths.claim)
 
 
 def _problems(claim: Claim, unit: str | None, now: datetime) -> Iterator[str]:

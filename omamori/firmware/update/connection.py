@@ -12,9 +12,9 @@ from omamori.firmware.host.settings import proxy_of
 from omamori.firmware.update import orders
 from omamori.firmware.update.clock import Server
 from omamori.firmware.update.errors import Unreachable
-from omamori.firmware.update.fetch import Fetcher, Limits, Source
+from omamori.firmware.update.fetch import Fetcher, Limits, Mirror, Source
 from omamori.firmware.update.folder import Folder
-from omamori.firmware.update.trust import Mirror, Places, Trust
+from omamori.firmware.update.trust import Places, Trust
 from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 from omamori.protocol.fetching import LEAST_RATE, MOST_RATE, Fetching, checked

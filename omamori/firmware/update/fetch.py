@@ -4,6 +4,7 @@ Trust does not come from here (TUF signs every byte), but nothing a server does 
 Only the fleet's own CA is believed; redirects are not followed; content is asked for as it is stored.
 """
 
+import contextlib
 import ssl
 import time
 from abc import abstractmethod
@@ -142,6 +143,29 @@ class Fetcher(Source):
             raise SlowRetrievalError(f"{received:,} bytes in {seconds:.0f} s")
         if self._limits.total and self._spent > self._limits.total:
             raise SlowRetrievalError(f"all answers together took {self._spent:.0f} s")
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Who has copies of the repository's files, and below which URL."""
+
+    url: str
+    source: Source
+    mark: Path
+    """There while it is asked: a run that never came back from it leaves it behind."""
+
+    def begin(self) -> str:
+        """Why it cannot be asked; empty where it can."""
+        try:
+            self.mark.touch()
+        except OSError as error:
+            return str(error)
+        return ""
+
+    def ended(self) -> None:
+        """It came to an end, whichever. Where that cannot be kept, the mirror is not asked for a day."""
+        with contextlib.suppress(OSError):
+            self.mark.unlink(missing_ok=True)
 
 
 def _timed_out(reason: Exception | None) -> bool:

@@ -36,7 +36,7 @@ from omamori.firmware.update.errors import (
     UpdateError,
     translated,
 )
-from omamori.firmware.update.fetch import Source
+from omamori.firmware.update.fetch import Mirror, Source
 from omamori.protocol.chunks import INDEX_CAP, SUFFIX, Chunk, Rule, decode
 from omamori.protocol.errors import ProtocolError
 
@@ -64,16 +64,6 @@ class Places:
     targets_url: str
     metadata: Path
     downloads: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """Who has copies of the repository's files, and below which URL."""
-
-    url: str
-    source: Source
-    mark: Path
-    """There while it is asked: a run that never came back from it leaves it behind."""
 
 
 class Trust:
@@ -121,13 +111,14 @@ class Trust:
         """None where it is to come from the fleet. Raises GiveWay."""
         if self._mirror is None:
             return None
-        mark = self._mirror.mark
-        mark.touch()
-        self._using = self._mirror
+        if why := self._mirror.begin():
+            self.remarks.append(f"the mirror is not asked: {why}")
+            return None
+        self._using, asked = self._mirror, self._mirror
         try:
             found = self._fetch(target, urgent, at_hand)
         except GiveWay:
-            mark.unlink(missing_ok=True)
+            asked.ended()
             raise
         except UpdateError as error:
             self.remarks.append(f"the mirror is passed over: {error}")
@@ -137,7 +128,7 @@ class Trust:
             found = None
         finally:
             self._using = None
-        mark.unlink(missing_ok=True)
+        asked.ended()
         return found
 
     @property

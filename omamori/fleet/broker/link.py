@@ -105,14 +105,16 @@ class Link:
     def run(self, stop: Event) -> None:
         """Connects, works, and reconnects with back-off."""
         while not stop.is_set():
-            client = self._client()
+            client: Client | None = None
             try:
+                client = self._client()
                 self._connect(client)
                 self._work(client, stop)
-            except OSError as error:
+            except OSError as error:  # also a pair of key and certificate of which one is just being renewed
                 log.warning("no broker at %s:%s: %s", self._settings.host, self._settings.port, error)
             finally:
-                client.disconnect()
+                if client:
+                    client.disconnect()
             self._failures += 1
             wait = full_jitter(
                 self._failures,

@@ -66,5 +66,11 @@ def _failure_or_taken(wanted: Version, state: State) -> Found:
     if update.version != wanted:
         return Found(Outcome.TAKEN)
     if update.phase is UpdatePhase.FAILED:
-        return Found(Outcome.FAILED, update.error or "the unit gave no reason")
+        return Found(Outcome.FAILED, _own(update.error) or "the unit gave no reason")
     return Found(_ON_THE_WAY.get(update.phase, Outcome.TAKEN))
+
+
+def _own(error: str) -> str:
+    """Of the firmware: what a unit says of its pack stands before it."""
+    of_pack = error.startswith(("pack: ", "withdrawn: "))
+    return (error.partition("; ")[2] if of_pack else "") or error

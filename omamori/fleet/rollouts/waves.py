@@ -11,9 +11,11 @@ FAILED_SHARE: Final = 0.05
 
 
 def held(asked: int, done: int, failed: int) -> str:
-    """Why the next wave is not opened; empty where it may be. Of the waves that are open: units asked, that run it, that went back."""
+    """Why the next wave is not opened; empty where it may be. Of the waves that are open: units asked, that run it, that refused it or went back."""
+    if not asked:
+        return "none of its units is still asked for it"
     if not done:
         return f"none of the {asked} units that were asked so far runs it yet"
     if failed > (done + failed) * FAILED_SHARE:
-        return f"{failed} of {done + failed} units went back from it"
+        return f"{failed} of {done + failed} units failed with it"
     return ""

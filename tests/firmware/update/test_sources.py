@@ -316,6 +316,16 @@ def test_a_run_that_is_ended_while_it_waits_for_the_mirror_leaves_its_mark(unit,
     assert (unit.root / MARK).exists()
 
 
+def test_a_mark_that_cannot_be_left_costs_the_mirror_and_not_the_run(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))
+    (unit.root / MARK).parent.mkdir(parents=True, exist_ok=True)
+    (unit.root / MARK).symlink_to("/proc/nowhere/at-all")
+    assert run(unit)
+    assert (unit.phase, server.asked) == ("staged", [])
+    assert any("the mirror is not asked" in line for line in unit.log)
+
+
 def test_a_day_later_it_is_asked_again_and_leaves_no_mark(unit, mirror):
     server, _ = mirror
     unit.want(firmware="1.1.0", fetching=Fetching(mirror=url(server)))

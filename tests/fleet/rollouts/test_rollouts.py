@@ -144,12 +144,10 @@ def test_a_firmware_that_units_went_back_from_goes_no_further_unless_somebody_sa
     rollout = operations.create(System(), release, operations.Audience(everything=True), terms)
     for unit, outcome in zip(("om-0000", "om-0001"), (Outcome.DONE, Outcome.FAILED), strict=True):
         Member.objects.filter(unit=unit).update(outcome=outcome)
-    with pytest.raises(Conflict, match="1 of 2 units went back from it"):
+    with pytest.raises(Conflict, match="1 of 2 units failed with it"):
         operations.advance(System(), rollout)
     operations.advance(System(), rollout, anyway=True)
-    assert (
-        Audit.objects.get(operation="rollout.advance").details["anyway"] == "1 of 2 units went back from it"
-    )
+    assert Audit.objects.get(operation="rollout.advance").details["anyway"] == "1 of 2 units failed with it"
 
 
 @pytest.mark.parametrize(
@@ -259,3 +257,17 @@ def test_a_damaged_repository_is_named(tmp_path, content):
     (tmp_path / "metadata" / "1.firmware.json").write_text(content)
     with pytest.raises(Invalid, match="firmware"):
         offers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("bridge: says nothing", "bridge: says nothing"),
+        ("pack: the bridge did not take 2026.5.1: back; bridge: says nothing", "bridge: says nothing"),
+        ("pack: 2026.5.1 waits for the bridge", "pack: 2026.5.1 waits for the bridge"),
+    ],
+)
+def test_a_firmwares_failure_is_told_without_what_became_of_a_pack(rolling, fleet, error, reason):
+    update = UpdateState(UpdatePhase.FAILED, Version.parse("1.1.0"), error)
+    assert report(fleet, update=update) == Outcome.FAILED
+    assert Member.objects.get(rollout=rolling.rollout).reason == reason
