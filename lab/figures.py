@@ -77,6 +77,7 @@ def missed(figures: Mapping[str, float]) -> list[str]:
 def measure(folder: Path) -> dict[str, float]:
     """Seconds, MiB and counts by name. Raises BuildFailed, GuestError."""
     corpus = os.environ.get("OMAMORI_CORPUS")
+    (folder / "factory").mkdir()
     factory = Factory.found(folder / "factory")
     first, published = _versions(factory, Path(corpus, "rules") if corpus else None)
     _say(f"{FIRST} starts")
