@@ -131,9 +131,10 @@ def _settled(site: Site) -> None:
 def _start(site: Site) -> dict[str, float]:
     """From the kernel's first moment, by the guest's clock."""
     told = site.guest.ssh("journalctl --dmesg --output=short-monotonic --grep='entered forwarding state'")
-    began = [float(at) for at in re.findall(r"\[ *([0-9.]+)\].*port \d\(\w+\)", told)]
+    lines = re.findall(r"\[ *([0-9.]+)\].*port \d\((\w+)\)", told)
+    began = {port: float(at) for at, port in reversed(lines)}
     engine = site.guest.ssh("systemctl show omamori-bridge -p ActiveEnterTimestampMonotonic --value")
-    return {"forwarding": sorted(began)[1], "engine ready": int(engine) / 1e6}
+    return {"forwarding": max(began["wan0"], began["lan0"]), "engine ready": int(engine) / 1e6}
 
 
 def _updated(site: Site, office: Watched, version: str) -> Seen:
