@@ -1,5 +1,6 @@
 """The unit of files (unit.py) and the fleet behind HTTPS (fleet.py), ready for each test."""
 
+import shutil
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import self_signed
-from tests.firmware.update.fleet import Fleet, Server
+from tests.firmware.update.elsewhere import served
+from tests.firmware.update.fleet import Fleet, Handler, Server
 from tests.firmware.update.initrd import Initrd
 from tests.firmware.update.releases import make_uki
 from tests.firmware.update.unit import PowerCut, Unit
@@ -71,3 +73,14 @@ def power_cut() -> type[PowerCut]:
 @pytest.fixture
 def uki_of() -> Callable[[str, str, bytes], bytes]:
     return make_uki
+
+
+@pytest.fixture
+def mirror(fleet):
+    """The published directory, copied and served over plain HTTP by somebody else."""
+    fleet.release("1.1.0")
+    copy = fleet.place / "mirror"
+    shutil.copytree(fleet.place / "www/tuf", copy)
+    handler = lambda *args: Handler(*args, directory=str(copy))  # noqa: E731
+    for server in served(handler, faults={}, asked=[]):
+        yield server, copy
