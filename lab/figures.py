@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from lab.appliance import Factory, Site, omamori, unit_between
+from lab.appliance import BuildFailed, Factory, Site, omamori, unit_between
+from lab.guest import GuestError
 from lab.watched import Seen, Watched, watched
 from omamori.image.build import Image
 from omamori.image.state import State
@@ -45,10 +46,14 @@ _MEMORY: Final = "for p in $(cat /sys/fs/cgroup/system.slice/omamori-{}.service/
 
 
 def main(words: list[str] | None = None) -> int:
-    """Exit code 1 with --check where a goal is missed."""
+    """Exit code 1 where the unit could not be measured, and with --check where a goal is missed."""
     options = _options().parse_args(words)
-    with tempfile.TemporaryDirectory(prefix="omamori-figures-") as folder:
-        figures = measure(Path(folder))
+    try:
+        with tempfile.TemporaryDirectory(prefix="omamori-figures-") as folder:
+            figures = measure(Path(folder))
+    except (BuildFailed, GuestError) as error:
+        print(f"figures: {error}", file=sys.stderr)
+        return 1
     over = missed(figures)
     for name, value in figures.items():
         goal = GOALS.get(name)

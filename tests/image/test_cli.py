@@ -132,3 +132,10 @@ def test_a_damaged_manifest_is_said_to_be_one(tmp_path, content):
     done = omamori("show", state=tmp_path)
     assert (done.returncode, "build the image again" in done.stderr) == (1, True)
     assert "Traceback" not in done.stderr
+
+
+def test_a_state_that_cannot_be_written_is_said_in_one_line(tmp_path):
+    (tmp_path / "state").write_text("a file")
+    done = omamori("build", state=tmp_path / "state")
+    assert (done.returncode, "set OMAMORI_STATE elsewhere" in done.stderr) == (1, True), done.stderr
+    assert "Traceback" not in done.stderr
