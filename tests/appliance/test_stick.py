@@ -8,25 +8,32 @@ import pytest
 from lab.appliance import Factory, powered
 
 MIB = 2**20
-PLACES = {1: 512, 513: 512}
-"""Where each partition begins, and how long it is, in MiB."""
 
 
 def mtools(*words):
     subprocess.run(words, check=True, capture_output=True)
 
 
+def held(folder):
+    """In MiB."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) // MIB
+
+
 def stick(file, *published):
-    """Two partitions of that name, each with a published repository."""
+    """Partitions of that name, each with a published repository and room to spare."""
+    at, entries, parts = 1, [], []
+    for folder in published:
+        size = held(folder / "tuf") + 64
+        entries.append(struct.pack("<B3xB3xII", 0, 0x0C, at * 2048, size * 2048))
+        parts.append((f"{file}@@{at}M", size * 2048, folder / "tuf"))
+        at += size
     with file.open("wb") as disk:
-        disk.truncate(1100 * MIB)
-        entries = [struct.pack("<B3xB3xII", 0, 0x0C, at * 2048, size * 2048) for at, size in PLACES.items()]
+        disk.truncate(at * MIB)
         disk.seek(446)
         disk.write(b"".join(entries).ljust(64, b"\0") + b"\x55\xaa")
-    for (at, size), folder in zip(PLACES.items(), published, strict=True):
-        there = f"{file}@@{at}M"
-        mtools("mformat", "-i", there, "-F", "-T", str(size * 2048), "-v", "OMAMORI", "::")
-        mtools("mcopy", "-s", "-i", there, *sorted((folder / "tuf").iterdir()), "::/")
+    for there, sectors, folder in parts:
+        mtools("mformat", "-i", there, "-F", "-T", str(sectors), "-v", "OMAMORI", "::")
+        mtools("mcopy", "-s", "-i", there, *sorted(folder.iterdir()), "::/")
     return file
 
 

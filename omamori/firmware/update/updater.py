@@ -225,7 +225,7 @@ class Updater:
         return new
 
     def _show(self, journal: Journal) -> None:
-        said = "; ".join(filter(None, (journal.pack_error, journal.error)))
+        said = "; ".join(dict.fromkeys(filter(None, (journal.pack_error, journal.error))))
         state = UpdateState(journal.phase, journal.version, said, journal.changed)
         self._memory.show(
             state,
