@@ -117,11 +117,12 @@ def chaos(
     follow: int = 1,
     only: str = "",
     targets: str = "",
+    chance: str = "",
     json: str = "",
     check: bool = False,  # noqa: FBT001, FBT002
 ) -> None:
     """Kill, freeze and swap under traffic, feed hostile bytes to all that reads any, cut the power of a unit."""
-    valued = {"--only": only, "--targets": targets, "--json": json}
+    valued = {"--only": only, "--targets": targets, "--chance": chance, "--json": json}
     flags = [f"{name} {shlex.quote(value)}" for name, value in valued.items() if value]
     flags += ["--check"] if check else []
     flags += (

@@ -86,7 +86,7 @@ def init(repository: Repository, policy: str, given: token_cli.Given, *, dry: bo
     "--notes",
     "notes_file",
     type=FILE,
-    help="JSON: what changed (ja, en), severity, cves, restart; signed with it.",
+    help="JSON: what changed (ja, en), severity, cves, restart; signed with it. Only --replace goes without.",
 )
 @_replace
 @changes
@@ -95,6 +95,10 @@ def add_firmware(
     repository: Repository, file: Path, notes_file: Path | None, *, replace: bool, dry: bool, as_json: bool
 ) -> None:
     """Check a .bundle to the last byte and sign it into `firmware`."""
+    if notes_file is None and not replace:
+        raise TargetError(
+            "customers are told what a firmware changes: add --notes FILE; in development --replace goes without"
+        )
     said = notes.read(notes_file) if notes_file else None
     done = operations.add_firmware(repository, file, _now(), replace=replace, dry=dry, notes=said)
     tell(done, as_json=as_json)

@@ -11,6 +11,14 @@ from click.testing import CliRunner, Result
 
 from omamori.cli import omamori
 
+NOTES = {
+    "ja": "メール添付の検査が速くなりました。",
+    "en": "Mail attachments are inspected faster.",
+    "severity": "important",
+    "cves": ["CVE-2026-12345"],
+    "restart": {"needed": True, "seconds": 45},
+}
+
 
 class Desk:
     """Runs `omamori sign` in a directory of its own."""
@@ -55,6 +63,16 @@ class Desk:
             ],
         } | changes
         return self._tar("x.bundle", {"manifest.json": json.dumps(manifest).encode(), **files})
+
+    def notes(self, **changes: object) -> Path:
+        """What a release says, or with `changes` something else."""
+        path = self.place / "notes.json"
+        path.write_text(json.dumps(NOTES | changes))
+        return path
+
+    def firmware(self, version: str = "2.0.0", **changes: object) -> tuple[object, ...]:
+        """The words that sign a bundle as a release does."""
+        return ("add-firmware", self.bundle(version, **changes), "--notes", self.notes())
 
     def _tar(self, name: str, files: dict[str, bytes]) -> Path:
         path = self.place / name

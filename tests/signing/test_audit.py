@@ -16,7 +16,7 @@ from omamori.signing.errors import RepositoryError
 def published(desk):
     """A short history: a pack, a firmware, new keys, another pack; published."""
     desk.signed("add-pack", desk.pack())
-    desk.signed("add-firmware", desk.bundle())
+    desk.signed(*desk.firmware())
     desk.signed("rotate", "signatures", "root")
     desk.signed("add-pack", desk.pack("1.2.4"))
     desk.www = desk.place / "www"

@@ -16,7 +16,7 @@ ONLINE = ("signatures-1", "snapshot-1", "timestamp-1")
 
 
 def firmware(thief: Desk) -> tuple[object, ...]:
-    return ("add-firmware", thief.bundle("9.0.0"))
+    return thief.firmware("9.0.0")
 
 
 def pack(thief: Desk) -> tuple[object, ...]:

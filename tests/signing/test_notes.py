@@ -10,28 +10,15 @@ from omamori.protocol import wire
 from omamori.protocol.errors import ProtocolError
 from omamori.signing import notes
 from omamori.signing.errors import TargetError
-
-GOOD = {
-    "ja": "メール添付の検査が速くなりました。",
-    "en": "Mail attachments are inspected faster.",
-    "severity": "important",
-    "cves": ["CVE-2026-12345"],
-    "restart": {"needed": True, "seconds": 45},
-}
-
-
-def write(desk, **changes):
-    path = desk.place / "notes.json"
-    path.write_text(json.dumps(GOOD | changes))
-    return path
+from tests.signing.conftest import NOTES
 
 
 def test_notes_are_signed_with_the_bundle_and_told_in_both_languages(desk):
-    desk.signed("add-firmware", desk.bundle(), "--notes", write(desk))
+    desk.signed("add-firmware", desk.bundle(), "--notes", desk.notes())
     desk.signed("publish", "--to", desk.place / "www")
     raw = (desk.place / "www/metadata/2.firmware.json").read_bytes()
     custom = json.loads(raw)["signed"]["targets"]["firmware/test-2.0.0.bundle"]["custom"]
-    assert custom == {"version": "2.0.0", "release": GOOD}
+    assert custom == {"version": "2.0.0", "release": NOTES}
     assert desk.sign("notes", "2.0.0").output.splitlines() == [
         "メール添付の検査が速くなりました。",
         "重要度: 重要",
@@ -45,13 +32,18 @@ def test_notes_are_signed_with_the_bundle_and_told_in_both_languages(desk):
 
 
 def test_notes_are_mended_without_another_version(desk):
-    desk.signed("add-firmware", desk.bundle())
+    desk.signed("add-firmware", desk.bundle(), "--replace")
     assert "no firmware 2.0.0 with notes" in desk.refused("notes", "2.0.0")
-    assert desk.signed("add-firmware", desk.bundle(), "--notes", write(desk))["roles"]["firmware"] == 3
-    assert desk.signed("add-firmware", desk.bundle(), "--notes", write(desk))["what"] == "already there"
-    assert desk.signed("add-firmware", desk.bundle())["what"] == "already there"
-    desk.signed("add-firmware", desk.bundle(), "--notes", write(desk, en="Faster."))
+    assert desk.signed("add-firmware", desk.bundle(), "--notes", desk.notes())["roles"]["firmware"] == 3
+    assert desk.signed("add-firmware", desk.bundle(), "--notes", desk.notes())["what"] == "already there"
+    assert desk.signed("add-firmware", desk.bundle(), "--replace")["what"] == "already there"
+    desk.signed("add-firmware", desk.bundle(), "--notes", desk.notes(en="Faster."))
     assert desk.sign("notes", "2.0.0", "--language", "en").output.startswith("Faster.\n")
+
+
+def test_a_release_without_notes_is_none(desk):
+    assert "add --notes FILE" in desk.refused("add-firmware", desk.bundle())
+    assert desk.signed("status")["targets"] == []
 
 
 @pytest.mark.parametrize(
@@ -73,15 +65,15 @@ def test_notes_are_mended_without_another_version(desk):
     ],
 )
 def test_what_would_mislead_a_customer_is_not_signed(desk, changes, says):
-    assert says in desk.refused("add-firmware", desk.bundle(), "--notes", write(desk, **changes))
+    assert says in desk.refused("add-firmware", desk.bundle(), "--notes", desk.notes(**changes))
     assert desk.signed("status")["targets"] == []
 
 
 @given(
     st.binary(max_size=300)
     | st.fixed_dictionaries(
-        {}, optional={key: st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3)) for key in GOOD}
-    ).map(lambda value: json.dumps(GOOD | value).encode())
+        {}, optional={key: st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3)) for key in NOTES}
+    ).map(lambda value: json.dumps(NOTES | value).encode())
 )
 @settings(max_examples=200)
 def test_any_bytes_are_notes_or_refused(raw):

@@ -83,7 +83,7 @@ def test_a_link_into_a_checkout_is_a_checkout_too(empty_desk, tmp_path_factory):
 
 def test_a_signed_pack_and_bundle_verify_in_the_published_tree(desk):
     desk.signed("add-pack", desk.pack())
-    desk.signed("add-firmware", desk.bundle())
+    desk.signed(*desk.firmware())
     desk.signed("publish", "--to", desk.place / "www")
     targets = verify_as_a_client_would(desk.place / "www/metadata")
     made = ["signatures/1.2.3.pack", "firmware/test-2.0.0.bundle"]
@@ -96,7 +96,7 @@ def test_a_signed_pack_and_bundle_verify_in_the_published_tree(desk):
 
 def test_firmware_needs_both_keys(desk):
     (desk.repository / "keys/firmware-2.pem").unlink()
-    answer = desk.refused("add-firmware", desk.bundle())
+    answer = desk.refused(*desk.firmware())
     assert "firmware needs 2 signatures and 1 of its keys are here" in answer
     assert desk.signed("status")["targets"] == []
 
@@ -171,18 +171,20 @@ def test_a_pack_without_a_manifest_needs_its_version_given(desk):
     ],
 )
 def test_a_bundle_with_a_wrong_manifest_is_refused(desk, changes, says):
-    assert says in desk.refused("add-firmware", desk.bundle(**changes))
+    assert says in desk.refused(*desk.firmware(**changes))
 
 
 def test_a_truncated_or_altered_bundle_is_refused(desk):
     path = desk.bundle()
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b"slot-b.efislot-b.efi") + 100])
-    assert "bundle" in desk.refused("add-firmware", path)
+    assert "bundle" in desk.refused("add-firmware", path, "--notes", desk.notes())
     altered = bytearray(whole)
     altered[whole.index(b"slot-b.efislot-b.efi")] ^= 1
     path.write_bytes(altered)
-    assert "slot-b.efi is not what the manifest says" in desk.refused("add-firmware", path)
+    assert "slot-b.efi is not what the manifest says" in desk.refused(
+        "add-firmware", path, "--notes", desk.notes()
+    )
 
 
 def test_an_interrupted_signing_leaves_the_old_state_in_force(desk):

@@ -30,10 +30,15 @@ class _BridgeStatus:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """A version that was ordered at the unit, from a stick or a mirror, until the fleet's generation rises above this one."""
+    """A version that was ordered at the unit, from a stick or a mirror, while the fleet wants what it wanted then."""
 
     version: Version
     generation: int
+    instead_of: Version | None = None
+
+    def holds(self, want: Want | None) -> bool:
+        """Whether the fleet wants nothing else now."""
+        return want is None or want.generation <= self.generation or want.firmware == self.instead_of
 
 
 @dataclass(frozen=True, slots=True)

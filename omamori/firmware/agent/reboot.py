@@ -31,11 +31,7 @@ def when(
     """
     if update.phase is not UpdatePhase.STAGED:
         return None
-    if (
-        by_hand
-        and by_hand.version == update.version
-        and (want is None or want.generation <= by_hand.generation)
-    ):
+    if by_hand and by_hand.version == update.version and by_hand.holds(want):
         known = want or Want(by_hand.generation)
         if known.firmware != update.version:
             want = replace(known, firmware=update.version, apply=ApplyWhen.WINDOW, deadline=None)

@@ -19,10 +19,13 @@ OPEN = (UpdatePhase.DOWNLOADING, UpdatePhase.STAGED, UpdatePhase.TRIAL)
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """A version ordered at the unit itself, in force until the fleet's generation rises above this one."""
+    """A version ordered at the unit itself, in force while the fleet wants what it wanted then."""
 
     version: Version
     generation: int
+    """The fleet's, when this was ordered."""
+    instead_of: Version | None = None
+    """What the fleet wanted then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What is wanted: by the fleet, as its agent wrote it, and by somebody at the unit (from a mirror or a USB stick). Pure, but for the reading.
 
-It holds until the fleet wants something newer, so that the timer does not take back what a technician has just staged.
+It holds while the fleet wants the firmware that it wanted then, so that neither the timer nor a customer who chooses another window takes back what a technician has just staged.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -37,14 +37,18 @@ def of_fleet(file: Path, say: Callable[[str, str], None]) -> Want | None:
 
 def effective(want: Want | None, by_hand: ByHand | None) -> Want | None:
     """What is wanted, all in all."""
-    if by_hand is None or (want is not None and want.generation > by_hand.generation):
+    if by_hand is None or _over(by_hand, want):
         return want
     return replace(want or Want(0), firmware=by_hand.version)
 
 
 def order(version: Version, want: Want | None) -> ByHand:
-    """For this version, until the fleet speaks again."""
-    return ByHand(version, want.generation if want else 0)
+    """For this version, while the fleet wants what it wants now."""
+    return ByHand(version, want.generation, want.firmware) if want else ByHand(version, 0)
+
+
+def _over(by_hand: ByHand, want: Want | None) -> bool:
+    return want is not None and want.generation > by_hand.generation and want.firmware != by_hand.instead_of
 
 
 def plugged(version: Version, want: Want | None, journal: Journal) -> ByHand:
@@ -54,7 +58,7 @@ def plugged(version: Version, want: Want | None, journal: Journal) -> ByHand:
         raise Unpublished(f"{version} was given up here")
     if before is None or before.version != version:
         return order(version, want)
-    if want is not None and want.generation > before.generation:
+    if _over(before, want):
         raise Unpublished(f"{version} was ordered before, and the fleet has wanted something else since")
     return before
 

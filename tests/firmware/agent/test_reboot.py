@@ -116,7 +116,7 @@ def test_a_deadline_never_makes_it_later_and_waits_for_a_clock_too() -> None:
 
 OTHER = Version(1, 4, 0)
 PLUGGED = UpdateState(UpdatePhase.STAGED, OTHER)
-HERE = ByHand(OTHER, WANT.generation)
+HERE = ByHand(OTHER, WANT.generation, WANT.firmware)
 
 
 def test_what_came_by_a_stick_is_tried_in_the_window() -> None:
@@ -138,8 +138,13 @@ def test_now_and_a_deadline_were_said_of_another_version() -> None:
         assert when(same, PLUGGED, NOON, UNIT, HERE) == when(same, PLUGGED, NOON, UNIT)
 
 
-def test_once_the_fleet_has_spoken_again_or_for_another_version_it_is_not_tried() -> None:
-    newer = replace(WANT, generation=WANT.generation + 1)
+def test_a_customer_who_chooses_another_window_does_not_end_it() -> None:
+    later = replace(WANT, generation=WANT.generation + 1)
+    assert when(later, PLUGGED, NOON, UNIT, HERE) == when(WANT, STAGED, NOON, UNIT)
+
+
+def test_once_the_fleet_wants_another_version_it_is_not_tried() -> None:
+    newer = replace(WANT, generation=WANT.generation + 1, firmware=Version(1, 3, 1))
     assert when(newer, PLUGGED, NOON, UNIT, HERE) is None
     assert when(WANT, PLUGGED, NOON, UNIT, ByHand(Version(1, 5, 0), WANT.generation)) is None
     assert when(WANT, replace(PLUGGED, phase=UpdatePhase.FAILED), NOON, UNIT, HERE) is None

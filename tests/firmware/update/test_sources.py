@@ -169,9 +169,18 @@ def test_the_fleets_next_wish_ends_an_order_by_hand(unit, mirror):
     unit.want(firmware="1.0.0")
     assert run(unit, url(server), by_hand=unit.version.parse("1.1.0"))
     assert unit.phase == "staged"
+    unit.want(firmware="1.0.1", generation=2)
+    assert not unit.run()
+    assert "1.0.1" in unit.error
+
+
+def test_another_window_or_pack_does_not_end_an_order_by_hand(unit, mirror):
+    server, _ = mirror
+    unit.want(firmware="1.0.0")
+    assert run(unit, url(server), by_hand=unit.version.parse("1.1.0"))
     unit.want(firmware="1.0.0", generation=2)
     assert unit.run()
-    assert (unit.phase, unit.names) == ("idle", {"omamori-1.0.0.efi"})
+    assert (unit.phase, unit.names) == ("staged", {"omamori-1.0.0.efi", "omamori-1.1.0+3.efi"})
 
 
 def test_a_stick_with_nothing_newer_or_nothing_at_all_says_so(unit, fleet, tmp_path: Path):
@@ -193,7 +202,9 @@ def plugged(unit, mirror):
 def test_a_stick_that_stays_where_it_is_has_its_version_staged_once(unit, plugged):
     assert plugged()
     assert unit.phase == "staged"
-    assert unit.state["by_hand"] == {"version": "1.1.0", "generation": 1}, "by which the agent tries it"
+    assert unit.state["by_hand"] == {"version": "1.1.0", "generation": 1, "instead_of": "1.0.0"}, (
+        "by which the agent tries it"
+    )
     assert unit.power_on() == "1.1.0"
     unit.start_services()
     assert plugged()
@@ -215,11 +226,11 @@ def test_a_version_of_a_stick_that_was_given_up_is_not_tried_again(unit, plugged
 
 def test_the_fleets_next_wish_ends_the_order_of_a_stick_that_stays(unit, plugged):
     assert plugged()
-    unit.want(firmware="1.0.0", generation=2)
-    assert unit.run()
-    assert unit.phase == "idle"
+    unit.want(firmware="1.0.1", generation=2)
+    assert not unit.run()
+    unit.want(firmware="0.9.0", generation=3)
     assert plugged()
-    assert (unit.phase, unit.names) == ("idle", {"omamori-1.0.0.efi"})
+    assert any("has wanted something else since" in line for line in unit.log)
 
 
 def test_a_download_from_a_stick_that_was_pulled_goes_on_when_it_is_back(unit, mirror, plugged):
