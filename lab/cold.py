@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-GOAL: Final = 30.0
-"""Seconds of a rebuild after a change."""
+from omamori.image import budgets
+
 CHANGE: Final = "after a change"
+GOAL: Final = budgets.limits("seconds")[CHANGE]
 CHANGED: Final = "omamori/firmware/host/system.py"
 _HERE: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 3600.0

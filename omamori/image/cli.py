@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from omamori.image import budgets, evidence, secureboot
 from omamori.image import build as building
-from omamori.image import evidence, secureboot
 from omamori.image import recipe as recipes
 from omamori.image.errors import ImageError
 from omamori.image.flashing import flash_image
@@ -161,8 +161,10 @@ def _show(image: building.Image, *, as_json: bool) -> None:
     click.echo(
         f"running unit, {measured['version']} of the test variant at {measured['time']}, in MiB and s:"
     )
+    allowed = budgets.limits("running")
     for name, value in measured["figures"].items():
-        click.echo(f"  {name:<20} {value:>8g}")
+        limit = f"  (budget {allowed[name]:g})" if name in allowed else ""
+        click.echo(f"  {name:<20} {value:>8g}{limit}")
 
 
 def _measured(state: State) -> dict[str, Any] | None:

@@ -91,6 +91,27 @@ def test_each_process_is_shut_in(host, name):
     assert set(found.values()) == {"yes"}
 
 
+FREE = {"systemd"}
+"""The first process."""
+
+
+def test_whatever_else_runs_is_shut_in_too(host):
+    """The system's own services as ours: a filter of calls, and not all of root's rights; the log-in is the test image's alone."""
+    text = host.check_output(
+        "cd /proc; for p in [0-9]*; do tr -d '\\0' < $p/cmdline | grep -q . || continue;"
+        " echo $(cut -d: -f3 $p/cgroup) $(cat $p/comm) $(awk '/^(Seccomp|CapBnd):/ {print $2}' $p/status); done 2>/dev/null; true"
+    )
+    running = [line.split() for line in text.splitlines()]
+    (everything,) = [rights for _, name, rights, _ in running if name == "systemd"]
+    theirs = {
+        name: (rights != everything, seccomp == "2")
+        for group, name, rights, seccomp in running
+        if not group.startswith(("/system.slice/ssh", "/user.slice"))
+    }
+    assert {"dbus-daemon", "systemd-network", "systemd-resolve", "systemd-journal"} <= set(theirs)
+    assert {name for name, shut_in in theirs.items() if not all(shut_in)} == FREE
+
+
 def test_every_service_of_ours_has_the_rights_it_needs_and_no_others(host):
     """All that are installed, whether they run now or not."""
     listed = host.check_output("systemctl list-unit-files 'omamori-*.service' --no-legend --plain")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab.appliance import omamori
 from omamori.image.build import locks
 from omamori.image.bundle import bundle_stage, name_of
 from omamori.image.compare import compare
@@ -102,3 +103,11 @@ def test_the_tools_are_installed_again_from_their_lock_without_a_mirror(image, t
     assert sorted(installed(again / "root")) == sorted(
         f"{one.name} {one.version} {one.architecture}" for one in lock.packages
     )
+
+
+@pytest.mark.timeout(900)
+def test_the_image_that_all_these_tests_look_at_is_built_again_bit_for_bit(image):
+    """The whole of it, by the command; omamori() raises where anything differs."""
+    said = omamori("image", "verify", "--against", image.directory)
+    assert said.rstrip().endswith("the same, bit for bit")
+    assert image.bundle.name in said

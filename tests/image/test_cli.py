@@ -101,7 +101,7 @@ def test_images_made_with_other_tools_say_which(tmp_path):
         (None, "not measured here yet"),
         (
             '{"time": "2026-11-23T08:00:00+00:00", "version": "12.0.0", "figures": {"forwarding": 10.9}}',
-            "10.9",
+            "10.9  (budget 3)",
         ),
         ('{"figures"', "not measured here yet"),
     ],

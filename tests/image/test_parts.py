@@ -64,6 +64,14 @@ def test_a_figure_over_its_budget_is_named():
         budgets.check("test", {"squashfs_mib": 9999})
 
 
+@pytest.mark.parametrize("name", budgets.limits("running"))
+def test_a_figure_of_a_running_unit_is_missed_over_its_budget_and_not_at_it(name):
+    allowed = budgets.limits("running")
+    assert budgets.exceeded(allowed, {name: allowed[name]}) == []
+    assert budgets.exceeded(allowed, {name: allowed[name] + 0.01}) == [name]
+    assert budgets.exceeded(allowed, {}) == [], "what was not measured is not judged"
+
+
 def test_an_undefined_name_in_a_template_is_an_error(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/x.j2").write_text("{{ nothing }}")
