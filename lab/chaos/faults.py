@@ -1,7 +1,7 @@
 """What else may befall a unit than the loss of its power: bits of its boot partition and data, sectors that cannot be read, a full disk, bad servers.
 
 One unit lives: fresh from the factory it meets the bad servers, one after the other, then gets its new firmware from a good one and
-is switched off. Every fault of the disk befalls a copy of that. All are judged alike: it forwards, runs a version that was
+is switched off. Every fault of the disk befalls a copy of that. For a fleet that is gone there is a unit with one (`fleet`). All are judged alike: it forwards, runs a version that was
 ordered, and arrives at what is wanted, at the latest when the fault is over.
 """
 
@@ -17,6 +17,7 @@ from typing import Final
 from lab.appliance import ROUTER, Factory, Site, powered
 from lab.chaos.cuts import NEW, OLD, Cut, Supplies, arrive
 from lab.chaos.disks import Disk
+from lab.chaos.fleet import GONE, bereave
 from lab.chaos.revival import Revival, judged, look, settle, stand
 from lab.chaos.servers import MODES
 from lab.namespaces import PYTHON, reaches
@@ -68,7 +69,7 @@ ERRORS: Final[dict[str, tuple[str, int]]] = {
 }
 """Partition and byte that cannot be read during one start; the next one is without the fault."""
 FULL: Final = "full-disk"
-NAMES: Final = (*SERVERS, *DISKS, *ERRORS, FULL)
+NAMES: Final = (*SERVERS, *DISKS, *ERRORS, FULL, GONE)
 
 
 def chosen(names: str) -> tuple[str, ...]:
@@ -92,8 +93,12 @@ def befall(
     served = [name for name in names if name in SERVERS]
     kept = [
         Cut(first + len(served) + n, name, place / name)
-        for n, name in enumerate(n for n in names if n not in SERVERS)
+        for n, name in enumerate(n for n in names if n not in (*SERVERS, GONE))
     ]
+    if GONE in names:
+        yield bereave(supplies, place / GONE, first + len(served) + len(kept))
+    if not served and not kept:
+        return
     with powered(supplies.image, place / "life", keys=keys) as site:
         site.guest.wait_for_ssh(seconds=_PATIENCE)
         if served:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab.appliance import ROUTER, Site, powered
 from lab.chaos.cuts import NEW, NEW_PACK, OLD, OLD_PACK, Cut, Supplies, arrive
+from lab.demo.report import StepFailed
 from lab.guest import GuestError
 from lab.namespaces import reaches
 from lab.qmp import QmpError
@@ -68,7 +69,7 @@ def judged(seen: Revival) -> Iterator[None]:
     """What does not come off is one of its problems."""
     try:
         yield
-    except (GuestError, QmpError, OSError) as error:
+    except (GuestError, QmpError, StepFailed, OSError) as error:
         seen.problems.append(f"after {seen.doing}: {error}")
 
 
