@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.guest import Guest
-from lab.machine import Boot, Machine, Plug
+from lab.machine import Boot, Disk, Machine, Plug
 from lab.namespaces import PYTHON, Namespace, namespace
 from omamori.image.build import Image
 from omamori.image.parts import partitions
@@ -183,11 +183,14 @@ def powered(
     tpm: bool = False,
     stick: Path | None = None,
     credentials: Mapping[str, str] | None = None,
+    card: str = "virtio-net-pci",
+    disk: Disk = Disk.VIRTIO,
 ) -> Iterator[Site]:
     """A unit that was just switched on, a router that gives out addresses, and a host behind; `keys`: Secure Boot's.
 
     `claim` comes with the machine, in place of one on the boot partition; None: with nothing.
-    `unreadable`: sectors of its disk; `stick`: a second disk; `credentials`: systemd's, beside the claim.
+    `unreadable`: sectors of its disk; `stick`: a second disk; `credentials`: systemd's, beside the claim;
+    `card`, `disk`: what it has and hangs on, see `lab.machine`.
     """
     name = f"app-{os.getpid()}-{uuid.uuid4().hex[:5]}"
     with namespace(f"{name}-wan") as wan, namespace(f"{name}-lan") as lan:
@@ -201,6 +204,8 @@ def powered(
             tpm=tpm,
             unreadable=unreadable,
             stick=stick,
+            card=card,
+            disk=disk,
         )
         with Guest(image, scratch, machine) as guest:
             wan.run("ip", "address", "add", f"{ROUTER}/24", "dev", "eth0")

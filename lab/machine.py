@@ -33,6 +33,18 @@ class Plug:
     name: str
 
 
+class Disk(Enum):
+    """What the guest's disk is connected by, in QEMU's words; `disk` is the drive, and it starts from it."""
+
+    VIRTIO = ("virtio-blk-pci,drive=disk,addr=0x3,bootindex=1",)
+    NVME = ("nvme,drive=disk,serial=omamori,addr=0x3,bootindex=1",)
+    SATA = ("ide-hd,drive=disk,bus=ide.0,bootindex=1",)
+    USB = ("qemu-xhci,id=usb,addr=0x3", "usb-storage,bus=usb.0,drive=disk,bootindex=1")
+
+    def words(self) -> list[str]:
+        return [word for device in self.value for word in ("-device", device)]
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What the guest is made of. `credentials` reach systemd by SMBIOS type 11, as from a factory.
@@ -40,6 +52,7 @@ class Machine:
     `secure_boot`: a folder of keys that the machine's firmware knows; it starts nothing that they did not sign.
     `unreadable`: sectors of the disk that cannot be read, as on a flash chip that wears out.
     `tpm`: the machine has a TPM 2.0, whose state lies beside the disk. `stick`: a second disk, which it may only read.
+    `card`: QEMU's name of its network cards; only the product has drivers for others than virtio's, and for other disks.
     """
 
     boot: Boot = Boot.FIRMWARE
@@ -52,6 +65,8 @@ class Machine:
     uuid: str = "0a0a0a0a-0001-4001-8001-0a0a0a0a0a01"
     unreadable: tuple[int, ...] = ()
     stick: Path | None = None
+    card: str = "virtio-net-pci"
+    disk: Disk = Disk.VIRTIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +99,12 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *("-qmp", f"unix:{run.control},server=on,wait=off"),
         *("-device", "virtio-rng-pci,addr=0x8"),
         *("-drive", f"if=none,id=disk,cache=unsafe,{_disk(machine, run)}"),
-        *("-device", "virtio-blk-pci,drive=disk,addr=0x3,bootindex=1"),
+        *machine.disk.words(),
         *_stick(machine.stick),
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
         *_tpm(run.tpm, board.tpm),
         *_smbios(machine.credentials),
-        *_network(run),
+        *_network(run, machine.card),
         *board.devices,
     ]  # fmt: skip
 
@@ -141,11 +156,11 @@ def _smbios(credentials: Mapping[str, str]) -> list[str]:
     return words
 
 
-def _network(run: Run) -> list[str]:
+def _network(run: Run, model: str) -> list[str]:
     """A port without a plug is a card without a peer: link up, nobody there."""
     words = []
     for port, slot in _SLOTS.items():
-        card = f"virtio-net-pci,id={port},mac={_MACS[port]},addr={slot:#x},romfile="
+        card = f"{model},id={port},mac={_MACS[port]},addr={slot:#x},romfile="
         if port in run.taps:
             words += ["-netdev", f"tap,fd={run.taps[port]},id={port}-net"]
         elif port == "mgmt0":

@@ -3,6 +3,7 @@
 import pytest
 
 from lab.appliance import ROUTER, RULE, Factory, powered
+from lab.machine import Disk
 from lab.namespaces import http_server, reaches
 from omamori.image.state import State
 from tests.appliance.neighbour import open_ports, shown
@@ -34,6 +35,17 @@ def test_it_forwards_blocks_shows_its_page_and_lets_nobody_in(product, tmp_path)
         assert open_ports(unit.lan, address, *ELSEWHERE) == {80}
         assert open_ports(unit.wan, address, *ELSEWHERE) == set()
         assert "login:" not in guest.console.read_text(errors="replace")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("disk", [Disk.NVME, Disk.SATA, Disk.USB], ids=lambda disk: disk.name.lower())
+def test_it_starts_from_the_disks_and_forwards_by_the_cards_that_boxes_have(product, tmp_path, disk):
+    keys = State.of().secure_boot
+    with powered(product, tmp_path / "guest", keys=keys, card="e1000e", disk=disk) as unit:
+        unit.guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=200, what="a packet across")
+        unit.guest.wait((tmp_path / "guest/leases").read_text, seconds=200, what="the root to be there")
+        address = given(tmp_path / "guest/leases")
+        unit.guest.wait(lambda: "Omamori" in shown(unit.lan, address), seconds=200, what="the unit's page")
 
 
 def fetched(unit, name):
