@@ -36,7 +36,7 @@ _NOTES: Final = {
     "severity": "routine",
     "restart": {"needed": False, "seconds": 0},
 }
-_MEMORY: Final = (
+_PROPORTIONAL: Final = (
     "cd /sys/fs/cgroup/system.slice; for unit in omamori-*.service; do for p in $(cat $unit/cgroup.procs);"
     " do echo $unit $(grep ^Pss: /proc/$p/smaps_rollup); done; done 2>/dev/null"
 )
@@ -81,12 +81,13 @@ def measure(folder: Path) -> dict[str, float]:
     with unit_between(first, folder / "guest") as site, site.serving(published):
         _settled(site)
         figures = _start(site)
-        figures |= {f"memory, {name}": value for name, value in peak(site).items()}
+        most = _peak(site)
         with watched(site, folder) as office:
             for name, version in (("soft", SOFT), ("hard", HARD)):
-                seen = _updated(site, office, version)
+                seen = _updated(site, office, version, most)
                 figures |= {f"{name}: pings lost": seen.lost, f"{name}: gap": seen.ping_gap}
                 figures |= {f"{name}: stream's gap": seen.stream_gap, f"{name}: streams cut": float(seen.cut)}
+        figures |= {f"memory, {name}": value for name, value in _in_mib(most).items()}
         if corpus:
             _say("all rules of the corpus")
             site.want(HARD, pack=LADEN, generation=3)
@@ -97,24 +98,33 @@ def measure(folder: Path) -> dict[str, float]:
 
 def peak(site: Site) -> dict[str, float]:
     """The most MiB of each of `PROCESSES` while the page is there for a visitor and the updater looks for something new. Raises GuestError."""
+    return _in_mib(_peak(site))
+
+
+def _peak(site: Site) -> Counter[str]:
     site.guest.ssh("systemctl start omamori-page; systemctl start --no-block omamori-update")
-    most = dict.fromkeys(PROCESSES, 0.0)
+    most: Counter[str] = Counter()
     while site.guest.ssh("systemctl is-active omamori-update", check=False).strip() == "activating":
-        for name, value in memory(site).items():
-            most[name] = max(most.get(name, 0.0), value)
-    if absent := [name for name, value in most.items() if not value]:
+        most |= _memory(site)
+    if absent := PROCESSES - set(most):
         raise GuestError(f"not to be seen: {', '.join(sorted(absent))}")
-    return {**most, "total": round(sum(most.values()), 1)}
+    return most
 
 
-def memory(site: Site) -> dict[str, float]:
-    """MiB of each service of ours that runs, with its children; pages that they share count once."""
+def _memory(site: Site) -> Counter[str]:
+    """KiB of each service of ours that runs, with its children; pages that they share count once."""
     found: Counter[str] = Counter()
-    for line in site.guest.ssh(_MEMORY).splitlines():
+    for line in site.guest.ssh(_PROPORTIONAL).splitlines():
         unit, *words = line.split()
         if len(words) == 3:
             found[unit.removeprefix("omamori-").removesuffix(".service")] += int(words[1])
-    return {name: round(size / 1024, 1) for name, size in found.items()}
+    return found
+
+
+def _in_mib(most: Counter[str]) -> dict[str, float]:
+    """Each, and the total."""
+    found = {name: round(size / 1024, 1) for name, size in most.items()}
+    return {**found, "total": round(sum(found.values()), 1)}
 
 
 def _versions(factory: Factory, rules: Path | None) -> tuple[Image, Path]:
@@ -147,11 +157,16 @@ def _start(site: Site) -> dict[str, float]:
     return {"forwarding": max(began["wan0"], began["lan0"]), "engine ready": int(engine) / 1e6}
 
 
-def _updated(site: Site, office: Watched, version: str) -> Seen:
-    """What the office saw from the order to the commit. Raises GuestError."""
+def _updated(site: Site, office: Watched, version: str, most: Counter[str]) -> Seen:
+    """What the office saw from the order to the commit; in `most` the memory while it was staged. Raises GuestError."""
+
+    def staged() -> bool:
+        most.update(_memory(site) - most)  # the greater of both
+        return site.in_phase(version, "staged")
+
     _say(f"update to {version}")
     site.want(version, generation=int(version[-1]))
-    site.guest.wait(lambda: site.in_phase(version, "staged"), seconds=400, what=f"{version} staged", pause=2)
+    site.guest.wait(staged, seconds=400, what=f"{version} staged", pause=2)
     since = time.time()
     site.apply_now()
     done = lambda: site.in_phase(version, "committed")  # noqa: E731
