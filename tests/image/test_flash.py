@@ -4,11 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
-import random
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,79 +17,23 @@ from omamori.image import flash
 from omamori.image.errors import EvidenceError, FlashFailed
 from omamori.image.parts import partitions, prove_both_tables
 from omamori.image.target import examine, refusals
-from omamori.protocol.ids import UnitId
-from omamori.protocol.messages import Claim, decode, encode
-
-OMAMORI = Path(sys.executable).with_name("omamori")
-MIB = 2**20
-TABLE = "label: gpt\nfirst-lba: 2048\nstart=1MiB, size=4MiB, name=esp\nstart=5MiB, size=8MiB, name=root-a\nstart=13MiB, size=2MiB, name=root-b\n"
+from tests.image.disks import (
+    MIB,
+    OMAMORI,
+    TABLE,
+    dumped,
+    filled,
+    finished,
+    loop,
+    partitions_of,
+    run,
+    table_of,
+)
 
 
 @pytest.fixture
 def image(tmp_path):
-    """A finished image of 20 MiB as a build leaves it: a table, a few written places, else holes."""
-    folder = tmp_path / "image"
-    folder.mkdir()
-    disk = folder / "disk.raw"
-    disk.touch()
-    os.truncate(disk, 20 * MIB)
-    subprocess.run(["sfdisk", "--quiet", disk], input=TABLE, text=True, check=True)
-    noise = random.Random(7)
-    with disk.open("r+b") as opened:
-        for at, length in ((MIB, 9000), (5 * MIB, 3 * MIB + 512), (15 * MIB - 4096, 4096)):
-            opened.seek(at)
-            opened.write(noise.randbytes(length))
-    files = dict.fromkeys(("bundle", "kernel", "initrd"), "none") | {"disk": "disk.raw"}
-    known = {"files": files, "command_line": "", "variant": "product", "version": "1.2.3", "broken": None}
-    (folder / "manifest.json").write_text(json.dumps(known))
-    return folder
-
-
-@contextlib.contextmanager
-def loop(file, *options):
-    """A disk of the kernel's over a file; both are gone afterwards."""
-    words = ["losetup", "--find", "--show", *options, file]
-    name = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-    try:
-        yield Path(name)
-    finally:
-        subprocess.run(["losetup", "--detach", name], check=True)
-
-
-@contextlib.contextmanager
-def partitions_of(disk):
-    """Told to the kernel by hand: not every kernel reads this kind of table."""
-    subprocess.run(["partx", "--update", disk], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["partx", "--delete", disk], check=True)
-
-
-def filled(path, size):
-    """A disk that somebody used before."""
-    path.write_bytes(b"\xa5" * size)
-    return path
-
-
-def run(image, device, *words, typed=None, prefix=()):
-    return subprocess.run(
-        [*prefix, OMAMORI, "image", "flash", device, "--image", image, *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        input=typed or "",
-    )
-
-
-def dumped(path):
-    done = subprocess.run(["sfdisk", "--json", path], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["partitiontable"]
-
-
-def table_of(path):
-    return [(part["start"], part["size"], part["name"], part["uuid"]) for part in dumped(path)["partitions"]]
+    return finished(tmp_path / "image")
 
 
 @pytest.mark.root
@@ -122,67 +64,6 @@ def test_a_used_disks_data_is_overwritten_where_asked(image, tmp_path):
     with loop(backing) as disk:
         assert run(image, disk, "--yes", "--erase").returncode == 0
     assert not any(backing.read_bytes()[15 * MIB : 23 * MIB])
-
-
-@pytest.fixture
-def bootable(image, tmp_path):
-    """The image with a file system on its boot partition."""
-    boot = tmp_path / "boot"
-    boot.touch()
-    os.truncate(boot, 4 * MIB)
-    subprocess.run(["mformat", "-i", boot, "::"], check=True, capture_output=True)
-    with (image / "disk.raw").open("r+b") as opened:
-        opened.seek(MIB)
-        opened.write(boot.read_bytes())
-    return image
-
-
-def left(backing, name):
-    words = ["mtype", "-i", f"{backing}@@{MIB}", f"::/omamori/{name}"]
-    return subprocess.run(words, capture_output=True, check=True).stdout
-
-
-@pytest.mark.root
-def test_the_factorys_order_lies_on_the_boot_partition(bootable, tmp_path):
-    backing = filled(tmp_path / "disk", 24 * MIB)
-    with loop(backing) as disk:
-        done = run(bootable, disk, "--yes", "--self-test", "--without", "lamp")
-    assert done.returncode == 0, done.stderr
-    assert left(backing, "self-test") == b"--without lamp\n"
-    assert "cannot be activated" in done.stdout
-
-
-CLAIM = Claim(UnitId("om-0001"), "not-a-real-secret-of-anybody", "https://fleet.example:8443", "PEM")
-
-
-@pytest.mark.root
-def test_the_claim_lies_on_the_boot_partition_and_is_shown_nowhere(bootable, tmp_path):
-    backing, file = filled(tmp_path / "disk", 24 * MIB), tmp_path / "claim.json"
-    file.write_bytes(encode(CLAIM))
-    with loop(backing) as disk:
-        done = run(bootable, disk, "--yes", "--self-test", "--claim", file)
-        again = run(bootable, disk, "--yes", "--claim", file, "--json")
-    assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
-    assert decode(Claim, left(backing, "claim")) == CLAIM
-    assert "it is om-0001" in done.stdout
-    assert json.loads(again.stdout)["claim"] == "om-0001"
-    assert CLAIM.secret not in done.stdout + done.stderr + again.stdout + again.stderr
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"x" * 100_000, b'{"unit": "om-0001"}'])
-def test_what_is_no_claim_is_refused_before_anything_is_written(image, tmp_path, content):
-    file = tmp_path / "claim.json"
-    file.write_bytes(content)
-    done = run(image, tmp_path / "nothing", "--claim", file)
-    assert (done.returncode, "this is no claim" in done.stderr) == (2, True), done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("words", [["--without", "lamp"], ["--self-test", "--without", "$(reboot)"]])
-def test_only_a_check_of_the_test_is_left_out(image, tmp_path, words):
-    done = run(image, tmp_path / "nothing", *words)
-    assert done.returncode == 2
-    assert "--without names one check" in done.stderr
 
 
 @pytest.mark.root
