@@ -158,6 +158,23 @@ def test_malware_in_a_letters_own_text_is_replaced_by_spaces_and_dots_stay():
     assert not stored.removeprefix(b"Subject: x").strip()
 
 
+@pytest.mark.parametrize("size", [512, 60_000])
+def test_an_attachment_behind_a_long_head_is_looked_into(size):
+    receivers = b"Cc: " + b",\r\n ".join([b"someone-or-other@example.com"] * 5000) + b"\r\n"
+    talk = Smtp(size)
+    stored = talk.data(receivers + mail(("bad.exe", infected(), "base64")))
+    assert MARK not in files_of(stored)["bad.exe"]
+    assert [each.signature for each in found(talk.guard)] == ["Test.Mark"]
+
+
+def test_a_head_that_is_too_long_to_be_read_is_noted():
+    talk = Smtp(60_000)
+    talk.data(b"Content-Type: text/plain; x=" + b"a" * 100_000 + b"\r\n\r\nX\r\n")
+    assert [each.signature for each in found(talk.guard)] == [
+        "Could not be scanned: mail with a part whose head is too long"
+    ]
+
+
 @pytest.mark.parametrize("hidden", ["many", "deep"])
 def test_what_lies_behind_too_many_parts_is_noted(hidden):
     head = b"Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n"

@@ -31,7 +31,7 @@ class MailFiles:
         events = self._windows.added(self._mime.feed(data, offset), needs)
         if self._mime.beyond and not self._noted:
             self._noted = True
-            events.append(Unscanned(self._to_server, "mail with too many parts"))
+            events.append(Unscanned(self._to_server, self._mime.beyond))
         return events
 
     def skip(self, missing: int, needs: frozenset[str]) -> list[Event]:

@@ -1,7 +1,8 @@
 """One mail, or one form, split into its files as it passes: nested multiparts, encodings, uuencoded files in text (RFC 2045-2046).
 
 Bytes come in stream order, each with its offset in the stream; files go out as `Content` whose ranges never touch a header, a
-boundary or the dot at the end. Only a line that may become a boundary is held back. Never raises; bounded in depth and head size.
+boundary or the dot at the end. Only a line that may become a boundary is held back. Never raises; bounded in depth and in what
+is kept of a head.
 """
 
 import re
@@ -17,7 +18,9 @@ _MAX_DEPTH = 20
 _MAX_MAILS = 20
 """Mails within mails."""
 _MAX_PARTS = 5000
-_MAX_HEAD = 64 << 10
+_TOO_MANY = "mail with too many parts"
+_MAX_FIELD_LINE = 64 << 10
+"""What follows in such a line of a head is skipped."""
 _MAX_LINE = 300
 """A line that may be a boundary is held back up to so much."""
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|>?From ")
@@ -62,9 +65,11 @@ class Mime:
         self._later: re.Pattern[bytes] | None = None
         self._adopts = False
         self._mails = self._parts = 0
-        self.beyond = False
-        """More parts, or deeper ones, than are looked into."""
-        self._head = b""
+        self.beyond = ""
+        """What keeps a part of it from being looked into, in a few words."""
+        self._head = mime_head.Lines()
+        self._line_goes_on = False
+        """What comes next belongs to a line of a head that was too long to be held."""
         self._kept = b""
         self._kept_at = 0
         self._end_at = 0
@@ -75,7 +80,8 @@ class Mime:
         self._open = self._first = self._inline = False
         self._uu: Uuencoded | None = None
         if media is not None:
-            self._begin_part(b"Content-Type: " + media)
+            self._head.add(b"Content-Type: " + media)
+            self._begin_part()
 
     def feed(self, data: bytes, offset: int) -> list[Content]:
         """The next bytes; `offset` may jump where the stream holds something between."""
@@ -95,7 +101,7 @@ class Mime:
         self._end_at += missing
         self._line_start = False
         if self._state is _State.HEAD:
-            self._begin_part(self._head)
+            self._begin_part()
         return self._taken()
 
     def end(self) -> list[Content]:
@@ -151,19 +157,23 @@ class Mime:
     def _head_line(self, text: _Text, at: int) -> int:
         data = text.data
         end = data.find(b"\n", at)
-        if end < 0 and len(data) - at + len(self._head) < _MAX_HEAD:
+        if self._line_goes_on:
+            self._line_goes_on = end < 0
+            return end + 1 if end >= 0 else len(data)
+        if end < 0 and len(data) - at < _MAX_FIELD_LINE:
             return self._keep(text, at)
         if self._delimiter is not None and (found := self._delimiter.match(data, at)):
-            self._begin_part(self._head)
+            self._begin_part()
             self._delimited(found)
             return found.end()
         line = data[at : end + 1] if end >= 0 else data[at:]
         ends = not line.strip(b"\r\n")
-        if ends or not _FIELD.match(line) or len(self._head) + len(line) > _MAX_HEAD:
-            self._begin_part(self._head)
+        if ends or not _FIELD.match(line):
+            self._begin_part()
             self._line_start = True
             return at + len(line) if ends else at
-        self._head += line
+        self._head.add(line)
+        self._line_goes_on = end < 0
         return at + len(line)
 
     def _boundary(self, data: bytes, at: int) -> re.Match[bytes] | None:
@@ -183,7 +193,7 @@ class Mime:
             self._stack.pop()
         self._compile()
         self._state = _State.SKIP if found[2] else _State.HEAD
-        self._head = b""
+        self._head = mime_head.Lines()
         self._line_start = True
 
     def _push(self, boundary: bytes) -> None:
@@ -198,12 +208,14 @@ class Mime:
         line = rb"--(" + names + rb")(--)?[ \t]*\r?\n"
         self._delimiter, self._later = re.compile(line), re.compile(rb"\r?\n" + line)
 
-    def _begin_part(self, block: bytes) -> None:
-        head = mime_head.parse_head(block)
-        self._head = b""
+    def _begin_part(self) -> None:
+        head = mime_head.parse_head(self._head.kept)
+        if self._head.cut:
+            self.beyond = self.beyond or "mail with a part whose head is too long"
+        self._head, self._line_goes_on = mime_head.Lines(), False
         self._parts += 1
         if self._parts > _MAX_PARTS:  # the rest is one file, whatever it says
-            self.beyond = True
+            self.beyond = self.beyond or _TOO_MANY
             self._stack.clear()
             self._compile()
             self._begin_file(head)
@@ -218,7 +230,8 @@ class Mime:
             self._state = _State.HEAD
         else:
             inner = head.media in _MAILS and head.encoding in _BARE
-            self.beyond = self.beyond or inner or head.media.startswith(b"multipart/")
+            if inner or head.media.startswith(b"multipart/"):
+                self.beyond = self.beyond or _TOO_MANY
             self._begin_file(head)
 
     # --- files

@@ -16,7 +16,8 @@ _PARAMETER = re.compile(
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()\"]*\)")
 _WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]*)?\?([bBqQ])\?([^?\s]{0,400})\?=(?:\s+(?==\?))?")
-_MAX_FIELDS = 500
+_READ = re.compile(rb"[ \t]*content-(?:type|disposition|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_MAX_KEPT = 64 << 10
 _MAX_BOUNDARY = 200
 _NAME = 200
 
@@ -32,14 +33,32 @@ class PartHead:
     """Lower case content transfer encoding."""
     name: str
     """Its file's name."""
-    stated: bool
-    """It has a field that belongs to a mail."""
+
+
+class Lines:
+    """The lines of one head as they come. Only the fields that `parse_head` reads are kept, so any number of others may be there."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+        self.cut = False
+        """More would have been kept than there is room for."""
+        self._read: bool | None = None
+        """The field under way is read."""
+
+    def add(self, line: bytes) -> None:
+        """The next line, with its end; of one that is too long its beginning."""
+        if self._read is None or line[:1] not in (b" ", b"\t"):
+            self._read = _READ.match(line) is not None
+        if self._read:
+            room = _MAX_KEPT - len(self.kept)
+            self.cut = self.cut or len(line) > room
+            self.kept += line[:room]
 
 
 def parse_head(block: bytes, default: bytes = b"text/plain") -> PartHead:
     """From the lines before the empty one."""
     values: dict[bytes, bytes] = {}
-    for line in _LINE.split(_FOLD.sub(b" ", block), _MAX_FIELDS)[:_MAX_FIELDS]:
+    for line in _LINE.split(_FOLD.sub(b" ", block)):
         name, colon, value = line.partition(b":")
         if colon:
             values.setdefault(name.strip().lower(), value.strip())
@@ -52,7 +71,6 @@ def parse_head(block: bytes, default: bytes = b"text/plain") -> PartHead:
         parameter(kind, b"boundary")[:_MAX_BOUNDARY].rstrip(),
         encoding.split(None, 1)[0] if encoding else b"",
         decoded_words(name),
-        bool(values),
     )
 
 

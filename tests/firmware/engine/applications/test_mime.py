@@ -137,6 +137,36 @@ def test_a_boundary_that_begins_like_another():
     ]
 
 
+LONG_HEADS = {
+    "many lines of one field": b"X-A: " + b"\r\n ".join([b"a" * 70] * 1500) + b"\r\n",
+    "many fields": b"X-A: a\r\n" * 20_000,
+    "many receivers": b"To: " + b",\r\n\t".join([b"someone-or-other@example.com"] * 4000) + b"\r\n",
+    "one long line": b"X-A: " + b"a" * 200_000 + b"\r\n",
+    "many fields that are read": b"Content-Disposition: x\r\n" * 1000,
+    "what looks like a field in another": b"X-A: a\r\n Content-Type: text/plain\r\n" * 3000,
+}
+
+
+@pytest.mark.parametrize("what", list(LONG_HEADS))
+@pytest.mark.parametrize("cut", [1460, 100_000])
+def test_a_long_head_hides_no_part(what, cut):
+    text = b"From: a\r\n" + LONG_HEADS[what] + ODD["comment"]
+    mime = Mime(transaction=1, to_server=False)
+    events = [event for at in range(0, len(text), cut) for event in mime.feed(text[at : at + cut], at)]
+    events += mime.end()
+    assert b"".join(event.data for event in events) == b"X"
+    assert not mime.beyond
+
+
+@pytest.mark.parametrize("between", [b"", b"\r\n "])
+def test_a_head_too_long_to_be_kept_is_noted_and_what_is_known_of_it_counts(between):
+    text = ODD["no quotes"].replace(b"=abc", b"=abc; x=" + between.join([b"a" * 1000] * 100), 1)
+    mime = Mime(transaction=1, to_server=False)
+    events = [event for at in range(0, len(text), 900) for event in mime.feed(text[at : at + 900], at)]
+    assert b"".join(event.data for event in events) == b"X"
+    assert mime.beyond == "mail with a part whose head is too long"
+
+
 def test_parts_without_end_are_bounded():
     text = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 6000
     assert 4990 < len(split(text, range(0, len(text), 1460))) <= 5000
