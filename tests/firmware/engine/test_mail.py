@@ -377,6 +377,62 @@ def test_one_section_of_an_imap_mail(coding):
     assert [each.signature for each in found(guard)] == ["Test.Mark"]
 
 
+@pytest.mark.parametrize("coding", ["base64", "quoted-printable"])
+@pytest.mark.parametrize("cut", [1, 2, 20, 39, 40, 76, 77, 78, 300])
+def test_a_section_is_decoded_wherever_its_first_packet_ends(coding, cut):
+    section = CODINGS[coding](infected()) + b"\r\n"
+    answer = fetch_answer(b"BODY[2]", section)
+    cut += answer.index(b"}\r\n") + 3
+    steps = [(b"a1 FETCH 1 BODY[2]\r\n", answer[:cut]), (b"", answer[cut:])]
+    guard, got = fetched(143, b"* OK IMAP4\r\n", steps)
+    assert len(b"".join(got)) == len(answer)
+    assert [(each.signature, each.action) for each in found(guard)] == [("Test.Mark", Action.NEUTRALISED)]
+
+
+@pytest.mark.parametrize("width", [16, 60, 80, 998, 100_000])
+def test_a_section_in_base64_may_have_lines_of_any_length(width):
+    letters = in_base64(infected()).replace(b"\r\n", b"")
+    section = b"\r\n".join(letters[at : at + width] for at in range(0, len(letters), width))
+    guard, _ = fetched(
+        143, b"* OK IMAP4\r\n", [(b"a1 FETCH 1 BODY[2]\r\n", fetch_answer(b"BODY[2]", section))]
+    )
+    assert [each.signature for each in found(guard)] == ["Test.Mark"]
+
+
+@pytest.mark.parametrize("first", [b"A" * 40 + b"\r\n", b"AVeryLongWordOfLetters\r\n", b""])
+@pytest.mark.parametrize("size", [10, 200, 2000])
+def test_a_section_of_plain_text_is_told_from_an_encoded_one(first, size):
+    section = first + b"What follows is text. " + MARK + b" and more of it\r\n" * 40
+    answer = fetch_answer(b"BODY[2]", section)
+    guard, talk = unit(), Tcp(server_port=143)
+    guard.feed(talk.say(b"* OK IMAP4\r\n", to_server=False))
+    guard.feed(talk.say(answer[:60], to_server=False) + talk.say(answer[60:], to_server=False, size=size))
+    assert [each.signature for each in found(guard)] == ["Test.Mark"]
+
+
+@pytest.mark.parametrize(("head", "body"), [(b"2.MIME", b"2"), (b"HEADER", b"TEXT"), (b"1.2.mime", b"1.2")])
+def test_a_section_is_decoded_as_its_head_says(head, body):
+    fields = b"X-A: a\r\nContent-Transfer-Encoding:\r\n base64\r\nContent-Type: text/plain\r\n\r\n"
+    section = b"Not coded\r\n" + in_base64(infected()) + b"\r\n"
+    first, second = b"BODY[%s] {%d}\r\n" % (head, len(fields)), b" BODY[%s] {%d}\r\n" % (body, len(section))
+    answer = b"* 1 FETCH (UID 7 " + first + fields + second + section + b")\r\na1 OK\r\n"
+    for cut in (30, 60, 90, 1000):
+        steps = [(b"a1 FETCH 1 all\r\n", answer[:cut]), (b"", answer[cut:])]
+        guard, got = fetched(143, b"* OK IMAP4\r\n", steps)
+        assert len(b"".join(got)) == len(answer)
+        assert [each.signature for each in found(guard)] == ["Test.Mark"]
+
+
+def test_the_head_of_one_message_says_nothing_about_another_nor_of_what_is_binary():
+    fields, text = b"Content-Transfer-Encoding: base64\r\n\r\n", b"Plain text. " * 100 + MARK
+    head = b"BODY[2.MIME] {%d}\r\n" % len(fields) + fields
+    for between, item in ((b")\r\n* 2 FETCH (", b"BODY"), (b" ", b"BINARY")):
+        body = b"%s[2] {%d}\r\n" % (item, len(text)) + text
+        answer = b"* 1 FETCH (" + head + between + body + b")\r\na1 OK\r\n"
+        guard, _ = fetched(143, b"* OK IMAP4\r\n", [(b"a1 FETCH 1:2 all\r\n", answer)])
+        assert [each.signature for each in found(guard)] == ["Test.Mark"]
+
+
 @pytest.mark.parametrize("literal", [b"{%d}", b"{%d+}"])
 def test_an_imap_upload(literal):
     text = mail(("bad.exe", infected(), "base64"))

@@ -7,23 +7,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from omamori.firmware.engine.applications.imap_section import Heads, Section
 from omamori.firmware.engine.applications.layer import Context, Event, Unscanned
-from omamori.firmware.engine.applications.mail_files import MailFiles, Windows
+from omamori.firmware.engine.applications.mail_files import MailFiles
 from omamori.firmware.engine.applications.mail_lines import Lines
-from omamori.firmware.engine.applications.mime import Mime
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
 
 _LITERAL = re.compile(rb"~?\{(\d{1,12})(\+?)\}\Z")
 _ITEM = re.compile(
-    rb"(?:BODY|BINARY)\[([^\]\r\n]*)\](?:<(\d{1,12})>)?\s*~?\{\d+\+?\}\Z|(RFC822(?:\.TEXT)?)\s*\{\d+\}\Z",
+    rb"(?:BODY|(BINARY))\[([^\]\r\n]*)\](?:<(\d{1,12})>)?\s*~?\{\d+\+?\}\Z|(RFC822(?:\.TEXT)?)\s*\{\d+\}\Z",
     re.IGNORECASE,
 )
 _SECTION = re.compile(rb"(?:\d+\.)*\d+\Z")
 _FETCH = re.compile(rb"\* +(\d{1,10}) +FETCH", re.IGNORECASE)
 _TAGGED = re.compile(rb"[^\s*+]+ +(OK|NO|BAD)\b", re.IGNORECASE)
-_ENCODED_LINE = re.compile(rb"[A-Za-z0-9+/]{40,76}\Z")
-_SNIFF = 1000
 _MAX_LITERAL, _MAX_ITEM = 20, 300
 """Where in a line they are looked for: at its end."""
 
@@ -35,39 +33,7 @@ class _Fetched:
     key: tuple[bytes, bytes]
     next: int
     """Where the next piece of it would begin."""
-    files: "MailFiles | _Section"
-
-
-class _Section:
-    """One section without its head: how it is encoded must be told from its first line."""
-
-    def __init__(self, settings: Settings, *, transaction: int, to_server: bool) -> None:
-        self._made = (transaction, to_server)
-        self._windows = Windows(settings)
-        self._mime: Mime | None = None
-
-    def feed(self, data: bytes, offset: int, needs: frozenset[str]) -> list[Event]:
-        if self._mime is None:
-            self._mime = self._of(data)
-        return self._windows.added(self._mime.feed(data, offset), needs)
-
-    def skip(self, missing: int, needs: frozenset[str]) -> list[Event]:
-        return self._windows.added(self._mime.skip(missing), needs) if self._mime else []
-
-    def end(self, needs: frozenset[str]) -> list[Event]:
-        return self._windows.added(self._mime.end(), needs) if self._mime else []
-
-    def _of(self, data: bytes) -> Mime:
-        line = data[:_SNIFF].partition(b"\n")[0].rstrip(b"\r")
-        encoding = b"7bit"
-        if _ENCODED_LINE.match(line):
-            encoding = b"base64"
-        elif b"=\r\n" in data[:_SNIFF] or b"=3D" in data[:_SNIFF]:
-            encoding = b"quoted-printable"
-        transaction, to_server = self._made
-        mime = Mime(transaction=transaction, to_server=to_server)
-        mime.feed(b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n", 0)
-        return mime
+    files: MailFiles | Section
 
 
 class _Side:
@@ -81,6 +47,8 @@ class _Side:
         self.fetched: _Fetched | None = None
         self.scanned = False
         """The literal is a mail."""
+        self.head_of = b""
+        """The section whose head the literal is."""
         self.command = b""
         """The line that goes on after a literal."""
 
@@ -99,6 +67,8 @@ class Imap:
         """Command that changes the connection if the server agrees."""
         self._message = b""
         """Number of the message whose FETCH goes on."""
+        self._heads = Heads()
+        """What it told of that message's sections so far."""
         self._count = 0
         self.finished = False
         self.gives_way = False
@@ -155,16 +125,19 @@ class Imap:
             self._answered(tagged[1].upper(), events)
             return
         if found := _FETCH.match(line):
-            self._message = found[1]
+            self._message, self._heads = found[1], Heads()
         literal = _LITERAL.search(line, max(len(line) - _MAX_LITERAL, 0))
         if literal is None:
             return
         side.left, side.command = int(literal[1]), b"* "
         item = _ITEM.search(line, max(len(line) - _MAX_ITEM, 0))
-        section = (item[1] or b"").upper() if item else b""
-        side.scanned = item is not None and not section.endswith((b"MIME", b"HEADER", b")"))
+        section = (item[2] or b"").upper() if item else b""
+        side.head_of = section if section.endswith((b"MIME", b"HEADER")) else b""
+        side.scanned = item is not None and not side.head_of and not section.endswith(b")")
         if item is not None and side.scanned:
-            self._fetch(side, (self._message, section or b"*"), int(item[2] or 0), events, needs)
+            # What comes as binary has its encoding undone already.
+            head = self._heads.of(section) if not item[1] else b""
+            self._fetch(side, (self._message, section or b"*"), int(item[3] or 0), head, events, needs)
 
     def _answered(self, word: bytes, events: list[Event]) -> None:
         self._refused = word != b"OK"
@@ -181,6 +154,7 @@ class Imap:
         side: _Side,
         key: tuple[bytes, bytes],
         origin: int,
+        head: bytes,
         events: list[Event],
         needs: frozenset[str],
     ) -> None:
@@ -188,15 +162,17 @@ class Imap:
         known = side.fetched
         if known is None or known.key != key or known.next != origin or origin == 0:
             events += self._finish(side, needs)
-            self._begin(side, key, origin, key[1], to_server=False)
+            self._begin(side, key, origin, head, to_server=False)
 
     def _begin(
-        self, side: _Side, key: tuple[bytes, bytes], origin: int, section: bytes, *, to_server: bool
+        self, side: _Side, key: tuple[bytes, bytes], origin: int, head: bytes, *, to_server: bool
     ) -> None:
         self._count += 1
-        files: MailFiles | _Section
-        if _SECTION.match(section) or section.endswith(b"TEXT") or origin:
-            files = _Section(self._settings, transaction=self._count, to_server=to_server)
+        files: MailFiles | Section
+        if _SECTION.match(key[1]) or key[1].endswith(b"TEXT") or origin:
+            files = Section(
+                self._settings, transaction=self._count, to_server=to_server, size=side.left, head=head
+            )
         else:
             files = MailFiles(self._settings, transaction=self._count, to_server=to_server, dotted=False)
         side.fetched = _Fetched(key, origin, files)
@@ -204,6 +180,8 @@ class Imap:
     def _literal(self, side: _Side, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
         data = piece.data[at : at + side.left]
         side.left -= len(data)
+        if side.head_of:
+            self._heads.add(side.head_of, data)
         if side.scanned and side.fetched is not None:
             side.fetched.next += len(data)
             events += side.fetched.files.feed(data, piece.offset + at, needs)
@@ -216,8 +194,7 @@ class Imap:
         fetched, side.fetched = side.fetched, None
         return fetched.files.end(needs) if fetched is not None else []
 
-    @staticmethod
-    def _skip(side: _Side, missing: int, needs: frozenset[str]) -> list[Event]:
+    def _skip(self, side: _Side, missing: int, needs: frozenset[str]) -> list[Event]:
         side.left = max(side.left - missing, 0)
-        side.lines, side.command = Lines(), b""
+        side.lines, side.command, self._heads = Lines(), b"", Heads()
         return side.fetched.files.skip(missing, needs) if side.fetched is not None and side.scanned else []
