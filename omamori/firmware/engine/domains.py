@@ -1,5 +1,6 @@
 """Domain lists: a name is listed when it or a parent domain of it is."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -10,6 +11,11 @@ from omamori.firmware.engine.hashed import HashTable
 
 _REMEMBERED = 4096
 _MAX_NAME = 253
+_ADDRESS = re.compile(r"\[([0-9a-f:.]+)\](?::\d*)?\Z")
+_PORT = re.compile(r":\d*\Z")
+_DOT = re.compile(r"[.\u3002\uff0e\uff61]")
+"""All that separate labels (RFC 3490, 3.1)."""
+_ODD = re.compile(r"[\x00-\x20\x7f/:\\\[\]@]")
 _MAX_LABELS = 40
 """A longer name is looked up by its last labels only."""
 
@@ -35,7 +41,7 @@ class DomainTable:
         return len(self.table)
 
     def lookup(self, name: str) -> DomainHit | None:
-        """The nearest listed domain at or above `name`, which must be `normalised`."""
+        """The nearest listed domain at or above `name`, which must be `normalised` or `listable`."""
         return self._cached(name)
 
 
@@ -61,15 +67,9 @@ def _name(domain: str) -> str:
     return name
 
 
-def normalised(name: str | bytes) -> str | None:
+def normalised(name: str) -> str | None:
     """Lower case, no trailing dot, no port, internationalised labels in their ASCII form; None if it is no name."""
-    # Clients ask for the same names again and again; only what can be one is remembered.
-    return _known(name) if isinstance(name, bytes) and len(name) <= _MAX_NAME else _normalised(name)
-
-
-def _normalised(name: str | bytes) -> str | None:
-    text = name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
-    text = text.strip().lower().rstrip(".")
+    text = name.strip().lower().rstrip(".")
     if text.startswith("["):
         return text[1:].partition("]")[0] or None
     if text.count(":") == 1:
@@ -79,7 +79,31 @@ def _normalised(name: str | bytes) -> str | None:
     return text if 0 < len(text) <= _MAX_NAME and " " not in text and "/" not in text else None
 
 
-_known = lru_cache(maxsize=_REMEMBERED)(_normalised)
+def listable(name: bytes) -> str | None:
+    """What of a name that a client asks for may be listed, normalised: all of it, or what follows the last label that no list has.
+
+    Any byte may stand in a label (RFC 2181, 11), and the site below a listed one answers to it. None where nothing is left.
+    """
+    # Clients ask for the same names again and again; only what can be one is remembered.
+    return _known(name) if len(name) <= _MAX_NAME else _listable(name)
+
+
+def _listable(name: bytes) -> str | None:
+    text = name.decode("utf-8", "surrogateescape").strip().lower()
+    if address := _ADDRESS.match(text):
+        return address[1]
+    kept: list[str] = []
+    left = _MAX_NAME
+    for label in reversed(_DOT.split(_PORT.sub("", text).rstrip("."))):
+        plain = label if label.isascii() else _ascii(label)
+        left -= len(plain) + 1
+        if left < -1 or _ODD.search(plain) or (label and not plain):
+            break
+        kept.append(plain)
+    return ".".join(reversed(kept)) or None
+
+
+_known = lru_cache(maxsize=_REMEMBERED)(_listable)
 
 
 def _ascii(text: str) -> str:

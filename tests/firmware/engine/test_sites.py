@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from omamori.firmware.engine import hashed
 from omamori.firmware.engine.addresses import Ranges, build_addresses
-from omamori.firmware.engine.domains import build_table
+from omamori.firmware.engine.domains import build_table, listable
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.hashed import HashTable
@@ -210,3 +210,47 @@ def test_names_are_still_found_by_their_parents():
     assert table.lookup("a.b.bad.example").domain == "bad.example"
     assert table.lookup("worse.example").category == "c2"
     assert table.lookup("notbad.example") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        (b"www.Evil.Example.", "www.evil.example"),
+        (b"evil.example:8080", "evil.example"),
+        (b"\xbc\xfd.evil.example", "evil.example"),
+        (b"a b.evil.example", "evil.example"),
+        (b"a/b.evil.example", "evil.example"),
+        (b"a:b.evil.example", "evil.example"),
+        (b"[a].evil.example", "evil.example"),
+        (b"c.\0.b.evil.example", "b.evil.example"),
+        ("\u200b.evil.example".encode(), "evil.example"),
+        ("ev\u200bil.example".encode(), "evil.example"),
+        ("a.\u00fcnicode\u3002example".encode(), "a.xn--nicode-2ya.example"),
+        (b"a" * 300 + b".evil.example", "evil.example"),
+        (b"a." * 150 + b"evil.example", "a." * 120 + "evil.example"),
+        (b"_sip._tcp.evil.example", "_sip._tcp.evil.example"),
+        (b"[2001:db8::1]:80", "2001:db8::1"),
+        (b"192.0.2.7:80", "192.0.2.7"),
+        (b"evil.exa mple", None),
+        (b" . ", None),
+        (b"", None),
+    ],
+)
+def test_what_of_a_name_may_be_listed(name, wanted):
+    assert listable(name) == wanted
+
+
+@given(st.binary(max_size=300))
+def test_nothing_before_a_listed_name_hides_it(before):
+    assert (listable(before + b".evil.example") or "").endswith("evil.example")
+
+
+@pytest.mark.parametrize("label", [b"\xbc\xfd", b"a b", b"a/b", b"a:b", b"[x]", "\u200b".encode()])
+def test_a_question_below_a_listed_domain_is_stopped_whatever_its_label_is(label):
+    labels = b"".join(bytes([len(each)]) + each for each in (label, b"evil", b"example"))
+    query = b"\0\7\1\0\0\1\0\0\0\0\0\0" + labels + b"\0\0\1\0\1"
+    unit = guard(domains={Guard.WG: build_table([("evil.example", "malware")])})
+    unit.feed([datagram(PC, SITE, 4000, 53, query)])
+    assert unit.last == "Drop"
+    (told,) = unit.engine.take_detections()
+    assert (told.signature_id, told.detail) == ("wg:evil.example", "evil.example")

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from omamori.firmware.engine.applications.layer import Context, SiteAsked
 from omamori.firmware.engine.conduct import Conduct, Match
-from omamori.firmware.engine.domains import normalised
+from omamori.firmware.engine.domains import listable
 from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.inspection import FlowFacts
 from omamori.firmware.engine.journal import Finding, Journal
@@ -51,7 +51,7 @@ class PasswordGuard:
         if not event.authorization or not _towards_inside(facts):
             return
         if is_weak(event.authorization, signatures.passwords):
-            self._weak(turn, normalised(event.name) or str(ip_address(facts.server)))
+            self._weak(turn, listable(event.name) or str(ip_address(facts.server)))
 
     def refused(self, turn: Round) -> None:
         """A server did not take the credentials of a request."""

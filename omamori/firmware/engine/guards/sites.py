@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omamori.firmware.engine.applications.layer import How, SiteAsked
 from omamori.firmware.engine.conduct import Conduct, Match
-from omamori.firmware.engine.domains import normalised
+from omamori.firmware.engine.domains import listable
 from omamori.firmware.engine.guards.round import Round, stop
 from omamori.firmware.engine.journal import Finding, Journal
 from omamori.firmware.engine.severity import Kind, grade, site_kind, way
@@ -50,7 +50,7 @@ class SiteGuard:
 
     def asked(self, turn: Round, signatures: Signatures, event: SiteAsked) -> None:
         """A name, and of HTTP the page there."""
-        name = normalised(event.name)
+        name = listable(event.name)
         if name is None:
             return
         for guard, names in signatures.domains.items():

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.applications import dns
-from omamori.firmware.engine.domains import normalised
+from omamori.firmware.engine.domains import listable
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.naming import networks, payloads
 from omamori.firmware.engine.naming.asked import asked_host
@@ -260,7 +260,7 @@ class Namer:
             self._host(flow, found)
 
     def _host(self, flow: _Flow, raw: bytes) -> None:
-        host = normalised(raw)
+        host = listable(raw)
         if host is None:
             return
         flow.host = host
