@@ -4,6 +4,7 @@ A listed URL with a query means exactly that query, one without a path only the 
 into a domain list. Only plain HTTP shows paths.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from omamori.firmware.engine.hashed import HashTable
 _MAX_FOLDERS = 12
 """Of a deeper path its first folders and the whole are looked up."""
 _MAX_URL = 4096
+_ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://[^/?#]*")
 _REMEMBERED = 4096
 
 
@@ -46,7 +48,7 @@ class UrlTable:
         host = host.removeprefix("www.")
         if self._is_listed(host) is None:
             return None
-        for path in _candidates(_origin_form(target[:_MAX_URL])):
+        for path in _candidates(origin_form(target[:_MAX_URL])):
             category = self.table.get(host + path)
             if category is not None:
                 return UrlHit(host + path, category)
@@ -74,17 +76,20 @@ def spelled(url: str) -> str | None:
     return name.removeprefix("www.") + _path(path.encode("utf-8", "surrogateescape")) + mark + query
 
 
+def origin_form(target: bytes) -> bytes:
+    """Without the scheme and host that a proxy is told (RFC 9112, 3.2.1)."""
+    match = _ABSOLUTE.match(target)
+    if match is None:
+        return target
+    rest = target[match.end() :]
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
 def _key(url: str) -> str:
     key = spelled(url)
     if key is None:
         raise SignatureError(f"not a URL: {url[:80]!r}")
     return key
-
-
-def _origin_form(target: bytes) -> bytes:
-    """Without scheme and host, which a proxy is told."""
-    _, separator, rest = target.partition(b"://")
-    return b"/" + rest.partition(b"/")[2] if separator and not target.startswith(b"/") else target
 
 
 def _candidates(target: bytes) -> Iterator[str]:

@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omamori.firmware.engine import hashed
+from omamori.firmware.engine import eve, hashed
 from omamori.firmware.engine.addresses import Ranges, build_addresses
+from omamori.firmware.engine.antivirus import Antivirus, literal
 from omamori.firmware.engine.domains import build_table, listable
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.hashed import HashTable
+from omamori.firmware.engine.packet import parse
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.urls import build_urls, spelled
 from omamori.protocol.vocabulary import Action, Guard, Severity
 from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, datagram
+from tests.firmware.engine.mails import MARK
 
 URLS = build_urls(
     [
@@ -171,6 +174,48 @@ def test_a_listed_page_is_blocked_and_its_neighbour_passes():
     (told,) = unit.engine.take_detections()
     assert (told.guard, told.signature_id, told.action) == (Guard.WG, "wg:blog.example/bad", Action.BLOCKED)
     assert (told.category, told.detail, told.severity) == ("malware", "blog.example/bad/x", Severity.TWO)
+
+
+SECRETS = [
+    (b"GET http://bob:s3cret@Host.Example/bad/page", b"Host: host.example"),
+    (b"GET http://bob:s3@cret@host.example:80/bad/page", b"Host: bob:s3cret@host.example"),
+    (b"GET /bad/page", b"Host: bob:s3cret@host.example"),
+]
+
+
+@pytest.mark.parametrize("fields", SECRETS)
+def test_credentials_in_a_url_are_neither_kept_nor_shown(fields):
+    unit, talk = guard(urls={Guard.WG: build_urls([("host.example/bad/page", "phishing")])}), Tcp()
+    referer = b"Referer: http://bob:s3cret@other.example/\r\n\r\n"
+    unit.feed(talk.handshake() + talk.say(b" HTTP/1.1\r\n".join(fields) + b"\r\n" + referer, to_server=True))
+    page = b"".join(parse(reply.packet).payload for reply in unit.verdicts[-1].replies)
+    (told,) = unit.engine.take_sightings()
+    assert told.detection.detail == "host.example/bad/page"
+    assert told.context.subject == "http://host.example/bad/page"
+    assert told.context.http["http_refer"] == "http://other.example/"
+    assert b"host.example/bad/page" in page
+    assert "cret" not in f"{told} {eve.line(told)} {page!r}"
+
+
+def test_credentials_in_a_redirect_or_a_tunnel_are_not_kept():
+    unit, talk = Unit(Engine(Signatures(antivirus=Antivirus([literal("av:mark", "Test.Mark", MARK)])))), Tcp()
+    asked = b"CONNECT bob:s3cret@host.example:443 HTTP/1.1\r\n\r\n"
+    answer = (
+        b"HTTP/1.1 302 Found\r\nLocation: https://bob:s3cret@other.example/x\r\nContent-Length: %d\r\n\r\n"
+    )
+    unit.feed(talk.handshake() + talk.say(asked, to_server=True))
+    unit.feed(talk.say(answer % len(MARK) + MARK, to_server=False))
+    (told,) = unit.engine.take_sightings()
+    assert told.context.http["redirect"] == "https://other.example/x"
+    assert (told.context.http["url"], told.context.http["hostname"]) == ("host.example:443", "host.example")
+    assert "s3cret" not in f"{told} {eve.line(told)}"
+
+
+@pytest.mark.parametrize("target", [b"http://host.example?id=7", b"HTTP://a:b@host.example:80?id=7"])
+def test_an_absolute_target_without_a_path_is_looked_up_by_its_query(target):
+    hit = URLS.lookup("host.example", target)
+    assert hit
+    assert hit.category == "phishing"
 
 
 def test_pipelined_requests_are_each_looked_up_by_their_own_page():

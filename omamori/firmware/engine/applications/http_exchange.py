@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from omamori.firmware.engine.applications.http_head import Request, Response
+from omamori.firmware.engine.applications.http_uri import without_credentials
 from omamori.firmware.engine.applications.layer import Context
+from omamori.firmware.engine.urls import origin_form
 
 
 @dataclass(slots=True, init=False)
@@ -26,13 +28,12 @@ class Exchange:
             request = self.request
             name = request.host
             _put(http, "hostname", name)
-            _put(http, "url", request.target)
+            _put(http, "url", without_credentials(request.target))
             _put(http, "http_user_agent", request.get(b"user-agent"))
-            _put(http, "http_refer", request.get(b"referer"))
+            _put(http, "http_refer", without_credentials(request.get(b"referer") or b""))
             _put(http, "http_method", request.method)
             _put(http, "protocol", request.protocol)
-            target = request.target if b"://" in request.target else b"http://" + name + request.target
-            subject = _text(target)
+            subject = f"http://{_text(name)}{path_of(request.target)}"
         if self.response is not None:
             http["status"], http["length"] = self.response.status, self.length
             _put(
@@ -40,8 +41,14 @@ class Exchange:
                 "http_content_type",
                 (self.response.get(b"content-type") or b"").partition(b";")[0].strip(),
             )
-            _put(http, "redirect", self.response.get(b"location"))
+            _put(http, "redirect", without_credentials(self.response.get(b"location") or b""))
         return Context(http=http, subject=subject)
+
+
+def path_of(target: bytes) -> str:
+    """Path and query that were asked for, for people; empty where the target has none."""
+    path = origin_form(target)
+    return _text(without_credentials(path)) if path.startswith(b"/") else ""
 
 
 def _put(record: dict[str, object], name: str, value: bytes | None) -> None:

@@ -52,6 +52,7 @@ class Request(Head):
             raw = http_uri.host_of(self.target)
             if raw is None:
                 raw = self.fields.values.get(b"host") or (self.target if self.method == b"CONNECT" else b"")
+                raw = raw.rpartition(b"@")[2]
                 if not raw.startswith(b"["):
                     raw = raw.partition(b":")[0]
             self._host = raw.strip().lower()

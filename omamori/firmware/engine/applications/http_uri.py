@@ -4,13 +4,19 @@ import re
 
 _ESCAPE = re.compile(rb"%(?:u00([0-9a-fA-F]{2})|([0-9a-fA-F]{2}))")
 _SLASHES = re.compile(rb"/{2,}")
-_ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)(?::\d*)?", re.DOTALL)
+_ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)(?::\d*)?", re.DOTALL)
+_CREDENTIALS = re.compile(rb"(\A(?:[a-zA-Z][a-zA-Z0-9+.\-]*:[/\\]+|//)?)[^/?#]*@|(?<=://)[^/?#&\s]*@")
 
 
 def host_of(target: bytes) -> bytes | None:
     """The host of an absolute target, as written."""
     match = _absolute(target)
     return match[1] if match else None
+
+
+def without_credentials(url: bytes) -> bytes:
+    """A URL, or what a request asks for, as it may be kept and shown: nothing before an `@` of a host."""
+    return _CREDENTIALS.sub(rb"\1", url) if b"@" in url else url
 
 
 def normalised(target: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from omamori.firmware.engine.applications.http_exchange import path_of
 from omamori.firmware.engine.applications.layer import How, SiteAsked
 from omamori.firmware.engine.conduct import Conduct, Match
 from omamori.firmware.engine.domains import listable
@@ -64,7 +65,7 @@ class SiteGuard:
         for guard, urls in signatures.urls.items():
             hit = urls.lookup(name, target)
             if hit is not None:
-                asked = name + target[:1000].decode("utf-8", "backslashreplace")
+                asked = name + path_of(target)
                 self._listed(turn, _Listed(guard, hit.url, hit.category, asked, "HTTP page", (name,)))
 
     def _listed(self, turn: Round, listed: _Listed) -> None:

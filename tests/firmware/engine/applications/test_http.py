@@ -245,6 +245,24 @@ def test_targets_are_normalised(target, path):
     assert http_uri.normalised(target) == path
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (b"http://bob:pw@h.example/x@y?z@", b"http://h.example/x@y?z@"),
+        (b"http://bob:p@w@h.example", b"http://h.example"),
+        (b"http:\\\\bob:pw@h.example\\x", b"http:\\\\h.example\\x"),
+        (b"//bob:pw@h.example/", b"//h.example/"),
+        (b"bob:pw@h.example:443", b"h.example:443"),
+        (b"/x@y", b"/x@y"),
+        (b"/to?u=http://bob:pw@h.example/&mail=a@b", b"/to?u=http://h.example/&mail=a@b"),
+        (b"/to?u=http://h.example&mail=a@b", b"/to?u=http://h.example&mail=a@b"),
+        (b"*", b"*"),
+    ],
+)
+def test_credentials_in_a_url_are_left_out(url, shown):
+    assert http_uri.without_credentials(url) == shown
+
+
 PARTS = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(
