@@ -226,3 +226,66 @@ def test_files_of_a_day_leave_nothing_behind():
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 100_000
+
+
+def ranged(content, parts, *, after=b"", file=b"/f.zip", head=b""):
+    """What the client gets of parts of a file that it asks for one by one, and what was found."""
+    guard, talk, got = unit(), Tcp(), b""
+    guard.feed(talk.handshake())
+    for begin, end in parts:
+        asked = b"GET %s HTTP/1.1\r\nHost: h\r\nRange: bytes=%d-%d\r\n\r\n" % (file, begin, end - 1)
+        guard.feed(talk.say(asked, to_server=True))
+        stated = b"Content-Range: bytes %d-%d/%d\r\n" % (begin, end - 1, len(content)) + head
+        answer = b"HTTP/1.1 206 Partial Content\r\n%sContent-Length: %d\r\n\r\n" % (stated, end - begin)
+        packets = talk.say(answer + content[begin:end], to_server=False)
+        got += received(guard.feed(packets)).partition(b"\r\n\r\n")[2]
+    if after:
+        guard.feed(talk.say(GET, to_server=True) + talk.say(after, to_server=False))
+    guard.engine.flush(guard.now)
+    return got, found(guard)
+
+
+ARCHIVE = zipped({"x.exe": infected()})
+PART = "Could not be scanned: part of a file"
+
+
+@pytest.mark.parametrize("cut", [1, 40, len(ARCHIVE) // 2, len(ARCHIVE) - 1])
+def test_parts_of_a_file_that_follow_each_other_are_scanned_as_one(cut):
+    got, told = ranged(ARCHIVE, [(0, cut), (cut, len(ARCHIVE))])
+    assert [(each.signature, each.action) for each in told] == [("Test.Mark", Action.NEUTRALISED)]
+    assert len(got) == len(ARCHIVE)
+    assert got != ARCHIVE
+
+
+def test_a_known_file_in_parts_loses_its_last_bytes():
+    got, told = ranged(KNOWN, [(0, 3000), (3000, 6000), (6000, 9000)])
+    assert [(each.signature, each.action) for each in told] == [("Test.Known", Action.NEUTRALISED)]
+    assert (len(got), got[:3000]) == (9000, KNOWN[:3000])
+    assert got != KNOWN
+
+
+@pytest.mark.parametrize("begin", [0, 3000])
+def test_a_file_of_which_only_a_part_comes_is_noted_once(begin):
+    for after in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"):
+        got, told = ranged(bytes(9000), [(begin, 6000), (7000, 8000)], after=after)
+        assert not any(got)
+        assert [(each.signature, each.action) for each in told] == [(PART, Action.LOGGED)]
+
+
+def test_what_is_called_a_part_and_is_the_whole_file_is_not_noted():
+    assert ranged(bytes(9000), [(0, 9000)]) == (bytes(9000), [])
+    assert ranged(bytes(9000), [(0, 4000), (4000, 9000)]) == (bytes(9000), [])
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Encoding: x-odd\r\n", b"Content-Type: multipart/x; boundary=a\r\n"]
+)
+def test_parts_whose_bytes_have_no_known_place_are_noted(head):
+    _, told = ranged(b"--a\r\n\r\n" + bytes(4000), [(0, 2000), (2000, 4000)], head=head)
+    assert [each.signature for each in told] == [PART]
+
+
+def test_after_a_part_another_file_is_scanned_from_its_beginning():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(ARCHIVE) + ARCHIVE
+    _, told = ranged(bytes(9000), [(0, 4000)], after=answer)
+    assert [each.signature for each in told] == [PART, "Test.Mark"]

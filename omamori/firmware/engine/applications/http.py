@@ -15,6 +15,7 @@ from omamori.firmware.engine.applications import (
     http_events,
     http_files,
     http_head,
+    http_ranges,
 )
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http_exchange import Exchange
@@ -101,6 +102,7 @@ class Http:
                 self._take_head(side, Piece(0, 0, b"\n\n"), 0, events, needs, to_server=bool(to_server))
             if side.body is not None:
                 self._finish_body(side, 0, events, needs, to_server=bool(to_server))
+            events += side.begin_file(None)
         return events
 
     def context(self, transaction: int | None) -> Context:
@@ -258,7 +260,9 @@ class Http:
             transaction=number,
             to_server=to_server,
         )
-        side.first = True
+        placed = side.decoder.plain and side.files.mime is None
+        part = None if to_server else http_ranges.part_of(side.exchange, placed=placed)
+        events += side.begin_file(part)
         side.shown = Shown(self._settings.body_window if wanted else 0)
         complete = side.body.done or not wanted
         events.append(Message(number, to_server, side.buffers, complete, side.events, side.kept))
@@ -307,7 +311,7 @@ class Http:
         plain: bool,
         to_server: bool,
     ) -> None:
-        event = side.part(part, offset, data, to_server=to_server, plain=plain)
+        event = side.content(part, offset, data, to_server=to_server, plain=plain)
         events += side.files.split(event) if side.files is not None else [event]
         side.first = False
         side.shown.add(data)
@@ -332,8 +336,7 @@ class Http:
         self, side: Side, offset: int, events: list[Event], needs: frozenset[str], *, to_server: bool
     ) -> None:
         number = side.exchange.number if side.exchange else 0
-        event = side.end(offset, to_server=to_server)
-        events += side.files.split(event) if side.files is not None else [event]
+        events += side.end_file(offset, to_server=to_server)
         if side.body is not None and side.body.invalid and "events" in needs:
             odd = http_events.of_chunks(to_server=to_server)
             events.append(Message(number, to_server, side.buffers, complete=False, events=odd))

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from omamori.firmware.engine.applications import http_buffers, http_files, http_head
+from omamori.firmware.engine.applications import http_buffers, http_files, http_head, http_ranges
 from omamori.firmware.engine.applications.http2_frames import PREFACE, Block, Data, Frames, NotHttp2, Reset
 from omamori.firmware.engine.applications.http_coding import Decoder
 from omamori.firmware.engine.applications.http_exchange import Exchange
@@ -151,6 +151,8 @@ class Http2:
         response = stream.exchange.response = _response(fields)
         if 100 <= response.status < 200:
             return None
+        if http_ranges.part_of(stream.exchange, placed=False) is not None:
+            events.append(http_ranges.NOTE)
         buffers = http_buffers.of_response(response, needs)
         return _Body(buffers, http_head.encodings(response), self._settings)
 
