@@ -281,6 +281,51 @@ def _has_mark(text):
     return MARK in b"".join(content or b"" for content in files_of(text).values())
 
 
+NEXT = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n"])
+@pytest.mark.parametrize("how", ["waits", "commands at once", "all at once"])
+def test_a_mail_behind_one_that_ended_with_bare_line_feeds_is_looked_into(end, how):
+    talk, bad = Smtp(), dotted(mail(("bad.exe", infected(), "base64")))
+    talk.client(NEXT)
+    talk.server(b"250 ok\r\n250 ok\r\n354 go ahead\r\n")
+    first = b"Subject: x\n\nHello" + end
+    parts = {
+        "waits": [first, NEXT, bad],
+        "commands at once": [first + NEXT, bad],
+        "all at once": [first + NEXT + bad],
+    }
+    replies = [b"250 queued\r\n", b"250 ok\r\n250 ok\r\n354 go ahead\r\n", b"250 queued\r\n"]
+    for number, part in enumerate(parts[how], 1):
+        talk.client(part)
+        if number == len(parts[how]):
+            talk.server(b"".join(replies))
+        elif number < len(parts[how]) - 1 or how == "waits":
+            talk.server(replies.pop(0))
+        else:
+            talk.server(replies.pop(0) + replies.pop(0))
+    late = how == "all at once"
+    wanted = Action.LOGGED if late else Action.NEUTRALISED
+    assert [(each.signature, each.action) for each in found(talk.guard)] == [("Test.Mark", wanted)]
+    assert talk.data(mail()) == mail()
+
+
+@pytest.mark.parametrize("size", [1, 2, 700])
+def test_a_dot_between_bare_line_feeds_ends_no_mail_for_a_server_that_does_not_say_so(size):
+    text = by_hand(in_base64(infected()), b"base64").replace(b"Not read.", b"a\n.\nQUIT\r\nb\n.\r\nc")
+    talk = Smtp(size)
+    talk.client(b"DATA\r\n")
+    talk.server(b"354 go ahead\r\n")
+    sent = text + b".\r\n"
+    assert len(talk.client(sent)) == len(sent)
+    talk.server(b"250 queued\r\n")
+    assert [(each.signature, each.action) for each in found(talk.guard)] == [
+        ("Test.Mark", Action.NEUTRALISED)
+    ]
+    assert talk.data(mail()) == mail()
+
+
 # --- POP3 and IMAP
 
 

@@ -2,8 +2,12 @@
 
 import re
 
+from omamori.firmware.engine.reassembly import Piece
+
 _END = re.compile(rb"\r\n\.\r\n")
 _WHOLE = b"\r\n.\r\n"
+_BARE = re.compile(rb"\n\.\r?\n")
+_MAX_AFTER = 64 << 10
 
 
 class DotEnded:
@@ -33,6 +37,35 @@ class DotEnded:
         self._held_at = offset + len(data) - len(self._held)
         self._virtual = max(self._virtual - stop, 0)
         return pieces, len(data), False
+
+
+class BareEnd:
+    """Where a mail has ended for a server that takes a line feed alone for the end of a line. Only its reply tells whether it does.
+
+    So what comes behind the first such place is kept, up to a bound: it may be commands, and mails.
+    """
+
+    def __init__(self) -> None:
+        self._before = b"\n"
+        self._after = b""
+        self._at = 0
+        self.seen = False
+
+    def add(self, data: bytes, offset: int) -> None:
+        """More of the mail as sent, from `offset` of the stream."""
+        if not self.seen:
+            text = self._before + data
+            found = _BARE.search(text)
+            if found is None:
+                self._before = text[-3:]
+                return
+            begin = found.end() - len(self._before)
+            self.seen, self._at, data = True, offset + begin, data[begin:]
+        self._after += data[: max(_MAX_AFTER - len(self._after), 0)]
+
+    def after(self) -> Piece:
+        """What came behind it."""
+        return Piece(self._at, 0, self._after)
 
 
 def _overhang(text: bytes) -> int:

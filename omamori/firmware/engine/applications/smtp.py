@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from omamori.firmware.engine.applications.dotted import DotEnded
+from omamori.firmware.engine.applications.dotted import BareEnd, DotEnded
 from omamori.firmware.engine.applications.layer import Context, Event, Message
 from omamori.firmware.engine.applications.mail_files import MailFiles
 from omamori.firmware.engine.applications.mail_lines import Lines
@@ -40,6 +40,11 @@ class Smtp:
         self._state = _State.COMMANDS
         self._files: MailFiles | None = None
         self._dot = DotEnded()
+        self._bare = BareEnd()
+        self._go_ahead = False
+        """The server waits for the mail: its next reply is for all of it."""
+        self._taken = False
+        """That reply came."""
         self._left = 0
         """Of a chunk."""
         self._last_chunk = False
@@ -57,14 +62,11 @@ class Smtp:
         if self.finished:
             return ()
         if not to_server:
-            self._replies(piece.data)
-            return ()
+            return self._replies(piece.data, needs)
         events: list[Event] = []
         if piece.missing:
             events += self._skip(piece.missing, needs)
-        at = 0
-        while at < len(piece.data):
-            at = self._step(piece, at, events, needs)
+        self._said(piece, events, needs)
         return events
 
     def end(self, needs: frozenset[str]) -> Sequence[Event]:
@@ -76,7 +78,8 @@ class Smtp:
 
     # --- the server's side
 
-    def _replies(self, data: bytes) -> None:
+    def _replies(self, data: bytes, needs: frozenset[str]) -> list[Event]:
+        events: list[Event] = []
         at = 0
         while at < len(data):
             line, at = self._server.take(data, at)
@@ -86,14 +89,34 @@ class Smtp:
             if self._tls_asked:
                 self.finished = self._reply == b"220"
                 self._tls_asked = False
+            events += self._noted(needs)
+        return events
+
+    def _noted(self, needs: frozenset[str]) -> list[Event]:
+        """What a reply says of the mail: for the server it may have ended at a dot between bare line feeds, and commands followed."""
+        waits, ends = self._reply == b"354", self._go_ahead and self._reply[:1] in (b"2", b"4", b"5")
+        missed = ends and self._state is _State.DATA
+        missed = missed or (waits and self._taken and self._state is _State.COMMANDS)
+        self._go_ahead, self._taken = (self._go_ahead or waits) and not ends, self._taken or ends
+        if not missed or not self._bare.seen:
+            return []
+        events = self._finish(needs)
+        self._state = _State.COMMANDS
+        self._said(self._bare.after(), events, needs)
+        return events
 
     # --- the client's side
+
+    def _said(self, piece: Piece, events: list[Event], needs: frozenset[str]) -> None:
+        at = 0
+        while at < len(piece.data):
+            at = self._step(piece, at, events, needs)
 
     def _step(self, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
         if self._state is _State.ASKED:
             self._state = _State.COMMANDS if self._reply[:1] in (b"4", b"5") else _State.DATA
             if self._state is _State.DATA:
-                self._dot = DotEnded()
+                self._dot, self._bare = DotEnded(), BareEnd()
                 self._begin(needs, dotted=True)
         if self._state is _State.DATA:
             return self._data(piece, at, events, needs)
@@ -106,7 +129,9 @@ class Smtp:
 
     def _data(self, piece: Piece, at: int, events: list[Event], needs: frozenset[str]) -> int:
         assert self._files is not None  # noqa: S101 - begun with the state
+        begin = at
         pieces, at, ended = self._dot.take(piece.data, at, piece.offset)
+        self._bare.add(piece.data[begin:at], piece.offset + begin)
         for data, offset in pieces:
             events += self._files.feed(data, offset, needs)
         if ended:
@@ -137,6 +162,7 @@ class Smtp:
         if verb == b"DATA":
             events += self._show(needs)
             self._state, self._reply = _State.ASKED, b""
+            self._go_ahead = self._taken = False
         elif chunk := _BDAT.match(line):
             self._left, self._last_chunk = int(chunk[1]), bool(chunk[2])
             self._state = _State.CHUNK
@@ -204,5 +230,5 @@ class Smtp:
         if self._state is _State.CHUNK:
             self._left = max(self._left - missing, 0)
             self._state = _State.CHUNK if self._left else _State.COMMANDS
-        self._client = Lines()
+        self._client, self._bare = Lines(), BareEnd()
         return self._files.skip(missing, needs) if self._files is not None else []
