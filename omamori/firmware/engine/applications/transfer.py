@@ -14,6 +14,7 @@ _JUNK = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 _PADDING = re.compile(rb"=+")
 _CUT = re.compile(rb"(?:=(?:[0-9A-Fa-f]|[ \t]*\r?)?|[ \t]+\r?)\Z")
 _MAX_CUT = 100
+_SOFT = re.compile(rb"=[ \t]+(?=\r?\n)")
 
 
 class Decoder(Protocol):
@@ -105,7 +106,8 @@ class Quoted:
         data = self._rest + (self._dots.feed(raw) if self._dots else raw)
         cut = _CUT.search(data, max(len(data) - _MAX_CUT, 0))
         self._rest = data[cut.start() :] if cut else b""
-        return binascii.a2b_qp(data[: cut.start()] if cut else data)
+        # Blanks that were added at a line's end hide no soft line break (rule 3).
+        return binascii.a2b_qp(_SOFT.sub(b"=", data[: cut.start()] if cut else data))
 
     def end(self) -> bytes:
         rest, self._rest = self._rest, b""

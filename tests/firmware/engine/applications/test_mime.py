@@ -195,6 +195,16 @@ def test_names_of_files(field, name):
     assert parse_head(b"Content-Disposition: attachment; " + field).name == name
 
 
+@pytest.mark.parametrize("blanks", [b"", b" ", b"\t", b" \t" * 20])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_blanks_behind_a_soft_line_break_hide_it_not(blanks, end):
+    text = b"one=" + blanks + end + b"two=3D" + blanks + b"=" + blanks + end + b"three"
+    for size in (1, 2, 7, 100):
+        decoder = Quoted(dotted=False)
+        got = b"".join(decoder.feed(text[at : at + size]) for at in range(0, len(text), size)) + decoder.end()
+        assert got == b"onetwo=" + blanks + b"three"
+
+
 @given(
     st.binary(max_size=400),
     st.lists(st.integers(0, 400), max_size=8),
