@@ -94,9 +94,13 @@ class Antivirus:
         logical: Sequence[Logical] = (),
         *,
         database: "hyperscan.Database | None" = None,
+        for_mails: bool | None = None,
     ) -> None:
-        """Raises SignatureError for a pattern that the matcher does not take."""
+        """`for_mails`: some of it is meant for mails as they travel; looked up if it is not said. Raises SignatureError for a pattern that the matcher does not take."""
         self.entries = Entries(bodies, logical)
+        if for_mails is None:
+            for_mails = any(entry.kind is Kind.MAIL for entry in self.entries)
+        self.for_mails = for_mails
         self.logical = tuple(logical)
         self.late = tuple(number for number, each in enumerate(self.logical) if not each.early)
         """Logical signatures that are told at the end of a file only."""

@@ -17,6 +17,7 @@ from omamori.firmware.engine.applications.layer import (
     Content,
     Event,
     LoginRefused,
+    MailText,
     Message,
     SiteAsked,
 )
@@ -55,7 +56,7 @@ class Engine:
         """`openings`: asked where connections begin whose handshake does not come here."""
         self.settings = settings or Settings()
         self._signatures = signatures or Signatures()
-        self._needs = self._signatures.rules.needs
+        self._needs = self._signatures.needs
         numbering = numbering or Numbering()
         self._flows = FlowTable(self.settings, first=numbering.first, step=numbering.step, openings=openings)
         self._fragments = Fragments(strict=self.settings.mode is Mode.PREVENT)
@@ -117,7 +118,7 @@ class Engine:
     def exchange(self, signatures: Signatures) -> None:
         """From the next packet on, these are looked for; flows go on, and what was blocked stays blocked."""
         self._signatures = signatures
-        self._needs = signatures.rules.needs
+        self._needs = signatures.needs
 
     def obey(self, orders: Orders) -> None:
         """From the next match on, this policy holds."""
@@ -338,6 +339,8 @@ class Engine:
                     self._inspect_message(turn, event)
             elif isinstance(event, Content):
                 self._malware.content(turn, self._signatures, event)
+            elif isinstance(event, MailText):
+                self._malware.mail(turn, self._signatures, event)
             elif isinstance(event, SiteAsked):
                 self._sites.asked(turn, self._signatures, event)
                 self._passwords.asked(turn, self._signatures, event)
@@ -374,8 +377,7 @@ class Engine:
         turn = Round(flow, None, now, to_server=True)
         if flow.layer is not None and not flow.blocked and not flow.decided:
             self._events(turn, flow.layer.end(self._needs))
-        for way in (False, True):
-            self._malware.close(flow, way)
+        self._malware.end(flow)
         self._streams.forget(flow)
 
     def _set_clock(self, now: float) -> None:

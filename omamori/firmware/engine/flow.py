@@ -52,6 +52,7 @@ class Flow:
         "halves",
         "last",
         "layer",
+        "mail",
         "number",
         "opening",
         "passed",
@@ -97,6 +98,8 @@ class Flow:
         """What was told already."""
         self.scans: list[FileScan | None] = [None, None]
         """The antivirus scan that runs, by direction."""
+        self.mail: tuple[int, FileScan] | None = None
+        """The scan of a mail as a whole, with its transaction."""
         self.table: OrderedDict[int, Flow] | None = None
 
 

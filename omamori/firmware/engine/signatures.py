@@ -16,6 +16,9 @@ from omamori.firmware.engine.inspection import Inspection
 from omamori.firmware.engine.urls import UrlTable
 from omamori.protocol.vocabulary import Guard
 
+MAIL_TEXT = "mail.text"
+"""Among what is needed, where some signature is meant for mails as they travel."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
@@ -76,3 +79,8 @@ class Signatures:
     """Weak and default credentials, as `passwords.key` writes them."""
     urls: Mapping[Guard, UrlTable] = field(default_factory=dict)
     addresses: Mapping[Guard, AddressTable] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names of what must be made of the traffic, for rules and the antivirus."""
+        return self.rules.needs | {MAIL_TEXT} if self.antivirus.for_mails else self.rules.needs

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import overload
 
 import hyperscan
@@ -11,7 +12,9 @@ from omamori.firmware.engine import antivirus
 from omamori.firmware.engine.antivirus import Antivirus, Body
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.malware.hashes import LENGTHS, HashSet, HashTable
+from omamori.firmware.engine.malware.kinds import Kind
 from omamori.firmware.engine.malware.patterns import Pattern
+from omamori.firmware.engine.malware.places import TARGETS
 from omamori.firmware.signatures.antivirus_lists import Combined, KnownFile, Malware, Signature
 
 BODIES, LOGICAL, DATABASE = "antivirus.json", "antivirus/logical.json", "antivirus/patterns.hs"
@@ -38,13 +41,16 @@ def dump(signatures: Sequence[Signature]) -> dict[str, bytes]:
 
 def load(members: Mapping[str, bytes | memoryview], *, same_matcher: bool) -> Antivirus:
     """Hash tables stay where they are. Raises SignatureError, KeyError, ValueError, TypeError."""
-    bodies = LazyBodies([Malware(*row) for row in json.loads(bytes(members[BODIES]))])
+    bodies = [Malware(*row) for row in json.loads(bytes(members[BODIES]))]
     combined = [Combined("", line).compiled() for line in json.loads(bytes(members.get(LOGICAL, b"[]")))]
     tables = [HashTable(length, members[_hashes(length)]) for length in LENGTHS if _hashes(length) in members]
     database: hyperscan.Database | None = None
     if same_matcher and members.get(DATABASE):
         database = antivirus.loaded(bytes(members[DATABASE]))
-    return Antivirus(bodies, HashSet.of(tables), combined, database=database)
+    kinds = chain((TARGETS.get(each.target) for each in bodies), (each.kind for each in combined))
+    return Antivirus(
+        LazyBodies(bodies), HashSet.of(tables), combined, database=database, for_mails=Kind.MAIL in kinds
+    )
 
 
 class LazyBodies(Sequence[Body]):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omamori.firmware.engine.antivirus import Antivirus, literal
+from omamori.firmware.engine.antivirus import Antivirus, Body, literal
 from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.malware.kinds import Kind
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.protocol.vocabulary import Action, Guard, Severity
@@ -29,8 +30,8 @@ ANTIVIRUS = Antivirus([literal("av:mark", "Test.Mark", MARK)])
 CODINGS = {"base64": in_base64, "quoted-printable": in_quoted, "x-uuencode": in_uuencode}
 
 
-def unit(**fields):
-    return Unit(Engine(Signatures(antivirus=ANTIVIRUS), Settings(**fields)))
+def unit(antivirus=ANTIVIRUS, **fields):
+    return Unit(Engine(Signatures(antivirus=antivirus), Settings(**fields)))
 
 
 def found(guard):
@@ -326,12 +327,62 @@ def test_a_dot_between_bare_line_feeds_ends_no_mail_for_a_server_that_does_not_s
     assert talk.data(mail()) == mail()
 
 
+# --- mails as a whole
+
+
+FOR_MAILS = Antivirus(
+    [
+        literal("av:mark", "Test.Mark", MARK),
+        literal("av:subject", "Test.Subject", b"Subject: Verify now"),
+        Body(literal("av:phish", "Test.Phish", b"\r\n.verify your account"), kind=Kind.MAIL),
+    ]
+)
+LETTER = b"From: a@example.com\r\nSubject: Verify now\r\nTo: b@example.com\r\n\r\nPlease\r\n.verify your account\r\n"
+
+
+@pytest.mark.parametrize("size", [11, 1460])
+def test_signatures_for_mails_are_told_of_the_mail_as_it_travels_and_change_nothing(size):
+    talk = Smtp(size, antivirus=FOR_MAILS)
+    for _ in range(2):
+        assert talk.data(LETTER) == LETTER
+        told = {(each.signature, each.action) for each in found(talk.guard)}
+        assert told == {("Test.Phish", Action.LOGGED), ("Test.Subject", Action.LOGGED)}
+    assert talk.data(mail(("fine.bin", bytes(3000), "base64"))).endswith(b"--\r\n")
+    assert found(talk.guard) == []
+
+
+def test_what_is_overwritten_in_a_file_of_a_mail_is_told_once():
+    talk = Smtp(antivirus=FOR_MAILS)
+    talk.data(mail(("bad.exe", infected(), "base64"), text=f"Hello {MARK.decode()}\n"))
+    assert [(each.signature, each.action, each.detail[-8:]) for each in found(talk.guard)] == [
+        ("Test.Mark", Action.NEUTRALISED, "mple.com"),
+        ("Test.Mark", Action.NEUTRALISED, "bad.exe)"),
+    ]
+
+
+def test_signatures_for_mails_hold_in_pop3_and_imap_too():
+    for port, greeting, steps in (
+        (110, b"+OK POP3\r\n", [(b"RETR 1\r\n", b"+OK\r\n" + dotted(LETTER))]),
+        (143, b"* OK IMAP4\r\n", [(b"a1 FETCH 1 BODY[]\r\n", fetch_answer(b"BODY[]", LETTER))]),
+    ):
+        guard, got = fetched(port, greeting, steps, antivirus=FOR_MAILS)
+        assert LETTER.splitlines()[1] in got[0]
+        guard.engine.flush(guard.now)
+        assert {each.signature for each in found(guard)} == {"Test.Phish", "Test.Subject"}
+
+
+def test_mails_are_scanned_as_a_whole_only_where_signatures_are_meant_for_them():
+    talk = Smtp(antivirus=Antivirus([literal("av:subject", "Test.Subject", b"Subject: Verify now")]))
+    assert talk.data(LETTER) == LETTER
+    assert found(talk.guard) == []
+
+
 # --- POP3 and IMAP
 
 
-def conversed(port, greeting, steps):
+def conversed(port, greeting, steps, **fields):
     """Each step is (from the client, from the server); the server's bytes as the client gets them."""
-    guard, talk = unit(), Tcp(server_port=port)
+    guard, talk = unit(**fields), Tcp(server_port=port)
     guard.feed(talk.handshake())
     guard.feed(talk.say(greeting, to_server=False))
     got = []
@@ -341,9 +392,9 @@ def conversed(port, greeting, steps):
     return guard, talk, got
 
 
-def fetched(port, greeting, steps):
+def fetched(port, greeting, steps, **fields):
     """The same without the connection."""
-    guard, _, got = conversed(port, greeting, steps)
+    guard, _, got = conversed(port, greeting, steps, **fields)
     return guard, got
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import prefilter
+from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures import antivirus_pack, container, pack
-from omamori.firmware.signatures.antivirus_lists import eicar
+from omamori.firmware.signatures.antivirus_lists import eicar, parse_malware
 from omamori.firmware.signatures.lists import DomainList
 from omamori.firmware.signatures.suricata import parse_rules
 from omamori.protocol.version import Version
@@ -236,3 +237,19 @@ def test_any_bytes_are_refused(tmp_path, raw):
     path.write_bytes(raw)
     with pytest.raises(pack.PackError):
         pack.load(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "for_mails"),
+    [
+        ("Phish:4:*:" + b"verify your account".hex(), True),
+        ("Phish;Target:4;0&1;" + b"verify".hex() + ";" + b"account".hex(), True),
+        ("Plain:0:*:" + b"verify your account".hex(), False),
+        ("Plain:7:*:" + b"verify your account".hex(), False),
+    ],
+)
+def test_whether_signatures_are_meant_for_mails_is_known_when_a_pack_is_loaded(line, for_mails):
+    members = antivirus_pack.dump(parse_malware(line).signatures)
+    antivirus = antivirus_pack.load(members, same_matcher=True)
+    assert antivirus.for_mails is for_mails
+    assert Signatures(antivirus=antivirus).needs == (frozenset(("mail.text",)) if for_mails else frozenset())

@@ -115,6 +115,17 @@ class Content:
         self.filler, self.name, self.size = filler, name, size
 
 
+@dataclass(slots=True)
+class MailText:
+    """More of a mail as a whole, nothing in it decoded; only where `MAIL_TEXT` is needed. Empty with `last` at its end."""
+
+    transaction: int
+    to_server: bool
+    data: bytes
+    first: bool
+    last: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionExpected:
     """Another connection of the same two hosts will carry what was agreed here (FTP's data)."""
@@ -141,7 +152,7 @@ class LoginRefused:
     """The server did not take the credentials that a request brought."""
 
 
-Event: TypeAlias = SiteAsked | Message | Content | ConnectionExpected | Unscanned | LoginRefused
+Event: TypeAlias = SiteAsked | Message | Content | MailText | ConnectionExpected | Unscanned | LoginRefused
 
 
 @dataclass(slots=True)
