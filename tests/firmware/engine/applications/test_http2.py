@@ -12,7 +12,7 @@ from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.http import Http
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http2_frames import PREFACE
-from omamori.firmware.engine.applications.layer import Content, How, Message
+from omamori.firmware.engine.applications.layer import Content, How, Message, Unscanned
 from omamori.firmware.engine.engine import Engine
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
@@ -160,6 +160,21 @@ def test_where_a_file_lies_in_the_stream_is_told():
         if isinstance(event, Content):
             assert server.out[event.offset : event.offset + event.length] == event.data
             assert server.out[event.offset + event.length :][: event.following] in b"first,second"
+
+
+@pytest.mark.parametrize(
+    ("stated", "whole"), [("bytes 0-5/6", True), ("bytes 0-5/9", False), ("bytes 3-8/9", False)]
+)
+def test_a_part_of_a_file_is_noted(stated, whole):
+    http = Http2(Settings())
+    feed(http, Peer(client=True).head(1, GET, ends=True).out, to_server=True)
+    head = [(":status", "206"), ("content-range", stated)]
+    server = Peer(client=False).head(1, head).data(1, b"a file", ends=True)
+    events = feed(http, server.out, to_server=False)
+    assert scanned(events) == b"a file"
+    assert [event.why for event in events if isinstance(event, Unscanned)] == (
+        [] if whole else ["part of a file"]
+    )
 
 
 def test_priorities_pushes_and_resets_are_passed_over():
