@@ -160,15 +160,15 @@ class Tuned:
             if tuning.rate is not None and self._is_frequent(hit.sid, tuning.rate, inspection):
                 return replace(hit, action=tuning.rate.action.value, rated=True)
             word = self._said(hit, tuning, inspection)
-            acts = hit.action in (RuleAction.DROP, RuleAction.REJECT)
-            if word is Said.NOTHING or (word is Said.ACT and not acts):
+            if word is Said.NOTHING:
                 return None
             return hit if word is Said.TELL else replace(hit, told=False)
         return hit
 
     def _said(self, hit: RuleHit, tuning: Tuning, inspection: Inspection) -> Said:
+        """Past a threshold a rule of any action still acts; one that is suppressed only where its writer said so."""
         if any(self._is_suppressed(each, inspection) for each in tuning.suppressions):
-            return Said.ACT
+            return Said.ACT if hit.action in (RuleAction.DROP, RuleAction.REJECT) else Said.NOTHING
         if tuning.threshold is None or hit.sid in self._own:
             return Said.TELL
         return self._memory.said((hit.gid, hit.sid), tuning.threshold, inspection)

@@ -111,7 +111,7 @@ class RuleSet:
         return self._ready(number).possible(views, names)
 
     def _hits(self, number: int, inspection: Inspection, views: Views, *, told: bool) -> Said:
-        """The rule matches and its state is applied: what it wants. Only what drops acts without telling."""
+        """The rule matches and its state is applied: what it wants. A silent alert wants nothing; past its threshold it still acts."""
         compiled = self._ready(number)
         if self._fired(compiled.key, inspection):
             return Said.NOTHING
@@ -124,11 +124,9 @@ class RuleSet:
             return Said.NOTHING
         self._remember(compiled.key, inspection)
         self._memory.apply(rule.state, inspection)
-        word = Said.ACT if rule.silent else Said.TELL
-        if rule.threshold is not None and not rule.silent:
-            word = self._memory.said(number, rule.threshold, inspection)
-        acts = rule.header.action in (RuleAction.DROP, RuleAction.REJECT)
-        return Said.NOTHING if word is Said.ACT and not acts else word
+        if rule.silent:
+            return Said.ACT if rule.header.action in (RuleAction.DROP, RuleAction.REJECT) else Said.NOTHING
+        return Said.TELL if rule.threshold is None else self._memory.said(number, rule.threshold, inspection)
 
     def _fired(self, rule: Key, inspection: Inspection) -> bool:
         """Already for this packet, or for this transaction."""

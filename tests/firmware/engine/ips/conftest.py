@@ -11,7 +11,7 @@ from omamori.firmware.signatures.suricata import parse_rule
 
 
 class Asking:
-    """A rule set and one flow; each method gives the ids of the rules that hit."""
+    """A rule set and one flow; each method gives the ids of the rules that hit and say so."""
 
     def __init__(self, *rules: str, variables: Variables | None = None, **facts) -> None:
         self.rules = RuleSet.build([parse_rule(rule) for rule in rules], variables)
@@ -42,7 +42,7 @@ class Asking:
 
     def _ask(self, moment, buffers, *, to_server, packet=None, **more) -> list[int]:
         inspection = Inspection(moment, self.now, self.flow, to_server, packet, buffers, **more)
-        return sorted(hit.sid for hit in self.rules.evaluate(inspection))
+        return sorted(hit.sid for hit in self.rules.evaluate(inspection) if hit.told)
 
 
 def flow(**facts) -> FlowFacts:

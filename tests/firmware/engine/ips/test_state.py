@@ -128,6 +128,21 @@ def test_thresholds(asking, option, expected):
     assert repeated(rules, 6) == expected
 
 
+@pytest.mark.parametrize("action", ["alert", "drop"])
+@pytest.mark.parametrize("kind", ["limit", "both"])
+def test_a_threshold_bounds_what_is_told_not_what_is_blocked(action, kind):
+    rule = (
+        f'{action} http any any -> any any (msg:"ET MALWARE beacon"; http.uri; content:"/beacon"; '
+        f"threshold:type {kind},track by_src,count 1,seconds 600; classtype:trojan-activity; sid:1;)"
+    )
+    unit = Unit(Engine(Signatures(RuleSet.build([parse_rule(rule)]))))
+    for port in (40_000, 40_001, 40_002):
+        talk = Tcp(client_port=port)
+        unit.feed(talk.handshake() + talk.say(b"GET /beacon HTTP/1.1\r\nHost: c2\r\n\r\n", to_server=True))
+        assert unit.last == "Block"
+    assert len(unit.engine.take_detections()) == 1
+
+
 def test_by_both_is_the_pair_and_by_flow_the_flow(asking):
     rules = uri(
         asking,
