@@ -46,7 +46,7 @@ def _holds(check: Check, inspection: Inspection, reputation: Reputation) -> bool
         case FtpBounce():
             return _bounces(inspection)
         case ApplicationIs():
-            return (inspection.flow.application in applications(check.name)) is not check.negated
+            return _application(check, inspection.flow)
         case EventRaised():
             return check.name in inspection.events
         case IpOption():
@@ -55,6 +55,14 @@ def _holds(check: Check, inspection: Inspection, reputation: Reputation) -> bool
             return _count(check, inspection)
         case ReputationIs():
             return _reputation(check, inspection, reputation)
+
+
+def _application(check: ApplicationIs, flow: FlowFacts) -> bool:
+    """As in Suricata, nothing is another protocol while it is still unknown which it is; datagrams tell with the first."""
+    unknown = not flow.application and flow.protocol == "tcp"
+    if check.negated and unknown and check.name:
+        return False
+    return (flow.application in applications(check.name)) is not check.negated
 
 
 def _field(packet: Packet, name: str) -> int | None:

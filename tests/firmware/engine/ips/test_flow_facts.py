@@ -95,3 +95,19 @@ def test_flags(option, flags, expected):
     engine = unit(f"flow:stateless; {option}")
     engine.feed([Tcp().packet(to_server=True, flags=flags)])
     assert bool(told(engine)) is expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "expected"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+        (b"\x00\x01\x02 of no protocol\r\n" * 100, b"\x00\x01\x02 of none either\r\n" * 100, True),
+    ],
+)
+def test_another_protocol_than_named_is_one_that_is_known(request_, answer, expected):
+    engine = unit("flow:established,to_server; app-layer-protocol:!http;")
+    talk = Tcp()
+    engine.feed(talk.handshake() + talk.say(request_, to_server=True))
+    assert told(engine) == []
+    engine.feed(talk.say(answer, to_server=False) + talk.say(b"more", to_server=True))
+    assert bool(told(engine)) is expected
