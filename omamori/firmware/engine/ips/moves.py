@@ -178,7 +178,7 @@ class JumpMove(Move):
             target = len(run.data) + value
         else:
             target = behind + value
-        if target >= len(run.data):
+        if target > len(run.data):
             return False
         run.at = max(target, 0)
         return True

@@ -87,6 +87,10 @@ TABLE = [
     ('content:"L"; byte_jump:1,0,relative; content:"x"; distance:0;', b"L\xff..x", False),
     ('content:"L"; byte_jump:1,0,relative,post_offset -1; content:"x"; within:1;', b"L\x02.x.", True),
     ('content:"L"; byte_jump:1,0,relative,post_offset -9; content:"L"; within:1;', b"L\x02.x.", True),
+    ('content:"L"; byte_jump:1,0,relative; isdataat:!1,relative;', b"L\x02..", True),
+    ('content:"L"; byte_jump:1,0,relative; isdataat:!1,relative;', b"L\x03..", False),
+    ('content:"L"; byte_jump:1,1,from_beginning; isdataat:!1,relative;', b"L\x04..", True),
+    ('content:"L"; byte_jump:0,0,from_end; isdataat:!1,relative;', b"L...", True),
     # byte_extract and byte_math feed other options
     ('content:"L"; byte_extract:1,0,n,relative; content:"x"; offset:n;', b"L\x03.x", True),
     ('content:"L"; byte_extract:1,0,n,relative; content:"x"; offset:n;', b"Lx\x7f", False),
