@@ -198,6 +198,7 @@ class ExtractMove(Move):
         if self._step.align:
             value += -value % self._step.align
         run.values[self._step.name] = value
+        run.at = found[1]
         return True
 
 
@@ -215,6 +216,7 @@ class MathMove(Move):
         if value is None:
             return False
         run.values[self._step.result] = value & 0xFFFFFFFFFFFFFFFF
+        run.at = found[1]
         return True
 
 

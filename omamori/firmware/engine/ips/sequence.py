@@ -75,7 +75,7 @@ def _retried(steps: Sequence[Step], index: int) -> bool:
             return True
         if isinstance(step, Content | Regex) and not step.negated:
             return False
-        if isinstance(step, ByteJump):
+        if isinstance(step, ByteJump | ByteExtract | ByteMath):
             return False
     return False
 

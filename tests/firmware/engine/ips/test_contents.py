@@ -97,6 +97,12 @@ TABLE = [
     ('content:"L"; byte_extract:1,0,n,relative; byte_test:1,=,n,2;', b"L\x07\x07", True),
     ('content:"L"; byte_extract:1,0,n,relative; isdataat:!n,relative;', b"L\x09ab", True),
     ('content:"L"; byte_math:bytes 1, offset 1, oper *, rvalue 2, result n; content:"x"; offset:n;', b"L\x02..x", True),
+    # and move where relative options count from to behind what they read
+    ('content:"ab"; byte_extract:1,0,v,relative; content:"YZ"; within:v;', b"xxab\x02YZW", True),
+    ('content:"ab"; byte_extract:1,0,v,relative; content:"YZ"; within:v;', b"xxab\x02.YZ", False),
+    ('content:"ab"; byte_extract:1,0,v,relative; byte_test:1,=,89,0,relative;', b"xxab\x02YZW", True),
+    ('content:"ab"; byte_math:bytes 1, offset 0, oper +, rvalue 1, result r, relative; content:"YZ"; within:2;', b"ab\x02YZ", True),
+    ('content:"a"; byte_extract:1,0,v; content:"b"; within:1;', b"xb.a", True),
     # base64
     ('content:"D:"; base64_decode:bytes 8,offset 0,relative; base64_data; content:"hello";', b"D:" + base64.b64encode(b"hello"), True),
     ('content:"D:"; base64_decode:bytes 8,offset 0,relative; base64_data; content:"other";', b"D:" + base64.b64encode(b"hello"), False),
