@@ -11,6 +11,8 @@ _DIGITS = {
     8: re.compile(rb"\s*([0-7]+)"),
 }
 _TOP = (1 << 64) - 1
+_MOST_DIGITS = 23
+"""Of a number in text, in any base: what 64 bits take in octal, and a sign."""
 
 
 def compare(test: Comparison, value: int) -> bool:
@@ -36,30 +38,24 @@ def compare(test: Comparison, value: int) -> bool:
 
 
 def read(how: Bytes, data: bytes, position: int, number: Callable[[Number], int]) -> tuple[int, int] | None:
-    """(value, index behind it); None where the data does not reach or holds no number."""
+    """(value, index behind it); None where the data does not reach or holds no number.
+
+    Text ends where its digits do, and a count of 0 means all of them, as in Suricata's `ByteExtractString`.
+    """
     at = number(how.offset) + (position if how.relative else 0)
     count = number(how.count)
     if at < 0 or count < 0 or at + count > len(data) or (at >= len(data) and count):
         return None
-    value = (
-        _text(data[at : at + count], how.base)
-        if how.base and count
-        else _binary(data[at : at + count], little=how.little)
-    )
-    if value is None:
-        return None
+    if how.base:
+        found = _DIGITS[how.base].match(data[at : at + (count or _MOST_DIGITS)])
+        if not found:
+            return None
+        value, behind = int(found[1], how.base), at + found.end()
+        if not -_TOP <= value <= _TOP:
+            return None
+        value &= _TOP
+    else:
+        value, behind = int.from_bytes(data[at : at + count], "little" if how.little else "big"), at + count
     if how.bitmask:
         value = (value & how.bitmask) >> ((how.bitmask & -how.bitmask).bit_length() - 1)
-    return value, at + count
-
-
-def _binary(data: bytes, *, little: bool) -> int:
-    return int.from_bytes(data, "little" if little else "big")
-
-
-def _text(data: bytes, base: int) -> int | None:
-    found = _DIGITS[base].match(data)
-    if not found:
-        return None
-    value = int(found[1], base)
-    return value if -_TOP <= value <= _TOP else None
+    return value, behind

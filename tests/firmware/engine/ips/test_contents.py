@@ -78,6 +78,16 @@ TABLE = [
     ('content:"L"; byte_test:2,=,255,0,relative,string,hex;', b"Lff", True),
     ('content:"L"; byte_test:2,=,3,0,relative,bitmask 0x3000;', b"L\x30\x00", True),
     ('content:"L"; byte_test:4,>,0,0,relative;', b"L\x01", False),
+    # a count of 0 takes all digits; text ends where its digits do
+    ('byte_test:0,>,5,0,string,dec;', b"4096", True),
+    ('byte_test:0,>,5,0,string,dec;', b"4", False),
+    ('content:"n="; byte_test:0,=,12345,0,relative,string,dec;', b"n=12345;q", True),
+    ('content:"n="; byte_test:0,=,0,0,relative,string,dec;', b"n=x", False),
+    ('content:"n="; byte_test:0,=,0,0,relative,string,dec;', b"n=", False),
+    ('byte_test:2,>,100,0,string,dec;', b"-1", True),
+    ('content:"L"; byte_jump:2,0,relative,string,dec; content:"c"; within:1;', b"L2;abcX", False),
+    ('content:"L"; byte_jump:2,0,relative,string,dec; content:"b"; within:1;', b"L2;abcX", True),
+    ('content:"L"; byte_extract:2,0,v,relative,string,dec; content:"|3b|"; within:1;', b"L2;abcX", True),
     # byte_jump moves where relative options count from
     ('content:"L"; byte_jump:1,0,relative; content:"x"; within:1;', b"L\x02..x", True),
     ('content:"L"; byte_jump:1,0,relative; content:"x"; within:1;', b"L\x03..x", False),
