@@ -3,7 +3,8 @@
 An attacker may send what only the unit takes for real: segments that die on the way, resets and ends out of place, a byte
 marked urgent, other data for bytes that were sent already. So a reset counts only at exactly the expected number (RFC 5961), and what goes on after it is inspected or stopped (`ended.py`),
 an end only at or after it, and what comes after an end is kept from a receiver that may not have got it; an urgent byte is left out as receivers do (RFC 6093), and where a byte is sent twice and differs
-the first one stands: a later packet that differs is set right.
+the first one stands: a later packet that differs is set right. Linux leaves out only the newest urgent byte, so an earlier one that its
+application had not read by then stays in band there; nobody outside can know that, and here it is left out, too.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from typing import Final
 from omamori.firmware.engine.checksum import is_sound
 from omamori.firmware.engine.flow import Flow
 from omamori.firmware.engine.packet import ACK, FIN, RST, SYN, URG, Packet
-from omamori.firmware.engine.reassembly import LEAST_KEPT, MOST_KEPT, Piece
+from omamori.firmware.engine.reassembly import LEAST_KEPT, MOST_KEPT, Piece, Reassembly
 from omamori.firmware.engine.settings import Mode, Settings
 
 OVERLAP_DIFFERS = "reassembly_overlap_different_data"
@@ -23,6 +24,8 @@ AFTER_END: Final = "data after its sender had said that nothing more comes"
 TOO_LATE: Final = "data that come after the unit stopped to wait for them"
 OVERLOADED: Final = 60.0
 """Seconds after a packet passed uninspected in which holes are taken for the unit's own."""
+_URGENT_REACH = 1 << 16
+"""An urgent byte awaited further ahead may be of a segment beyond the receiver's window, which it never took."""
 NO_EVENTS: frozenset[str] = frozenset()
 
 
@@ -63,7 +66,7 @@ class Streams:
     def arrive(self, flow: Flow, packet: Packet, *, to_server: bool) -> Segment:
         """Where it lies. Call for each packet first."""
         own, other = flow.halves[to_server].stream, flow.halves[not to_server].stream
-        if (packet.payload or packet.flags & (RST | FIN)) and not self.is_sound(packet):
+        if (packet.payload or packet.flags & (RST | FIN | URG)) and not self.is_sound(packet):
             return _UNSOUND
         if flow.ended and packet.payload:
             return _AFTER_END
@@ -91,6 +94,8 @@ class Streams:
         if data and at == own.offset and not own.held and not packet.flags & (RST | FIN):
             return _IN_ORDER
         if not data:
+            if packet.flags & URG:
+                _mark_urgent(own, packet)
             return Segment(
                 again=False, differs=False, events=_out_of_place(flow, packet, to_server=to_server)
             )
@@ -112,7 +117,7 @@ class Streams:
         held, kept = other.held, other.kept
         pieces = other.acknowledged(packet.acknowledgement)
         self._account(other.held - held, other.kept - kept)
-        return pieces
+        return _in_band(other, pieces)
 
     def missed(self, now: float) -> None:
         """Packets, of whatever flow, passed uninspected."""
@@ -122,15 +127,13 @@ class Streams:
         """What can be taken now of its own direction."""
         stream = flow.halves[to_server].stream
         held, kept = stream.held, stream.kept
-        if packet.flags & URG and packet.urgent:
-            stream.urgent = stream.position(_first(packet)) + packet.urgent - 1
+        if packet.flags & URG:
+            _mark_urgent(stream, packet)
         limit, strict = self._patience(now)
         stream.room = self._room()
         pieces = stream.push(_first(packet), packet.payload, limit, strict=strict)
         self._account(stream.held - held, stream.kept - kept)
-        return (
-            pieces if stream.urgent is None else [part for piece in pieces for part in stream.in_band(piece)]
-        )
+        return _in_band(stream, pieces)
 
     def _patience(self, now: float) -> tuple[int, bool]:
         """How many out-of-order bytes of a direction are kept, and whether a hole given up beyond that stays one for the receiver."""
@@ -208,6 +211,20 @@ def _measure(flow: Flow, sequence: int, *, to_server: bool) -> None:
         facts.to_server_sequence = max(facts.to_server_sequence, sequence)
     else:
         facts.to_client_sequence = max(facts.to_client_sequence, sequence)
+
+
+def _mark_urgent(stream: Reassembly, packet: Packet) -> None:
+    """As `tcp_check_urg` of Linux: the byte before the pointer, the first where it is 0; none that came, nor one before another awaited."""
+    at, awaited = stream.position(_first(packet)) + max(packet.urgent - 1, 0), stream.urgent
+    if at < stream.offset or (awaited is not None and at <= awaited <= stream.offset + _URGENT_REACH):
+        return
+    stream.urgent = at
+
+
+def _in_band(stream: Reassembly, pieces: list[Piece]) -> list[Piece]:
+    if stream.urgent is None:
+        return pieces
+    return [part for piece in pieces for part in stream.in_band(piece)]
 
 
 def _first(packet: Packet) -> int:

@@ -55,13 +55,28 @@ def test_a_keep_alive_byte_of_an_old_connection_passes():
     assert guard.last == "Pass"
 
 
-def test_a_byte_marked_urgent_is_left_out_as_receivers_do():
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [(b"GET /an-ev!il-command HTTP/1.1\r\n\r\n", 11)],
+        [(b"GET /an-ev", None), (b"!il-command HTTP/1.1\r\n\r\n", 1)],
+        [(b"GET /an-ev", None), (b"!il-command HTTP/1.1\r\n\r\n", 0)],
+        [(b"GET /an-ev", 11), (b"!il-command HTTP/1.1\r\n\r\n", None)],
+        [(b"GET /an-ev", None), (b"", 1), (b"!il-command HTTP/1.1\r\n\r\n", None)],
+        [(b"GET /", 6 + 5), (b"an-ev", 1), (b"!il-command HTTP/1.1\r\n\r\n", None)],
+    ],
+    ids=["inside", "one", "nought", "ahead", "empty", "an earlier one"],
+)
+def test_a_byte_marked_urgent_is_left_out_as_receivers_do(segments):
+    """Each as (data, urgent pointer); a Linux 6.18 without SO_OOBINLINE reads the command from all of them."""
     guard, talk = unit(), Tcp()
     guard.feed(talk.handshake())
-    payload = b"GET /an-ev!il-command HTTP/1.1\r\n\r\n"
-    data = bytearray(talk.packet(to_server=True, payload=payload, flags=0x38))
-    data[38:40] = (payload.index(b"!") + 1).to_bytes(2, "big")
-    guard.feed([bytes(data)])
+    for payload, pointer in segments:
+        data = bytearray(
+            talk.packet(to_server=True, payload=payload, flags=0x18 if pointer is None else 0x38)
+        )
+        data[38:40] = (pointer or 0).to_bytes(2, "big")
+        guard.feed([bytes(data)])
     assert guard.last == "Block"
 
 
