@@ -102,13 +102,14 @@ class Conduct:
         return Ruling(wanted)
 
     def _is_new(self, created: str, now: float) -> bool:
+        """A rule that is dated more than a day ahead of the clock shows that the clock is wrong, not that the rule is new."""
         if not (self._trial and created):
             return False
         try:
             day = datetime.strptime(created.replace("_", "-"), "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
             return False
-        return now - day.timestamp() < self._trial
+        return -_DAY <= now - day.timestamp() < self._trial
 
     def _exempted(self, match: Match, flow: Flow, now: float) -> int | None:
         for exemption, network in self._exemptions:

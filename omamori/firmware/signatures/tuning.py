@@ -194,11 +194,11 @@ class Tuned:
             return False
         since, count, holds = self._rates[key]
         if holds:
-            over = int(now) - holds > rate.timeout
+            over = abs(int(now) - holds) > rate.timeout
             self._rates.keep(key, (since, count, 0.0 if over else holds))
             return not over
-        count = count + 1 if now <= since + rate.seconds else 1
-        since = since if now <= since + rate.seconds else now
+        within = abs(now - since) <= rate.seconds
+        count, since = (count + 1, since) if within else (1, now)
         reached = count > rate.count
         self._rates.keep(key, (since, count, float(int(now)) if reached else 0.0))
         return reached

@@ -182,6 +182,13 @@ def test_a_new_rule_only_tells_in_its_first_days(days, passes):
         )
 
 
+@pytest.mark.parametrize("now", [0.0, 1_600_000_000.0])
+def test_a_wrong_clock_makes_no_rule_new(now):
+    guard = unit(Policy(trial_days=7))
+    guard.now = now
+    assert not visit(guard, "x.example", "/beacon")[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "action"),
     [

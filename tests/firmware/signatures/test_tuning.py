@@ -82,6 +82,16 @@ def test_a_rate_changes_the_action_for_a_while(action):
     assert asked.ask() == "alert"
 
 
+def test_a_rate_ends_where_the_clock_is_set_back():
+    asked = Asked(
+        "rate_filter gen_id 1, sig_id 7, track by_rule, count 2, seconds 10, new_action drop, timeout 5"
+    )
+    asked.now = 1.9e9
+    assert [asked.ask() for _ in range(3)] == ["alert", "alert", "drop"]
+    asked.now = 1.7e9
+    assert [asked.ask() for _ in range(4)] == ["alert", "alert", "alert", "drop"]
+
+
 @pytest.mark.parametrize(
     ("config", "reason"),
     [

@@ -1,4 +1,7 @@
-"""What rules remember: bits of flows and address pairs, counters of thresholds. Everything is bounded."""
+"""What rules remember: bits of flows and address pairs, counters of thresholds. Everything is bounded.
+
+A clock that is set back makes no time longer than twice what its rule says.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -48,7 +51,8 @@ class Memory:
     __slots__ = ("_bits", "_counts", "_filters")
 
     def __init__(self) -> None:
-        self._bits: Bounded[float] = Bounded()
+        self._bits: Bounded[tuple[float, int]] = Bounded()
+        """(when it was set, for how many seconds)"""
         self._counts: Bounded[tuple[float, int]] = Bounded()
         self._filters: Bounded[tuple[float, int]] = Bounded()
 
@@ -73,8 +77,8 @@ class Memory:
                 return True
 
     def _bit(self, op: XBits, inspection: Inspection) -> bool:
-        expires = self._bits.get(_bit_key(op, inspection))
-        return expires is not None and expires > inspection.now
+        since, seconds = self._bits.get(_bit_key(op, inspection), (0.0, 0))
+        return abs(inspection.now - since) < seconds
 
     def apply(self, ops: Sequence[StateOp], inspection: Inspection) -> None:
         """After a match."""
@@ -91,7 +95,7 @@ class Memory:
         key = _bit_key(op, inspection)
         set_now = op.op is BitOp.SET or (op.op is BitOp.TOGGLE and not self._bit(op, inspection))
         if set_now:
-            self._bits.keep(key, inspection.now + op.expire)
+            self._bits.keep(key, (inspection.now, op.expire))
         elif op.op in (BitOp.UNSET, BitOp.TOGGLE):
             self._bits.pop(key, None)
 
@@ -127,7 +131,7 @@ class Memory:
     ) -> tuple[float, int]:
         """(begin of the window, matches in it, this one included)"""
         since, count = memory.get(key, (inspection.now, 0))
-        if inspection.now > since + seconds:
+        if abs(inspection.now - since) > seconds:
             since, count = inspection.now, 0
         memory.keep(key, (since, count + 1))
         return since, count + 1

@@ -77,6 +77,18 @@ def test_xbits_outlive_the_flow_until_they_expire(asking):
     assert rules.message(http__uri=b"ask") == []
 
 
+def test_xbits_expire_where_the_clock_is_set_back(asking):
+    rules = uri(
+        asking,
+        'http.uri; content:"set"; xbits:set,x,track ip_src,expire 10; sid:1;',
+        'http.uri; content:"ask"; xbits:isset,x,track ip_src; sid:2;',
+    )
+    rules.now = 1.9e9
+    rules.message(http__uri=b"set")
+    rules.now = 1.7e9
+    assert rules.message(http__uri=b"ask") == []
+
+
 def test_flowints_count(asking):
     rules = uri(
         asking,
@@ -141,6 +153,21 @@ def test_a_threshold_bounds_what_is_told_not_what_is_blocked(action, kind):
         unit.feed(talk.handshake() + talk.say(b"GET /beacon HTTP/1.1\r\nHost: c2\r\n\r\n", to_server=True))
         assert unit.last == "Block"
     assert len(unit.engine.take_detections()) == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "threshold:type limit, track by_src, count 1, seconds 60;",
+        "threshold:type both, track by_src, count 1, seconds 60;",
+    ],
+)
+def test_a_window_ends_where_the_clock_is_set_back(asking, option):
+    rules = uri(asking, f'http.uri; content:"ab"; {option} sid:1;')
+    rules.now = 1.9e9
+    assert repeated(rules, 2) == [True, False]
+    rules.now = 1.7e9
+    assert repeated(rules, 2) == [True, False]
 
 
 def test_by_both_is_the_pair_and_by_flow_the_flow(asking):
