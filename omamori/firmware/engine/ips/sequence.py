@@ -179,7 +179,7 @@ class _Regex(Move):
     def _each(self, steps: "Sequence[Move]", run: Run, index: int, data: bytes) -> bool:
         """Match after match, until what follows holds, too."""
         before, reach, base = run.at, run.reach, len(run.data) - len(data)
-        at = len(data) + 1 if self._expression.excluded(data) else 0
+        at = 0
         while at <= len(data) and run.steps > 0 and run.budget >= 0:
             found = self._expression.search(data, at, budget=run.steps)
             run.steps -= self._expression.taken

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine.ips import pcre2
-from omamori.firmware.engine.ips.expressions import BUDGET, Expression, gate
+from omamori.firmware.engine.ips.expressions import BUDGET, RAISED, Expression, gate
 from omamori.firmware.engine.ips.rule import Regex
 from omamori.firmware.signatures.rulefiles import read_rules
 
@@ -101,14 +101,39 @@ def test_catastrophes_end_with_their_budget(pattern, data):
         assert time.thread_time() - begun < CALM
 
 
-def test_a_costly_expression_is_answered_exactly_once_it_has_a_gate():
-    """The budget ends the search before the match; the gate, earned by then, finds it."""
+def test_what_the_budget_ends_is_answered_by_the_gate_from_the_first_time():
     expression = Expression(rb"\w+,\w+;", 0)
     hidden = b"a" * 4000 + b"!" + b"b,c;"
     for _ in range(3):
-        expression.found(b"a" * 4000)
-    assert expression.found(hidden)
-    assert not expression.found(b"a" * 4000 + b"!b,c")
+        assert expression.found(hidden)
+        assert not expression.found(b"a" * 4000 + b"!b,c")
+        assert expression.taken <= BUDGET
+
+
+def test_a_match_that_the_gate_sees_is_searched_for_at_more_cost():
+    expression = Expression(rb"\d[^=]{0,9}=b", 0)
+    hidden = b"1" * 12_000 + b"!=b"
+    for _ in range(3):
+        assert expression.search(hidden) == (11_991, 12_003)
+        assert BUDGET < expression.taken <= RAISED
+        assert expression.search(hidden[:-1]) is None
+        assert expression.taken <= BUDGET
+
+
+def test_a_gate_that_is_wrong_does_not_hide_what_is_soon_found():
+    """Hyperscan 5.4 sees no match here."""
+    expression, data = Expression(rb"/\d+$", 0), b"GET /a.php?id=1&x=2 /0"
+    assert not expression.found(b"/1" * 20_000 + b"x")
+    assert expression.found(data)
+    assert expression.search(data) == (20, 22)
+
+
+def test_a_rule_finds_far_down_in_a_long_body_what_is_costly_to_search(asking):
+    options = 'content:"MARK"; pcre:"/\\s[^\\s]+\\s*=\\s*unescape/i"; content:"evil"; distance:2; within:4;'
+    rule = asking(f"alert http any any -> any any (file.data; {options} sid:1;)")
+    script = b"function f(a,b){var x=a+b;return x*2;}\n" * 1000
+    assert rule.message(file__data=script + b"MARK") == []
+    assert rule.message(file__data=script + b' var abcdef12 = unescape("evil9") MARK') == [1]
 
 
 def test_matches_behind_an_index():
