@@ -4,6 +4,7 @@ A pattern split over any number of packets is found. Patterns that hold for one 
 again for each match; plain ones are reported once by the matcher itself.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -16,7 +17,7 @@ from omamori.firmware.engine.malware.budget import Confidence, Limits, Pool
 from omamori.firmware.engine.malware.file import File, FileScan, Found
 from omamori.firmware.engine.malware.hashes import FileHash, HashSet
 from omamori.firmware.engine.malware.kinds import Kind
-from omamori.firmware.engine.malware.known import Entry, Stream
+from omamori.firmware.engine.malware.known import Entry, Hits, Stream
 from omamori.firmware.engine.malware.logical import Expression
 from omamori.firmware.engine.malware.patterns import Pattern, hexadecimal, literal
 from omamori.firmware.engine.malware.places import Place
@@ -36,7 +37,6 @@ __all__ = [
     "hexadecimal",
     "literal",
 ]
-_MOST_HITS = 2 * file.MAX_HITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,11 @@ class Antivirus:
         limits = limits or Limits()
         return FileScan(self, limits, pool or Pool(limits.held), name=name, size=size)
 
-    def stream(self, hits: list[tuple[int, int]]) -> tuple[Stream | None, Callable[[], None]]:
-        """The matcher's state for one file, and how to end it. Matches are added to `hits`: number of the entry, and end."""
+    def stream(self, hits: Hits) -> tuple[Stream | None, Callable[[], None]]:
+        """The matcher's state for one file, and how to end it. Matches are added to `hits`."""
         if self._database is None:
             return None, _nothing
-        # The stream borrows both objects: the handler must be one that stays, the list lives as long as the file.
+        # The stream borrows both objects: the handler must be one that stays, the matches live as long as the file.
         stream = self._database.stream(match_event_handler=_matched, context=hits)
         stream.__enter__()
         return stream, lambda: stream.__exit__(None, None, None)
@@ -208,9 +208,11 @@ def _counted(expression: Expression) -> bool:
 
 
 def _matched(number: int, _begin: int, end: int, _flags: int, hits: object) -> bool:
-    assert isinstance(hits, list)  # noqa: S101 - what `stream` passed
-    if len(hits) < _MOST_HITS:
-        hits.append((number, end))
+    assert isinstance(hits, dict)  # noqa: S101 - what `stream` passed
+    ends = hits.get(number)
+    if ends is None:
+        ends = hits[number] = deque(maxlen=file.MAX_HITS)
+    ends.append(end)
     return False
 
 
