@@ -69,7 +69,7 @@ class Logical:
 
     def fits(self, file: File) -> bool:
         """Whether it is meant for this file, as far as that is known."""
-        if self.kind is not None and file.kind is not self.kind:
+        if self.kind is not None and not file.counts_as(self.kind):
             return False
         if self.sizes is not None and not (
             file.size is not None and self.sizes[0] <= file.size <= self.sizes[1]
