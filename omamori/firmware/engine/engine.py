@@ -11,7 +11,6 @@ from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.answers import CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
 from omamori.firmware.engine.applications.giving_way import GivesWay
-from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.layer import (
     ConnectionExpected,
     Content,
@@ -32,6 +31,7 @@ from omamori.firmware.engine.journal import Journal, Numbering, Sighting
 from omamori.firmware.engine.opening import Openings
 from omamori.firmware.engine.packet import TCP, UDP, Packet, oddities, parse
 from omamori.firmware.engine.reassembly import Piece
+from omamori.firmware.engine.recognition import Recognition
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.statistics import Statistics
@@ -67,8 +67,8 @@ class Engine:
         self._passwords = PasswordGuard(self._journal, self._conduct)
         self._malware = MalwareGuard(self.settings, self._journal, self._conduct)
         self._counters = Statistics()
-        self._fields = FieldMemory()
         self._expected = ExpectedConnections()
+        self._recognition = Recognition(self.settings, self._expected)
         self._streams = Streams(self.settings)
         self._answers = Answers(self.settings, self._flows, self._streams, self._counters)
         self._clock: float | None = None
@@ -264,16 +264,16 @@ class Engine:
         flow = turn.flow
         if piece.missing:
             self._counters.holes += 1
-        pieces = (
-            [(to_server, piece)] if flow.layer is not None else self._detect(turn, piece, to_server=to_server)
-        )
+        pieces = [(to_server, piece)]
+        if flow.layer is None:
+            pieces = self._recognition.recognise(flow, piece, turn.now, to_server=to_server)
         self._inspect_stream(turn, piece, to_server=to_server)
         layer = flow.layer
         if layer is not None:
             for way, part in pieces:
                 self._events(turn, layer.feed(part, self._needs, to_server=way))
         if layer is not None and layer.finished and isinstance(layer, GivesWay) and layer.gives_way:
-            flow.layer, flow.undetected = None, [b"", b""]
+            flow.layer, flow.undetected, flow.failed = None, [b"", b""], [False, False]
         elif layer is not None and layer.finished:
             flow.decided = True
         elif layer is None or layer.lost:
@@ -289,30 +289,6 @@ class Engine:
         closed = getattr(turn.flow.layer, "closed", None)
         if closed is not None:
             self._events(turn, closed(self._needs, to_server=to_server))
-
-    def _detect(self, turn: Round, piece: Piece, *, to_server: bool) -> list[tuple[bool, Piece]]:
-        """Finds the protocol out; what its parser has missed so far, by direction, the other one first."""
-        flow = turn.flow
-        seen = flow.undetected[to_server]
-        if seen is None:
-            return []
-        if flow.undetected == [b"", b""] and (layer := self._expected.take(flow.facts, turn.now)):
-            flow.facts.application, flow.layer, flow.undetected = layer.name, layer, [None, None]
-            return [(to_server, piece)]
-        data = seen + piece.data
-        known: detect.Known | None = detect.FAILED
-        if not piece.missing:
-            known = detect.of_stream(data, self.settings, to_server=to_server, fields=self._fields)
-        flow.undetected[to_server] = data if known is None else None
-        if known is None or known is detect.FAILED:
-            if flow.undetected == [None, None] and not flow.facts.application:
-                flow.facts.application = "failed"
-            return []
-        flow.facts.application, flow.layer = known.name, known.layer
-        other = flow.undetected[not to_server] or b""
-        before = Piece(flow.halves[not to_server].stream.offset - len(other), 0, other)
-        flow.undetected = [None, None]
-        return [(not to_server, before), (to_server, Piece(piece.offset - len(seen), 0, data))]
 
     def _inspect_stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
         if "stream" not in self._needs or piece.offset > self.settings.stream_depth:

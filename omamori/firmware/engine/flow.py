@@ -20,7 +20,9 @@ from omamori.firmware.engine.rewriting import Overwrites
 from omamori.firmware.engine.settings import Mode, Settings
 
 _FROM_SERVER = re.compile(rb"HTTP/1\.|220[ -]|\+OK|\* OK|\x16\x03[\x00-\x04]..\x02", re.DOTALL)
-_FROM_CLIENT = re.compile(rb"[A-Z]{3,10} [^ \r\n]+ HTTP/|(?:EHLO|HELO) |\x16\x03[\x00-\x04]..\x01", re.DOTALL)
+_FROM_CLIENT = re.compile(
+    rb"[\r\n\t \0]*+[A-Z]{3,10} [^ \r\n]+ HTTP/|(?:EHLO|HELO) |\x16\x03[\x00-\x04]..\x01", re.DOTALL
+)
 
 HANDSHAKE: Final = 3
 _PLAUSIBLE: Final = 1 << 20
@@ -49,6 +51,7 @@ class Flow:
         "decided",
         "ended",
         "facts",
+        "failed",
         "halves",
         "last",
         "layer",
@@ -77,7 +80,9 @@ class Flow:
         """To the client, to the server: indexed by the truth of `to_server`. Of TCP only."""
         self.layer: Layer | None = None
         self.undetected: list[bytes | None] = [b"", b""]
-        """First bytes of each direction while the protocol is not known; None once they say nothing."""
+        """First bytes of each direction while the protocol is not known; None once they are of no use."""
+        self.failed = [False, False]
+        """The first bytes of the direction fit no protocol."""
         self.opening = 0
         """TCP handshake packets known of: 1 SYN, 2 also SYN and ACK, `HANDSHAKE` all."""
         self.blocked = ""

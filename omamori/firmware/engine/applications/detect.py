@@ -22,10 +22,18 @@ from omamori.firmware.engine.settings import Settings
 
 ENOUGH = 64
 """Bytes of one direction after which every protocol here would have been known."""
+_LEAD = rb"[\r\n\t \0]*+"
+"""What servers skip before a request (RFC 9112, 2.2), or do not mind."""
+_METHOD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}+"
 _REQUEST = re.compile(
-    rb"[A-Za-z_\-]{2,24} [^\r\n]{1,8000}? HTTP/\d|(?:GET|POST|HEAD|PUT|OPTIONS|CONNECT|PROPFIND) [^ \r\n]"
+    _LEAD
+    + rb"(?:"
+    + _METHOD
+    + rb"[ \t\v\f][^\r\n]{1,8000}?[ \t\v\f][Hh][Tt][Tt][Pp]/\d"
+    + rb"|(?:GET|POST|HEAD|PUT|OPTIONS|CONNECT|PROPFIND)[ \t\v\f][^ \r\n]"
+    + rb"|(?:DELETE|PATCH|TRACE|PROPPATCH|MKCOL|COPY|MOVE|LOCK|UNLOCK|REPORT)[ \t\v\f]/)"
 )
-_MAYBE_REQUEST = re.compile(rb"[A-Z_\-]{2,24}(?: [^\r\n]*)?\Z")
+_MAYBE_REQUEST = re.compile(_LEAD + rb"(?:" + _METHOD + rb"(?:[ \t\v\f][^\r\n]*+)?)?\Z")
 _RESPONSE = re.compile(rb"HTTP/\d(?:\.\d)? \d\d\d")
 _MAYBE_RESPONSE = re.compile(rb"H(?:T(?:T(?:P(?:/[\d. ]*)?)?)?)?\Z")
 _TLS = re.compile(rb"\x16\x03[\x00-\x04]..[\x01\x02]", re.DOTALL)

@@ -126,7 +126,7 @@ class Http:
         to_server: bool,
     ) -> int:
         if not side.head:
-            blank = b"\r\n" if to_server else b"\r\n\0 \t"
+            blank = b"\r\n\0" if to_server else b"\r\n\0 \t"
             while at < len(piece.data) and piece.data[at] in blank:
                 at += 1
         kept = len(side.head)
@@ -181,7 +181,7 @@ class Http:
     def _begin_request(self, side: Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
         request = http_head.parse_request(block, self._memory)
         if request is None:
-            side.lost = True
+            side.lost = bool(block.strip(b"\r\n\t \0"))
             return
         self._count += 1
         exchange = Exchange(self._count, request)

@@ -11,6 +11,10 @@ from omamori.firmware.engine.applications.http_fields import FieldMemory, Fields
 
 _STATUS = re.compile(rb"\S+[ \t\r]+(\d{3})(?!\d)[ \t]*([^\r\n]*)")
 _NUMBER = re.compile(rb"\d{1,15}")
+_BEFORE = b"\r\n\t\v\f \0"
+_SPACES = b" \t\v\f"
+_METHOD_END = re.compile(rb"[\t\v\f]")
+_VERSION = re.compile(rb"[ \t\v\f](HTTP/[^ \t\v\f]*)\Z", re.IGNORECASE)
 
 
 class Framing(Enum):
@@ -71,16 +75,18 @@ class Response(Head):
 
 def parse_request(block: bytes, memory: FieldMemory | None = None) -> Request | None:
     """From a request's head up to and with its empty line; None if it is none."""
-    line, fields = _split(block, memory)
+    line, fields = _split(block if block[:1] > b" " else block.lstrip(_BEFORE), memory)
     method, _, rest = line.partition(b" ")
-    target, space, protocol = rest.strip(b" ").rpartition(b" ")
-    if not space:
-        target, protocol = protocol, b""
+    if not method.isalpha() and (other := _METHOD_END.search(method)):
+        method, rest = line[: other.start()], line[other.end() :]
+    rest = rest.strip(_SPACES)
+    target, _, protocol = rest.rpartition(b" ")
     if not protocol.startswith(b"HTTP/"):
-        target, protocol = rest.strip(b" "), b""
+        version = _VERSION.search(rest)
+        target, protocol = (rest[: version.start()], version[1]) if version else (rest, b"")
     if not method or not target:
         return None
-    return Request(line, fields, method=method, target=target.rstrip(b" "), protocol=protocol)
+    return Request(line, fields, method=method, target=target.rstrip(_SPACES), protocol=protocol)
 
 
 def parse_response(block: bytes) -> Response | None:

@@ -1,0 +1,87 @@
+"""Odd first bytes of a connection hide nothing: what a server would skip or take is skipped or taken here."""
+
+import pytest
+
+from omamori.firmware.engine.engine import Engine
+from omamori.firmware.engine.ips import RuleSet
+from omamori.firmware.engine.settings import Settings
+from omamori.firmware.engine.signatures import Signatures
+from omamori.firmware.signatures.suricata import parse_rule
+from tests.firmware.engine.conversation import Tcp, Unit
+
+REQUEST = b"GET /%62ad HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+BAD_PATH = (
+    'http any any -> any any (msg:"x"; http.uri; content:"/bad"; http.host; content:"evil.example"; sid:1;)'
+)
+
+
+def unit(rule):
+    return Unit(Engine(Signatures(RuleSet.build([parse_rule(rule)])), Settings()))
+
+
+def told(rule, *said, port=80, size=1460):
+    """Whether the rule was told of a conversation: (to the server, bytes) each."""
+    guard, talk = unit(f"alert {rule}"), Tcp(server_port=port)
+    guard.feed(talk.handshake())
+    for to_server, data in said:
+        guard.feed(talk.say(data, to_server=to_server, size=size))
+    return bool(guard.engine.take_detections())
+
+
+AT_ONCE = {
+    "line end first": b"\r\n" + REQUEST,
+    "line feed first": b"\n" + REQUEST,
+    "three line ends first": b"\r\n" * 3 + REQUEST,
+    "space first": b" " + REQUEST,
+    "tab first": b"\t" + REQUEST,
+    "zero byte first": b"\0" + REQUEST,
+    "line of spaces first": b"  \r\n" + REQUEST,
+    "lines of spaces first": b"  \n \n\r\n" + REQUEST,
+    "tabs between": REQUEST.replace(b" ", b"\t", 2),
+    "one tab between": REQUEST.replace(b" ", b"\t", 1),
+    "vertical tab between": REQUEST.replace(b" ", b"\v", 1),
+    "tab before the version": REQUEST.replace(b" HTTP", b"\tHTTP"),
+    "digit in the method": REQUEST.replace(b"GET", b"GE7"),
+    "method of one letter": REQUEST.replace(b"GET", b"X"),
+    "sign in the method": REQUEST.replace(b"GET", b"G$T"),
+    "long method": REQUEST.replace(b"GET", b"X" * 40),
+    "method in lower case": REQUEST.replace(b"GET", b"get"),
+    "protocol in lower case": REQUEST.replace(b"GET", b"X").replace(b"HTTP", b"http"),
+    "long target": REQUEST.replace(b"GET /", b"DELETE /" + b"a" * 9000 + b"/"),
+}
+
+
+@pytest.mark.parametrize("size", [1460, 1, 30])
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_the_first_request_is_seen_whatever_stands_before_or_within_its_line(name, size):
+    assert told(BAD_PATH, (True, AT_ONCE[name]), size=size)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        REQUEST.replace(b"GET", b"G<T"),
+        REQUEST.replace(b"GET", b"X").replace(b" HTTP/1.1", b""),
+        REQUEST.replace(b"GET", b"X" * 900),
+    ],
+)
+def test_a_request_like_no_other_is_seen_once_the_response_says_what_it_was(request_):
+    assert not told(BAD_PATH, (True, request_))
+    assert told(BAD_PATH, (True, request_), (False, OK))
+    assert told(BAD_PATH, (True, request_), (False, OK), size=7)
+
+
+def test_what_is_kept_of_an_unknown_beginning_is_bounded():
+    guard, talk = unit(f"alert {BAD_PATH}"), Tcp()
+    guard.feed(talk.handshake() + talk.say(b"\1" * 20_000, to_server=True))
+    (flow,) = guard.engine._flows.all()
+    assert sum(len(each or b"") for each in flow.undetected) <= 8192
+    guard.feed(talk.say(b"\1" * 100, to_server=False))
+    assert flow.undetected == [None, None]
+    assert flow.facts.application == "failed"
+
+
+def test_a_request_after_tabs_has_target_and_protocol_of_its_own():
+    rule = 'http any any -> any any (msg:"x"; http.protocol; content:"HTTP/1.1"; bsize:8; http.uri.raw; content:"/a b"; bsize:4; sid:1;)'
+    assert told(rule, (True, b"GET\t/a b\tHTTP/1.1\r\nHost: h\r\n\r\n"))
