@@ -60,7 +60,7 @@ class Settings:
     midstream: bool = True
     """Connections whose opening was not seen are inspected: the data path never shows it."""
     head_limit: int = 64 << 10
-    """An HTTP head longer than this is given up on."""
+    """Of an HTTP head longer than this only the fields are kept that say what is asked for and where the body lies."""
     body_window: int = 128 << 10
     """How much of an HTTP body rules see."""
     file_limit: int = 50 << 20

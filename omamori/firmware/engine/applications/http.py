@@ -13,13 +13,13 @@ from omamori.firmware.engine.applications import (
     http_buffers,
     http_coding,
     http_events,
+    http_fields,
     http_files,
     http_head,
     http_ranges,
 )
 from omamori.firmware.engine.applications.http2 import Http2
 from omamori.firmware.engine.applications.http_exchange import Exchange
-from omamori.firmware.engine.applications.http_fields import NONE as NO_FIELDS
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.http_files import FILE_NAME, BodyFiles
 from omamori.firmware.engine.applications.http_head import Framing, Head, Response
@@ -33,6 +33,7 @@ from omamori.firmware.engine.applications.layer import (
     LoginRefused,
     Message,
     SiteAsked,
+    Unscanned,
 )
 from omamori.firmware.engine.reassembly import Piece
 from omamori.firmware.engine.settings import Settings
@@ -47,6 +48,8 @@ _MAX_WAITING = 1024
 """Requests without a response yet; beyond it pairing is given up."""
 _MAX_UNASKED = 256
 """Responses that no request asked for, or that only announce another; what follows so many is taken for a file."""
+_ENDLESS = 16 << 20
+"""Bytes of a head that no receiver waits through."""
 _STATUS_BEGIN = b"HTTP"
 _REQUEST_BODY = frozenset(("http.request_body", "file.data", FILE_NAME))
 _RESPONSE_BODY = frozenset(("http.response_body", "file.data", FILE_NAME))
@@ -140,15 +143,25 @@ class Http:
             if to_server and not side.old:
                 self._show_old_request(side, text, events, needs)
             side.head, side.scanned_to = text, len(text)
-            side.lost = len(text) > self._settings.head_limit
+            if len(text) > self._settings.head_limit:
+                self._shorten(side, events, to_server=to_server)
             return len(piece.data)
-        side.head, side.scanned_to, side.old = b"", 0, False
+        side.head, side.scanned_to, side.old, side.left_out = b"", 0, False, 0
         begin = self._begin_request if to_server else self._begin_response
         begin(side, text[: match.end()], events, needs)
         end = at + match.end() - kept
         if side.body is not None and side.body.done:
             side.body = None
         return end
+
+    def _shorten(self, side: Side, events: list[Event], *, to_server: bool) -> None:
+        """Of a head that is too long to keep, only what says where the body lies and how is kept."""
+        kept = http_fields.shortened(side.head, self._settings.head_limit)
+        side.left_out += len(side.head) - len(kept)
+        side.head, side.scanned_to = kept, 0
+        if side.left_out > _ENDLESS:
+            side.head, side.lost = b"", True
+            events.append(Unscanned(to_server, "a head without end"))
 
     def _show_old_request(self, side: Side, text: bytes, events: list[Event], needs: frozenset[str]) -> None:
         """A line without a version is a whole request to servers that still know HTTP/0.9: rules see it at once."""
@@ -170,10 +183,10 @@ class Http:
     def _nameless(self, side: Side, at: int, events: list[Event]) -> int:
         """A file without a head. What was kept of a head that is none is not part of it any more."""
         side.head, side.scanned_to = b"", 0
-        exchange = self._answered(Response(b"", NO_FIELDS))
+        exchange = self._answered(Response(b"", http_fields.NONE))
         side.exchange, side.buffers = exchange, {}
         # After a response that should have no body some receivers take what its head says for true.
-        head = side.bodiless or Response(b"", NO_FIELDS)
+        head = side.bodiless or Response(b"", http_fields.NONE)
         side.bodiless = None
         self._begin_body(side, head, http_head.stated(head), events, wanted=True, to_server=False)
         return at

@@ -59,7 +59,7 @@ _REQUEST: Mapping[str, Callable[[Request], bytes | None]] = {
     "http.request_line": attrgetter("line"),
     "http.protocol": attrgetter("protocol"),
     "http.host": lambda head: head.host or None,
-    "http.host.raw": lambda head: http_uri.host_of(head.target) or head.get(b"host"),
+    "http.host.raw": lambda head: head.authority or head.get(b"host"),
 }
 _RESPONSE: Mapping[str, Callable[[Response], bytes | None]] = {
     "http.start": lambda head: head.line + b"\r\n" + head.fields.raw,

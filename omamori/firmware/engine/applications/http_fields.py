@@ -10,8 +10,17 @@ from typing import Final
 
 from omamori.firmware.engine.inspection import Kept
 
-_MAX_FIELDS: Final = 256
+_MAX_FIELDS: Final = 4096
+"""Of those that only rules look at."""
 _LINE_END: Final = re.compile(rb"\r?\n|\r")
+_WHOLE_LINE_END: Final = re.compile(rb"\r?\n|\r(?!\n|\Z)")
+_NEEDED: Final = re.compile(
+    rb"[ \t]*(?:host|authorization|upgrade|transfer-encoding|content-(?:encoding|length|type|disposition))",
+    re.IGNORECASE,
+)
+"""Fields that say what is asked for, and where a body lies and how: looked at wherever they stand."""
+_NAME: Final = 64
+"""Bytes of a line in which such a name would stand."""
 _FRAMING: Final = re.compile(
     rb"[ \t\0]*(?:transfer-encoding|content-(?:encoding|length))[ \t\0]*:", re.IGNORECASE
 )
@@ -33,11 +42,17 @@ class Fields:
         """The buffers that rules see of them, where these lines came again."""
         self.values: dict[bytes, bytes] = {}
         """By name in lower case."""
+        repeated: dict[bytes, list[bytes]] = {}
         for name, value in pairs:
             # Some receivers ignore a zero byte in a name, so it is a way past scanners that do not.
             key = name.lower() if regular else name.lower().replace(b"\0", b"")
-            # Repeated fields mean one list (RFC 9110, 5.3).
-            self.values[key] = self.values[key] + b", " + value if key in self.values else value
+            if key in self.values:
+                repeated.setdefault(key, [self.values[key]]).append(value)
+            else:
+                self.values[key] = value
+        for key, values in repeated.items():
+            # They mean one list (RFC 9110, 5.3).
+            self.values[key] = b", ".join(values)
 
 
 NONE: Final = Fields(b"", [])
@@ -74,26 +89,43 @@ def read(raw: bytes, hidden: bytes = b"") -> Fields:
     return Fields(raw, _leniently(raw, hidden))
 
 
+def shortened(text: bytes, limit: int) -> bytes:
+    """The beginning of a head in at most `limit` bytes: its first line, the needed fields, and the line that is not over yet."""
+    *lines, last = _WHOLE_LINE_END.split(text)
+    line, kept, room = limit // 8, lines[:1], limit // 2
+    needed = False
+    for each in lines[1:]:
+        needed = _is_needed(each) or (needed and each[:1] in (b" ", b"\t"))
+        if needed and room > 0:
+            kept.append(each[:line])
+            room -= len(kept[-1]) + 2
+    return b"\r\n".join([kept[0][: limit // 4], *kept[1:], last[:line]] if kept else [last[: limit // 4]])
+
+
+def _is_needed(line: bytes) -> bool:
+    return _NEEDED.match(line[:_NAME].replace(b"\0", b"")) is not None
+
+
 def _leniently(raw: bytes, hidden: bytes) -> list[tuple[bytes, bytes]]:
+    """A line without a colon has no name; only one that begins with space continues another (RFC 9112, 5.2)."""
+    lines = _unfolded(_LINE_END.split(hidden + b"\n" + raw if hidden else raw))
+    if len(lines) > _MAX_FIELDS:
+        lines = lines[:_MAX_FIELDS] + [line for line in lines[_MAX_FIELDS:] if _is_needed(line)]
     pairs: list[tuple[bytes, bytes]] = []
-    lines = _LINE_END.split(hidden + b"\n" + raw if hidden else raw, _MAX_FIELDS)[:_MAX_FIELDS]
-    for text in _unfolded(lines):
+    for text in lines:
         name, colon, value = text.partition(b":")
-        if colon:
-            pairs.append((name.strip(), value.strip()))
-        elif pairs:
-            pairs[-1] = (pairs[-1][0], pairs[-1][1] + b" " + text.strip())
+        pairs.append((name.strip(), value.strip()) if colon else (b"", text.strip()))
     return pairs
 
 
 def _unfolded(lines: Sequence[bytes]) -> list[bytes]:
     """Field lines with the lines that continue them; a continuation that looks like framing counts as a field, too."""
-    whole: list[bytes] = []
+    whole: list[list[bytes]] = []
     for text in lines:
         if whole and text[:1] in (b" ", b"\t") and text.strip():
-            whole[-1] += b" " + text.strip()
+            whole[-1].append(text.strip())
             if _FRAMING.match(text):
-                whole.append(text)
+                whole.append([text])
         elif text.strip():
-            whole.append(text)
-    return whole
+            whole.append([text])
+    return [b" ".join(parts) for parts in whole]

@@ -4,6 +4,7 @@ Lenient as receivers are: bare line feeds, folded fields and odd spaces are take
 """
 
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from omamori.firmware.engine.applications import http_fields, http_uri
@@ -11,6 +12,7 @@ from omamori.firmware.engine.applications.http_fields import FieldMemory, Fields
 
 _STATUS = re.compile(rb"\S+[ \t\r]+(\d{3})(?!\d)[ \t]*([^\r\n]*)")
 _NUMBER = re.compile(rb"\d{1,15}")
+_AUTHORITY = re.compile(rb"(?:\[[^\]/]*\]|[^\[:/?#]+)(?=:\d*\Z|\Z)")
 _BEFORE = b"\r\n\t\v\f \0"
 _SPACES = b" \t\v\f"
 _METHOD_END = re.compile(rb"[\t\v\f]")
@@ -51,16 +53,22 @@ class Request(Head):
 
     @property
     def host(self) -> bytes:
-        """Lower case, without port: of an absolute target, else of the Host field; empty where there is none."""
+        """Lower case, without port: of the target, else of the Host field; empty where there is none."""
         if self._host is None:
-            raw = http_uri.host_of(self.target)
+            raw = self.authority
             if raw is None:
-                raw = self.fields.values.get(b"host") or (self.target if self.method == b"CONNECT" else b"")
-                raw = raw.rpartition(b"@")[2]
+                raw = self.fields.values.get(b"host", b"").rpartition(b"@")[2]
                 if not raw.startswith(b"["):
                     raw = raw.partition(b":")[0]
             self._host = raw.strip().lower()
         return self._host
+
+    @property
+    def authority(self) -> bytes | None:
+        """The host that the target names, as written, where it names one (RFC 9112, 3.2.2 and 3.2.3)."""
+        if self.method == b"CONNECT" and (named := _AUTHORITY.match(self.target.rpartition(b"@")[2])):
+            return named[0]
+        return http_uri.host_of(self.target)
 
 
 class Response(Head):
@@ -101,8 +109,9 @@ def parse_response(block: bytes) -> Response | None:
 
 def request_body(request: Request) -> tuple[Framing, int]:
     """How its body ends, and the length where that is stated."""
-    framing, length = stated(request)
-    return (Framing.NONE, 0) if framing is Framing.CLOSE else (framing, length)
+    framing, lengths = _stated(request)
+    # Servers that do not refuse several lengths take the first: what follows is the next request.
+    return (Framing.NONE, 0) if framing is Framing.CLOSE else (framing, lengths[0])
 
 
 def response_body(response: Response, method: bytes) -> tuple[Framing, int]:
@@ -129,16 +138,20 @@ def encodings(head: Head) -> bytes:
 
 def stated(head: Head) -> tuple[Framing, int]:
     """How its fields say the body ends, whether there should be one or not."""
+    framing, lengths = _stated(head)
+    # Receivers differ on which of several counts; the largest hides nothing from the scan.
+    return framing, max(lengths)
+
+
+def _stated(head: Head) -> tuple[Framing, Sequence[int]]:
+    """With all lengths that are given; one of zero where none is or counts."""
     values = head.fields.values
     transfer = values.get(b"transfer-encoding")
     if transfer and b"chunked" in transfer.lower().replace(b"\0", b""):
-        return Framing.CHUNKED, 0
+        return Framing.CHUNKED, (0,)
     length = values.get(b"content-length")
-    if not length:
-        return Framing.CLOSE, 0
-    lengths = [int(number) for number in _NUMBER.findall(length)]
-    # Receivers differ on which of several counts; the largest hides nothing from the scan.
-    return (Framing.LENGTH, max(lengths)) if lengths else (Framing.CLOSE, 0)
+    lengths = [int(number) for number in _NUMBER.findall(length)] if length else []
+    return (Framing.LENGTH, lengths) if lengths else (Framing.CLOSE, (0,))
 
 
 def _split(block: bytes, memory: FieldMemory | None) -> tuple[bytes, Fields]:

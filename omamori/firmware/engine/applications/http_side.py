@@ -26,6 +26,7 @@ class Side:
         "first",
         "head",
         "kept",
+        "left_out",
         "lost",
         "old",
         "part",
@@ -38,6 +39,8 @@ class Side:
         self.head = b""
         """Of a message whose empty line has not come yet."""
         self.scanned_to = 0
+        self.left_out = 0
+        """Bytes of that head that were not kept."""
         self.bodiless: Head | None = None
         """The head of the last response, if it should have no body."""
         self.body: http_body.Body | None = None
