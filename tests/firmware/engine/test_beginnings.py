@@ -8,6 +8,7 @@ from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures.suricata import parse_rule
 from tests.firmware.engine.conversation import Tcp, Unit
+from tests.firmware.engine.test_engine import hello
 
 REQUEST = b"GET /%62ad HTTP/1.1\r\nHost: evil.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -85,3 +86,39 @@ def test_what_is_kept_of_an_unknown_beginning_is_bounded():
 def test_a_request_after_tabs_has_target_and_protocol_of_its_own():
     rule = 'http any any -> any any (msg:"x"; http.protocol; content:"HTTP/1.1"; bsize:8; http.uri.raw; content:"/a b"; bsize:4; sid:1;)'
     assert told(rule, (True, b"GET\t/a b\tHTTP/1.1\r\nHost: h\r\n\r\n"))
+
+
+NAMED = 'tls any any -> any any (msg:"x"; tls.sni; content:"evil.example"; sid:1;)'
+HELLO = hello(b"evil.example")
+WARNING, FATAL = b"\x15\x03\1\0\2\1\0", b"\x15\x03\1\0\2\2\x28"
+HELLO_REQUEST = b"\x16\3\1\0\4\0\0\0\0"
+
+
+@pytest.mark.parametrize("size", [1460, 1, 9])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        WARNING,
+        WARNING * 5,
+        HELLO_REQUEST,
+        HELLO_REQUEST + WARNING,
+        b"\x16\3\1\0\1\0" * 4,
+        b"\x16\3\1\0\0",
+        b"\x15\3\1\0\1\1\x15\3\1\0\1\0",
+    ],
+)
+def test_the_name_is_seen_behind_records_that_servers_skip(before, size):
+    assert told(NAMED, (True, before + HELLO), port=443, size=size)
+
+
+def test_a_warning_before_the_servers_hello_hides_it_not():
+    rule = 'tls any any -> any any (msg:"x"; flow:to_client; tls.version:1.2; sid:1;)'
+    server = b"\x16\x03\x03\x00\x2a\x02\0\0\x26\x03\x03" + bytes(32) + b"\0\x00\x2f\0"
+    assert told(rule, (True, HELLO), (False, WARNING + server), port=443)
+
+
+def test_nothing_follows_a_fatal_alert():
+    guard, talk = unit(f"alert {NAMED}"), Tcp(server_port=443)
+    guard.feed(talk.handshake() + talk.say(HELLO, to_server=True) + talk.say(FATAL, to_server=False))
+    assert guard.last == "Decided"

@@ -36,8 +36,12 @@ _REQUEST = re.compile(
 _MAYBE_REQUEST = re.compile(_LEAD + rb"(?:" + _METHOD + rb"(?:[ \t\v\f][^\r\n]*+)?)?\Z")
 _RESPONSE = re.compile(rb"HTTP/\d(?:\.\d)? \d\d\d")
 _MAYBE_RESPONSE = re.compile(rb"H(?:T(?:T(?:P(?:/[\d. ]*)?)?)?)?\Z")
-_TLS = re.compile(rb"\x16\x03[\x00-\x04]..[\x01\x02]", re.DOTALL)
-_MAYBE_TLS = re.compile(rb"\x16(?:\x03(?:[\x00-\x04].{0,2})?)?\Z", re.DOTALL)
+_TLS = re.compile(
+    rb"\x16\x03[\x00-\x04](?:..[\x00-\x02]|\x00\x00[\x15\x16]\x03)|\x15\x03[\x00-\x04]\x00[\x01\x02][\x01\x02]",
+    re.DOTALL,
+)
+"""A hello, or what may stand before one: an empty record, a request for a hello, an alert."""
+_MAYBE_TLS = re.compile(rb"[\x15\x16](?:\x03(?:[\x00-\x04].{0,2})?)?\Z", re.DOTALL)
 _SSH = re.compile(rb"SSH-[12]\.")
 _LABELS = (
     ("smb", re.compile(rb".{4}[\xff\xfe]SMB", re.DOTALL)),

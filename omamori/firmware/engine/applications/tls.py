@@ -21,7 +21,8 @@ from omamori.firmware.engine.applications.tls_hello import (
 from omamori.firmware.engine.reassembly import Piece
 
 _Of = TypeVar("_Of")
-_HANDSHAKE = 22
+_ALERT, _HANDSHAKE = 21, 22
+_FATAL = b"\x02"
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _DONE = 1, 2, 11, 14
 _RECORDS = frozenset(range(20, 25))
 _INVALID_RECORD = frozenset(("tls.invalid_record_type",))
@@ -67,13 +68,17 @@ class Tls:
         side.records += piece.data
         events: list[Event] = []
         while not side.over and len(side.records) >= 5:
-            end = 5 + int.from_bytes(side.records[3:5], "big")
-            if side.records[0] != _HANDSHAKE or side.records[1] != 3:
+            kind, end = side.records[0], 5 + int.from_bytes(side.records[3:5], "big")
+            early = kind == _ALERT and (self._client if to_server else self._server) is None
+            if not (kind == _HANDSHAKE or early) or side.records[1] != 3:
                 side.over = True
-                if side.records[0] not in _RECORDS or side.records[1] != 3:
+                if kind not in _RECORDS or side.records[1] != 3:
                     events.append(Message(1, to_server, {}, events=_INVALID_RECORD))
             elif len(side.records) < end:
                 break
+            elif early:  # a warning may come before the hello
+                side.over = side.records[5:end][:1] == _FATAL
+                side.records = side.records[end:]
             else:
                 side.handshake += side.records[5:end]
                 side.records = side.records[end:]
