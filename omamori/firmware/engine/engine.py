@@ -26,7 +26,7 @@ from omamori.firmware.engine.expected import ExpectedConnections
 from omamori.firmware.engine.flow import Flow, FlowTable
 from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
-from omamori.firmware.engine.inspection import Inspection, Moment
+from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.journal import Journal, Numbering, Sighting
 from omamori.firmware.engine.opening import Openings
 from omamori.firmware.engine.packet import TCP, UDP, Packet, oddities, parse
@@ -39,6 +39,8 @@ from omamori.firmware.engine.streams import NO_EVENTS, Streams
 from omamori.firmware.engine.verdict import PASS, Block, Drop, Verdict
 from omamori.protocol.messages import Detection
 
+_DNS = 53
+"""Its port."""
 _CLOCK_JUMP = 3600.0
 """Seconds between two packets or ticks beyond which the clock was set rather than the network silent."""
 
@@ -235,11 +237,15 @@ class Engine:
         self._events(turn, events)
         if flow.layer is not None and flow.layer.finished:
             flow.decided = True
-        if (
-            flow.layer is None
-            and facts.to_server_packets + facts.to_client_packets >= self.settings.datagrams
-        ):
+        if flow.layer is None and self._is_strange(facts):
             flow.decided = True
+
+    def _is_strange(self, facts: FlowFacts) -> bool:
+        """Of an exchange of datagrams that no protocol claims: no more of it need be looked at."""
+        if facts.server_port == _DNS:
+            # A resolver forgets what it could not read: the query may come behind any number of such.
+            return facts.to_server_bytes + facts.to_client_bytes >= self.settings.stream_depth
+        return facts.to_server_packets + facts.to_client_packets >= self.settings.datagrams
 
     def _inspect_packet(self, turn: Round, packet: Packet, events: frozenset[str] = NO_EVENTS) -> None:
         if (

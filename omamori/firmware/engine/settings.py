@@ -46,7 +46,7 @@ class Settings:
     window: int = 8 << 10
     """How many earlier bytes a stream rule sees before the new ones, at most."""
     datagrams: int = 64
-    """A UDP or ICMP exchange that no protocol claims is decided after so many packets."""
+    """A UDP or ICMP exchange that no protocol claims is decided after so many packets; to the port of DNS after `stream_depth`."""
     pending: int = 4 << 20
     """Out-of-order bytes kept, each way of each flow; beyond it a hole is given up. No less than a sender may have under way."""
     pending_overloaded: int = 256 << 10

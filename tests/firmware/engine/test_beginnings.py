@@ -1,5 +1,7 @@
 """Odd first bytes of a connection hide nothing: what a server would skip or take is skipped or taken here."""
 
+import struct
+
 import pytest
 
 from omamori.firmware.engine.engine import Engine
@@ -7,7 +9,7 @@ from omamori.firmware.engine.ips import RuleSet
 from omamori.firmware.engine.settings import Settings
 from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.signatures.suricata import parse_rule
-from tests.firmware.engine.conversation import Tcp, Unit
+from tests.firmware.engine.conversation import PC, SITE, Tcp, Unit, datagram
 from tests.firmware.engine.test_engine import hello
 
 REQUEST = b"GET /%62ad HTTP/1.1\r\nHost: evil.example\r\n\r\n"
@@ -121,4 +123,51 @@ def test_a_warning_before_the_servers_hello_hides_it_not():
 def test_nothing_follows_a_fatal_alert():
     guard, talk = unit(f"alert {NAMED}"), Tcp(server_port=443)
     guard.feed(talk.handshake() + talk.say(HELLO, to_server=True) + talk.say(FATAL, to_server=False))
+    assert guard.last == "Decided"
+
+
+def asking(*names, flags=0x100):
+    questions = b"".join(
+        b"".join(bytes([len(label)]) + label for label in name.split(b".")) + b"\0\0\1\0\1" for name in names
+    )
+    return struct.pack("!6H", 7, flags, len(names), 0, 0, 0) + questions
+
+
+def framed(message):
+    return len(message).to_bytes(2, "big") + message
+
+
+FINE, EVIL = framed(asking(b"fine.example")), framed(asking(b"evil.example"))
+QUERIED = 'dns any any -> any any (msg:"x"; dns.query; content:"evil.example"; sid:1;)'
+
+
+@pytest.mark.parametrize("size", [1460, 1, 30])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        FINE,
+        framed(asking()),
+        framed(asking()) * 30,
+        FINE + framed(asking()),
+        framed(asking(b"a.example", b"b.example")),
+        framed(asking(*[b"a" * 60 + b"." + b"b" * 60] * 16)),
+        FINE + framed(asking(b"\xc0\xff")),
+        FINE + b"\0\0",
+        b"\0\0" + FINE,
+        FINE + framed(asking(b"a.example", flags=0x7800)),
+        FINE + framed(b"x" * 30),
+    ],
+)
+def test_a_query_over_tcp_is_seen_behind_messages_that_are_none(before, size):
+    assert told(QUERIED, (True, before + EVIL), port=53, size=size)
+
+
+def test_a_query_is_seen_behind_any_number_of_odd_datagrams():
+    guard = unit(f"alert {QUERIED}")
+    guard.feed([datagram(PC, SITE, 5000, 53, b"x")] * 500)
+    assert guard.last == "Pass"
+    guard.feed([datagram(PC, SITE, 5000, 53, asking(b"evil.example"))])
+    assert guard.engine.take_detections()
+    guard.feed([datagram(PC, SITE, 5001, 53, b"x" * 1400)] * 800)
     assert guard.last == "Decided"

@@ -90,7 +90,7 @@ def of_stream(
     for name, pattern in _LABELS:
         if pattern.match(data):
             return Known(name, None)
-    if _is_framed_dns(data):
+    if dns.is_framed(data):
         return Known("dns", Dns(framed=True))
     return None if _can_become_known(data, to_server=to_server) else FAILED
 
@@ -102,20 +102,13 @@ def of_datagram(data: bytes) -> Layer | None:
     return Dns(framed=False) if dns.is_plausible(data) else None
 
 
-def _is_framed_dns(data: bytes) -> bool:
-    if len(data) < 19 or not int.from_bytes(data[:2], "big") >= 17:
-        return False
-    try:
-        return len(dns.parse(data[2:]).questions) == 1
-    except dns.NotDns:
-        return False
-
-
 def _can_become_known(data: bytes, *, to_server: bool) -> bool:
     if _MAYBE_TLS.match(data):
         return True
     if to_server and len(data) < 8192 and _MAYBE_REQUEST.match(data):
         return True
     if not to_server and _MAYBE_RESPONSE.match(data):
+        return True
+    if len(data) < dns.ENOUGH and dns.is_plausible(data[2:]):
         return True
     return len(data) < 19 or (len(data) < ENOUGH and data[0] < 2)

@@ -3,6 +3,7 @@
 Compression pointers may only point backwards and a name is at most 255 bytes, so no message can make the parser loop.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
@@ -17,6 +18,12 @@ _RESERVED = 0x40
 """A flag that must be zero, and that servers do not look at."""
 _MALFORMED = frozenset(("dns.malformed_data",))
 _MAX_QUESTIONS = 16
+_NO_QUESTION = re.compile(rb"\0\x0c..[\0-\x07]\0\0{8}", re.DOTALL)
+"""A query without one: its length, then nothing but a number and flags."""
+_EMPTY = re.compile(rb"(?:\0\0){0,16}+")
+"""Messages of no length."""
+ENOUGH = 2 + 12 + 255 + 4
+"""Bytes of a TCP direction in which the first question is over."""
 _MAX_ANSWERS = 64
 _TYPES = {
     1: "A",
@@ -71,6 +78,24 @@ def is_plausible(data: bytes) -> bool:
         return False
     _, flags, questions, _, _, _ = _HEADER.unpack_from(data)
     return bool(flags >> 11 & 15 <= 6 and 0 < questions <= _MAX_QUESTIONS)
+
+
+def is_framed(data: bytes) -> bool:
+    """The first bytes of a TCP direction begin with a message and its length."""
+    at = _EMPTY.match(data).end()  # type: ignore[union-attr]  # it matches anything
+    if _NO_QUESTION.match(data, at):
+        return True
+    if (
+        len(data) < at + 19
+        or int.from_bytes(data[at : at + 2], "big") < 17
+        or not is_plausible(data[at + 2 :])
+    ):
+        return False
+    try:
+        _name(data[at + 2 : at + ENOUGH], 12)
+    except NotDns:
+        return False
+    return True
 
 
 def parse(data: bytes) -> DnsMessage:
@@ -181,7 +206,8 @@ class Dns:
         try:
             message = parse(data)
         except NotDns:
-            self.lost = self._framed or self._newest is None
+            # Over TCP it is known where the next one begins.
+            self.lost = not self._framed and self._newest is None
             return [] if self._newest is None else [Message(self._count, to_server, {}, events=_MALFORMED)]
         self._newest = message
         self._count += 1
