@@ -13,6 +13,7 @@ from omamori.firmware.engine.applications.http2_frames import PREFACE
 from omamori.firmware.engine.applications.http_fields import FieldMemory
 from omamori.firmware.engine.applications.imap import Imap
 from omamori.firmware.engine.applications.layer import Layer
+from omamori.firmware.engine.applications.named import Named
 from omamori.firmware.engine.applications.pop3 import Pop3
 from omamori.firmware.engine.applications.quic import Quic
 from omamori.firmware.engine.applications.smtp import Smtp
@@ -62,7 +63,7 @@ _PARSED: tuple[tuple[re.Pattern[bytes], Callable[[Settings], Layer]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The protocol's name, and its parser where there is one."""
+    """The protocol's name, and its parser; none where the bytes fit nothing."""
 
     name: str
     layer: Layer | None
@@ -89,7 +90,7 @@ def of_stream(
         return Known("ssh", Ssh())
     for name, pattern in _LABELS:
         if pattern.match(data):
-            return Known(name, None)
+            return Known(name, Named(name))
     if dns.is_framed(data):
         return Known("dns", Dns(framed=True))
     return None if _can_become_known(data, to_server=to_server) else FAILED

@@ -67,7 +67,7 @@ class Ftp:
     def _shown(self, line: bytes, needs: frozenset[str], *, to_server: bool) -> list[Event]:
         buffers = _of_command(line) if to_server else {"ftp.reply": [_REPLY_CODE.sub(b"", line)]}
         wanted = {name: value for name, value in buffers.items() if name in needs}
-        return [Message(self._count, to_server, wanted)] if wanted else []
+        return [Message(self._count, to_server, wanted)]
 
     def _command(self, line: bytes) -> list[Event]:
         verb, rest = _split(line)
@@ -123,7 +123,9 @@ class FtpData:
         first = not self._open[to_server]
         self._open[to_server] = True
         self._at[to_server] = piece.offset + len(piece.data)
-        return self._content(piece.offset, piece.data, needs, first=first, last=False, to_server=to_server)
+        events = self._content(piece.offset, piece.data, needs, first=first, last=False, to_server=to_server)
+        # For rules that ask for this protocol and nothing in it.
+        return [Message(1, to_server, {}, complete=False), *events] if first else events
 
     def closed(self, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         if not self._open[to_server]:
