@@ -75,6 +75,23 @@ def test_a_request_like_no_other_is_seen_once_the_response_says_what_it_was(requ
     assert told(BAD_PATH, (True, request_), (False, OK), size=7)
 
 
+@pytest.mark.parametrize("junk", [b"GET\r\n\r\n", b"\1\2\3\r\n\r\n", b"GET \r\n\r\n" * 40, b"\t \r\n \n"])
+@pytest.mark.parametrize("first", [b"", b"GET /fine HTTP/1.1\r\nHost: h\r\n\r\n"])
+def test_a_request_is_seen_behind_what_is_none(first, junk):
+    said = [(True, first + junk + REQUEST), (False, OK)]
+    assert told(BAD_PATH, *said)
+    assert told(BAD_PATH, *said, size=1)
+
+
+def test_what_is_no_request_is_answered_too():
+    """Whose response is it: the file's would be the HEAD's, which has none."""
+    rule = 'http any any -> any any (msg:"x"; flow:to_client; file.data; content:"EVIL"; sid:1;)'
+    head, get = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    bad = b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno"
+    none = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+    assert told(rule, (True, get + b"GET\r\n\r\n" + head + get), (False, OK + bad + none + none + b"EVIL"))
+
+
 def test_what_is_kept_of_an_unknown_beginning_is_bounded():
     guard, talk = unit(f"alert {BAD_PATH}"), Tcp()
     guard.feed(talk.handshake() + talk.say(b"\1" * 20_000, to_server=True))
@@ -155,6 +172,7 @@ QUERIED = 'dns any any -> any any (msg:"x"; dns.query; content:"evil.example"; s
         FINE + framed(asking(b"\xc0\xff")),
         FINE + b"\0\0",
         b"\0\0" + FINE,
+        b"\0\0" * 16 + framed(asking(b"a" * 60 + b"." + b"b" * 60)),
         FINE + framed(asking(b"a.example", flags=0x7800)),
         FINE + framed(b"x" * 30),
     ],

@@ -91,9 +91,10 @@ def of_stream(
     for name, pattern in _LABELS:
         if pattern.match(data):
             return Known(name, Named(name))
-    if dns.is_framed(data):
+    framed = dns.is_framed(data)
+    if framed:
         return Known("dns", Dns(framed=True))
-    return None if _can_become_known(data, to_server=to_server) else FAILED
+    return None if framed is None or _can_become_known(data, to_server=to_server) else FAILED
 
 
 def of_datagram(data: bytes) -> Layer | None:
@@ -109,7 +110,5 @@ def _can_become_known(data: bytes, *, to_server: bool) -> bool:
     if to_server and len(data) < 8192 and _MAYBE_REQUEST.match(data):
         return True
     if not to_server and _MAYBE_RESPONSE.match(data):
-        return True
-    if len(data) < dns.ENOUGH and dns.is_plausible(data[2:]):
         return True
     return len(data) < 19 or (len(data) < ENOUGH and data[0] < 2)

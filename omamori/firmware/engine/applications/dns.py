@@ -18,11 +18,11 @@ _RESERVED = 0x40
 """A flag that must be zero, and that servers do not look at."""
 _MALFORMED = frozenset(("dns.malformed_data",))
 _MAX_QUESTIONS = 16
-_NO_QUESTION = re.compile(rb"\0\x0c..[\0-\x07]\0\0{8}", re.DOTALL)
+_NO_QUESTION = re.compile(rb"\0\x0c..[\0-\x07][\0\x10\x20\x30]\0{8}", re.DOTALL)
 """A query without one: its length, then nothing but a number and flags."""
 _EMPTY = re.compile(rb"(?:\0\0){0,16}+")
 """Messages of no length."""
-ENOUGH = 2 + 12 + 255 + 4
+_ENOUGH = 2 + 12 + 255 + 4
 """Bytes of a TCP direction in which the first question is over."""
 _MAX_ANSWERS = 64
 _TYPES = {
@@ -80,21 +80,20 @@ def is_plausible(data: bytes) -> bool:
     return bool(flags >> 11 & 15 <= 6 and 0 < questions <= _MAX_QUESTIONS)
 
 
-def is_framed(data: bytes) -> bool:
-    """The first bytes of a TCP direction begin with a message and its length."""
+def is_framed(data: bytes) -> bool | None:
+    """The first bytes of a TCP direction begin with a message and its length; None while they are too few to tell."""
     at = _EMPTY.match(data).end()  # type: ignore[union-attr]  # it matches anything
     if _NO_QUESTION.match(data, at):
         return True
-    if (
-        len(data) < at + 19
-        or int.from_bytes(data[at : at + 2], "big") < 17
-        or not is_plausible(data[at + 2 :])
-    ):
+    message = data[at + 2 : at + _ENOUGH]
+    if len(message) < 17:
+        return None
+    if int.from_bytes(data[at : at + 2], "big") < 17 or not is_plausible(message):
         return False
     try:
-        _name(data[at + 2 : at + ENOUGH], 12)
+        _name(message, 12)
     except NotDns:
-        return False
+        return None if len(message) < _ENOUGH - 2 else False
     return True
 
 

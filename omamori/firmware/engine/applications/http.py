@@ -193,14 +193,15 @@ class Http:
 
     def _begin_request(self, side: Side, block: bytes, events: list[Event], needs: frozenset[str]) -> None:
         request = http_head.parse_request(block, self._memory)
-        if request is None:
-            side.lost = bool(block.strip(b"\r\n\t \0"))
+        if request is None and not block.strip(b"\r\n\t \0"):
             return
         self._count += 1
         exchange = Exchange(self._count, request)
         self._recent.append(exchange)
         if len(self._waiting) < _MAX_WAITING:
             self._waiting.append(exchange)
+        if request is None:  # the server says so, and may go on
+            return
         site = request.host
         authorization = request.get(b"authorization") or b""
         if site or authorization:
