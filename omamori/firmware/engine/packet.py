@@ -231,6 +231,8 @@ def _skip_extensions(packet: Packet, data: bytes, following: int) -> tuple[int, 
         following, at = data[at], at + size
         if at > packet.end:
             raise PacketError(f"IPv6 extension header of {size} bytes is cut short")
+        if packet.fragment_bits & MORE_FRAGMENTS:
+            return following, at
     raise PacketError(f"more than {_MAX_EXTENSIONS} IPv6 extension headers")
 
 

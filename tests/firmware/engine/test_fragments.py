@@ -1,5 +1,6 @@
 """IP fragments: put together in any order, bounded in memory, and no bytes make them fail."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,3 +71,36 @@ def test_any_fragments_are_taken(pieces, strict):
         except PacketError:
             continue
     assert fragments._held == sum(each.held for each in fragments._datagrams.values())
+
+
+def cut6(body, at, end, following, *, more):
+    """A fragment of an IPv6 packet with these bytes of what follows its fixed header."""
+    part = bytes((following, 0)) + (at | more).to_bytes(2, "big") + b"\0\0\0\7" + body[at:end]
+    ends = bytes(15) + b"\1" + bytes(15) + b"\2"
+    return parse(b"\x60\0\0\0" + len(part).to_bytes(2, "big") + bytes((44, 64)) + ends + part)
+
+
+@pytest.mark.parametrize("options", [b"", b"\x11\0\1\4\0\0\0\0"], ids=["plain", "options"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_only_the_first_fragment_of_ipv6_says_what_follows(options, first):
+    """RFC 8200, 4.5: also extension headers may be in the fragmented part."""
+    body = options + WHOLE[20:]
+    pieces = [
+        cut6(body, 0, 80, 60 if options else 17, more=True),
+        cut6(body, 80, len(body), 59, more=False),
+    ]
+    fragments = Fragments()
+    assert fragments.add(pieces[first], 0.0) is None
+    whole = fragments.add(pieces[1 - first], 0.0)
+    assert whole is not None
+    assert (whole.protocol, whole.payload) == (17, bytes(range(152)))
+
+
+def test_a_datagram_may_come_in_as_many_fragments_as_there_are_places():
+    payload = bytes(range(256)) * 255
+    big, fragments = datagram(PC, SITE, 1, 2, payload), Fragments()
+    count = -(-(len(big) - 20) // 8)
+    order = [*range(1, count, 2), *range(0, count, 2)]
+    wholes = [fragments.add(cut(big, at, 1, more=at < count - 1), 0.0) for at in order]
+    assert [whole.payload for whole in wholes if whole] == [payload]
+    assert (fragments._held, fragments.given_up) == (0, 0)
