@@ -10,6 +10,7 @@ from typing import Final
 
 from omamori.firmware.engine.inspection import Kept
 
+_FOLDS: Final = (b" ", b"\t", b"\0")
 _MAX_FIELDS: Final = 4096
 """Of those that only rules look at."""
 _LINE_END: Final = re.compile(rb"\r?\n|\r")
@@ -95,7 +96,7 @@ def shortened(text: bytes, limit: int) -> bytes:
     line, kept, room = limit // 8, lines[:1], limit // 2
     needed = False
     for each in lines[1:]:
-        needed = _is_needed(each) or (needed and each[:1] in (b" ", b"\t"))
+        needed = _is_needed(each) or (needed and each[:1] in _FOLDS)
         if needed and room > 0:
             kept.append(each[:line])
             room -= len(kept[-1]) + 2
@@ -107,7 +108,7 @@ def _is_needed(line: bytes) -> bool:
 
 
 def _leniently(raw: bytes, hidden: bytes) -> list[tuple[bytes, bytes]]:
-    """A line without a colon has no name; only one that begins with space continues another (RFC 9112, 5.2)."""
+    """A line without a colon has no name; only one that begins with space, or with a NUL that clients take for it, continues another (RFC 9112, 5.2)."""
     lines = _unfolded(_LINE_END.split(hidden + b"\n" + raw if hidden else raw))
     if len(lines) > _MAX_FIELDS:
         lines = lines[:_MAX_FIELDS] + [line for line in lines[_MAX_FIELDS:] if _is_needed(line)]
@@ -122,7 +123,7 @@ def _unfolded(lines: Sequence[bytes]) -> list[bytes]:
     """Field lines with the lines that continue them; a continuation that looks like framing counts as a field, too."""
     whole: list[list[bytes]] = []
     for text in lines:
-        if whole and text[:1] in (b" ", b"\t") and text.strip():
+        if whole and text[:1] in _FOLDS and text.strip():
             whole[-1].append(text.strip())
             if _FRAMING.match(text):
                 whole.append([text])

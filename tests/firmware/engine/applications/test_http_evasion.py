@@ -58,6 +58,7 @@ CHUNKED = {
     "with a length": OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(FILE),
     "folded value": OK + b"Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks(FILE),
     "folded colon": OK + b"X: y\r\nTransfer-Encoding\r\n : chunked\r\n\r\n" + chunks(FILE),
+    "folded by a NUL": OK + b"X: y\r\nTransfer-Encoding:\n\0chunked\r\n\r\n" + chunks(FILE),
     "hidden in a fold": OK + b"X: y\r\n Transfer-Encoding: chunked\r\n\r\n" + chunks(FILE),
     "zero in the value": OK + b"Transfer-Encoding: chu\0nked\r\n\r\n" + chunks(FILE),
     "zero in the name": OK + b"Transfer\0-Encoding: chunked\r\n\r\n" + chunks(FILE),
