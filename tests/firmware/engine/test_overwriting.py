@@ -4,7 +4,7 @@ import gzip
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine.antivirus import Antivirus, hexadecimal, literal
@@ -92,6 +92,7 @@ ORDERS = st.fixed_dictionaries(
 
 
 @given(FILES, ORDERS)
+@example([(b"7z\xbc\xaf\x27\x1c", False, 0)], {"size": 4000, "swaps": 0.0, "random": random.Random(0)})
 @settings(max_examples=120)
 def test_only_infected_files_change_and_no_mark_gets_through(case, order):
     guard, stream, places, taken, _ = download(case, order)
@@ -108,7 +109,8 @@ def test_only_infected_files_change_and_no_mark_gets_through(case, order):
         if infected and not order["swaps"]:
             end = bytes(stream[at] for at in place).index(MARK) + len(MARK)
             assert not text[end - 1 :].strip(b" ")
-    seen = [found for found in guard.engine.take_detections() if found.guard is Guard.AV]
+    told = [found for found in guard.engine.take_detections() if found.guard is Guard.AV]
+    seen = [found for found in told if found.category != "unscanned"]
     if len(taken) == len(stream):
         assert len(seen) == sum(infected for _, infected, _ in case)
         assert {found.action for found in seen} <= {Action.NEUTRALISED}
