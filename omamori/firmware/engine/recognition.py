@@ -40,7 +40,9 @@ class Recognition:
             flow.undetected[to_server] = data
             return []
         if known is detect.FAILED:
-            self._fail(flow, b"" if piece.missing else data, to_server=to_server)
+            # Where a connection was joined in its midst, they are the rest of something that nobody will tell.
+            begins = flow.opening and not piece.missing
+            self._fail(flow, data if begins else b"", to_server=to_server)
             return []
         flow.facts.application, flow.layer = known.name, known.layer
         other = flow.undetected[not to_server] or b""

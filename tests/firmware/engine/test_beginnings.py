@@ -75,6 +75,32 @@ def test_a_request_like_no_other_is_seen_once_the_response_says_what_it_was(requ
     assert told(BAD_PATH, (True, request_), (False, OK), size=7)
 
 
+PAGE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
+TAILS = {
+    "of a page": (False, b"<p>some text of a page</p>\r\n" * 40),
+    "of a picture": (False, b"\xff\xd8" + bytes(range(256)) * 4),
+    "of a form": (True, b'{"a": 1, "b": "cccccccccccccccccccccc"}'),
+    "of a form with an empty line": (True, b"----bound\r\nContent-Disposition: form-data\r\n\r\nvalue\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_the_rest_of_what_began_before_a_connection_was_joined_is_no_part_of_what_follows(name):
+    """As after a start of the unit: what comes after it is read as ever."""
+    for rule in (
+        'http.method; content:"GET"; bsize:3; http.uri; content:"/fine"; bsize:5',
+        'http.stat_code; content:"404"',
+    ):
+        guard, talk = unit(f'alert http any any -> any any (msg:"x"; {rule}; sid:1;)'), Tcp()
+        to_server, data = TAILS[name]
+        guard.feed(talk.say(data, to_server=to_server))
+        guard.feed(talk.say(b"GET /first HTTP/1.1\r\nHost: h\r\n\r\n", to_server=True))
+        guard.feed(talk.say(OK, to_server=False))
+        guard.feed(talk.say(b"GET /fine HTTP/1.1\r\nHost: h\r\n\r\n", to_server=True))
+        guard.feed(talk.say(PAGE, to_server=False))
+        assert len(guard.engine.take_detections()) == 1
+
+
 @pytest.mark.parametrize("junk", [b"GET\r\n\r\n", b"\1\2\3\r\n\r\n", b"GET \r\n\r\n" * 40, b"\t \r\n \n"])
 @pytest.mark.parametrize("first", [b"", b"GET /fine HTTP/1.1\r\nHost: h\r\n\r\n"])
 def test_a_request_is_seen_behind_what_is_none(first, junk):
