@@ -206,6 +206,8 @@ def _add(
     with repository.locked():
         draft = repository.draft(now)
         there = draft.roles[role].signed.targets.get(path)
+        if there and (there.custom or {}).get("channel") == "withdrawn":
+            raise TargetError(f"{path} was withdrawn and stays so: raise the version")
         same = _same(there, describe(path, file), replace=replace)
         custom = {"version": str(version), **(there.custom or {} if same else {}), **(custom or {})}
         if same and custom == there.custom:

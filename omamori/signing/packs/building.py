@@ -52,7 +52,7 @@ class Wishes:
     output: Path | None = None
     """Where a copy of the pack is put."""
     anyway: bool = False
-    """Also where nothing changed."""
+    """Also where nothing changed, or where a pack of the same feeds was withdrawn."""
     dry: bool = False
     ca: Path | None = None
 
@@ -75,7 +75,9 @@ class Pipeline:
             return Report(
                 str(last.version), "unchanged", "", 0, str(last.version), {}, tuple(collected), {}, {}, None
             )
-        version = wishes.version or self._next(last)
+        if not wishes.anyway:
+            self._prove_not_withdrawn(_feeds(collected))
+        version = wishes.version or self._next()
         with tempfile.TemporaryDirectory(prefix="omamori-pack-") as aside:
             made = Path(aside) / f"{version}.pack"
             return self._made(description, wishes, version, collected, last, made)
@@ -145,6 +147,16 @@ class Pipeline:
             raise PackError("no feed was had, so there is nothing to make a pack of")
         return stocks
 
+    def _prove_not_withdrawn(self, feeds: dict[str, str]) -> None:
+        """Raises PackError where the same feeds made a pack that was taken back: a timer would sign it anew."""
+        for target in channels.signed(self._repository):
+            found = channels.standing(target)
+            if found.channel == channels.WITHDRAWN and (target.custom or {}).get("feeds") == feeds:
+                raise PackError(
+                    f"the same feeds made {found.version}, which was withdrawn ({found.reason}): leave out or tune the"
+                    " feed, or wait until it changes (--anyway builds)"
+                )
+
     def _last(self) -> "Last | None":
         """The newest pack that was not withdrawn."""
         for found in channels.standings(self._repository):
@@ -158,11 +170,11 @@ class Pipeline:
         path = self._repository.targets / target.get_prefixed_paths()[0]
         return Last(version, path, dict((target.custom or {}).get("feeds", {})))
 
-    def _next(self, last: "Last | None") -> Version:
-        """By the date: year, month, and day times a hundred, so that a day has room for more than one."""
+    def _next(self) -> Version:
+        """By the date: year, month, and day times a hundred, so that a day has room for more than one. Newer than all there ever were."""
         version = Version(self._now.year, self._now.month, self._now.day * 100)
-        newest = max((each.version for each in channels.standings(self._repository)), default=version)
-        if version > newest or (last is None and version >= newest):
+        newest = max((each.version for each in channels.standings(self._repository)), default=None)
+        if newest is None or version > newest:
             return version
         return Version(newest.major, newest.minor, newest.patch + 1)
 

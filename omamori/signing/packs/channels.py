@@ -125,10 +125,11 @@ def promote(
     repository: Repository, version: Version, seen: Evidence, rules: Channels, now: datetime, *, dry: bool
 ) -> Done:
     """Make a canary stable. Raises ChannelError with every obstacle, SigningError."""
-    found = _standing(repository, version)
-    if wrong := obstacles(found, seen, rules, now):
-        raise ChannelError("not promoted:\n" + "\n".join(f"- {each}" for each in wrong))
-    return _change(repository, version, entered(STABLE, now), now, dry=dry)
+    with repository.locked():
+        found = _standing(repository, version)
+        if wrong := obstacles(found, seen, rules, now):
+            raise ChannelError("not promoted:\n" + "\n".join(f"- {each}" for each in wrong))
+        return _change(repository, version, entered(STABLE, now), now, dry=dry)
 
 
 def withdraw(repository: Repository, version: Version, reason: str, now: datetime, *, dry: bool) -> Done:
@@ -137,10 +138,11 @@ def withdraw(repository: Repository, version: Version, reason: str, now: datetim
         raise ChannelError(
             f"a reason of 1 to {_LONGEST_REASON} letters is needed: units and operators read it"
         )
-    if _standing(repository, version).channel == WITHDRAWN:
-        return Done("already withdrawn", {}, bundle.pack_path(version), dry=dry)
-    changes = entered(WITHDRAWN, now) | {"reason": reason.strip()}
-    return _change(repository, version, changes, now, dry=dry)
+    with repository.locked():
+        if _standing(repository, version).channel == WITHDRAWN:
+            return Done("already withdrawn", {}, bundle.pack_path(version), dry=dry)
+        changes = entered(WITHDRAWN, now) | {"reason": reason.strip()}
+        return _change(repository, version, changes, now, dry=dry)
 
 
 def _standing(repository: Repository, version: Version) -> Standing:
@@ -153,14 +155,14 @@ def _standing(repository: Repository, version: Version) -> Standing:
 def _change(
     repository: Repository, version: Version, changes: dict[str, object], now: datetime, *, dry: bool
 ) -> Done:
+    """With the repository locked since its standing was looked at."""
     path = bundle.pack_path(version)
-    with repository.locked():
-        draft = repository.draft(now)
-        target = draft.renew("signatures").signed.targets[path]
-        target.unrecognized_fields["custom"] = {**(target.custom or {}), **changes}
-        files = draft.seal()
-        if not dry:
-            repository.write(files)
+    draft = repository.draft(now)
+    target = draft.renew("signatures").signed.targets[path]
+    target.unrecognized_fields["custom"] = {**(target.custom or {}), **changes}
+    files = draft.seal()
+    if not dry:
+        repository.write(files)
     signed = {role: draft.roles[role].signed.version for role in sorted(draft.changed)}
     return Done(f"{version} is {changes['channel']}", signed, path, dry=dry)
 

@@ -54,7 +54,11 @@ def group() -> None:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Put a copy of the pack here."
 )
-@click.option("--anyway", is_flag=True, help="Build although no feed changed.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Build although no feed changed, or a pack of the same feeds was withdrawn.",
+)
 @_ca
 @_changes
 @click.pass_obj

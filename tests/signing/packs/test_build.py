@@ -2,6 +2,7 @@
 
 import json
 
+from omamori.protocol.version import Version
 from tests.signing.packs.conftest import RULES, tar_of
 
 
@@ -60,6 +61,40 @@ def test_feeds_that_did_not_change_make_no_pack_and_are_asked_with_their_etag(be
     assert all("If-None-Match" in headers for _, headers in bench.server.asked)
     assert [each["version"] for each in bench.packs()] == [first["version"]]
     assert bench.build("--anyway")["outcome"] == "signed"
+
+
+def test_a_withdrawn_pack_does_not_come_back_by_itself(bench):
+    """Neither under its version nor under the next one, as long as the feeds are what they were."""
+    first = bench.build("-o", bench.desk.place / "bad.pack")
+    bench.desk.signed("pack", "withdraw", first["version"], "--reason", "blocks a bank")
+    for words in ([], ["--dry-run"], ["--version", "2099.1.1"]):
+        refusal = bench.refused(*words)
+        assert f"the same feeds made {first['version']}, which was withdrawn (blocks a bank)" in refusal
+    stays = f"{first['version']}.pack was withdrawn and stays so: raise the version"
+    assert stays in bench.refused("--anyway", "--version", first["version"])
+    for words in ([], ["--replace"]):
+        assert stays in bench.desk.refused(
+            "add-pack", bench.desk.place / "bad.pack", "--version", first["version"], *words
+        )
+    assert [(each["version"], each["channel"]) for each in bench.packs()] == [(first["version"], "withdrawn")]
+
+
+def test_the_next_pack_after_a_withdrawn_one_has_another_version(bench):
+    first = bench.build()
+    bench.desk.signed("pack", "withdraw", first["version"], "--reason", "blocks a bank")
+    again = bench.build("--anyway")
+    assert (again["outcome"], again["before"]) == ("signed", "")
+    bench.rules(RULES.replace(b"sid:4", b"sid:5"))
+    third = bench.build()
+    assert Version.parse(first["version"]) < Version.parse(again["version"]) < Version.parse(third["version"])
+
+
+def test_feeds_of_a_pack_that_stands_are_unchanged_though_an_earlier_pack_of_them_was_withdrawn(bench):
+    first = bench.build()
+    second = bench.build("--anyway")
+    bench.desk.signed("pack", "withdraw", first["version"], "--reason", "a drill")
+    report = bench.build()
+    assert (report["outcome"], report["version"]) == ("unchanged", second["version"])
 
 
 def test_every_kind_of_feed_goes_in(bench):

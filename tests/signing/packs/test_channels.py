@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from omamori.protocol.version import Version
 from omamori.signing import operations
+from omamori.signing.errors import PlaceError
 from omamori.signing.packs import channels
+from omamori.signing.packs.description import Channels
 from omamori.signing.packs.errors import ChannelError
 from omamori.signing.repository import Repository
 
@@ -99,6 +101,24 @@ def test_what_is_withdrawn_stays_so_and_is_no_measure_for_the_next(canary):
     assert again["what"] == "already withdrawn"
     report = canary.build("--version", "1.0.1")
     assert (report["before"], report["difference"]) == ("", None)
+
+
+def test_nothing_comes_between_the_look_at_a_canary_and_its_promotion(canary):
+    """A withdrawal at that moment would be undone without a word; it is told to wait."""
+
+    class Busy(Repository):
+        def load(self):
+            found = super().load()
+            with pytest.raises(PlaceError, match="another `omamori sign` works"):
+                channels.withdraw(Repository(self.place), version, "blocks a bank", now, dry=False)
+            return found
+
+    version, now = Version.parse("1.0.0"), datetime.now(UTC)
+    rules = Channels(soak=timedelta(0), units=0)
+    channels.promote(Busy(canary.desk.repository), version, channels.Evidence(done=9), rules, now, dry=False)
+    assert canary.packs()[0]["channel"] == "stable"
+    canary.desk.signed("pack", "withdraw", "1.0.0", "--reason", "blocks a bank")
+    assert canary.packs()[0]["channel"] == "withdrawn"
 
 
 def test_a_dry_run_changes_nothing(canary):
