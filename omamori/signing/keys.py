@@ -44,7 +44,9 @@ def generate(policy: Policy, given: Mapping[str, Sequence[Signer]]) -> dict[str,
 
 
 def filled(given: Sequence[Signer], count: int) -> list[Signer]:
-    """These keys, and new ones until there are `count`. Raises KeyFileError where they are too many."""
+    """These keys, and new ones until there are `count`. Raises KeyFileError where they are too many, or one is there twice."""
+    if len({signer.public_key.keyid for signer in given}) < len(given):
+        raise KeyFileError("the same key is given twice and would count once: give another")
     if len(given) > count:
         raise KeyFileError(f"{len(given)} keys are given and {count} are wanted: see policy.json")
     return [*given, *(CryptoSigner.generate_ed25519() for _ in range(count - len(given)))]

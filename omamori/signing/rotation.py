@@ -108,8 +108,10 @@ def exchange(draft: Draft, gone: dict[str, list[str]], given: Given) -> dict[str
         raise KeyFileError(f"a key is given for {', '.join(foreign)}, which is not rotated")
     made: dict[str, list[Signer]] = {}
     for role, ids in gone.items():
-        stay = len(trusted_role(draft.roles, role).keyids) - len(ids)
-        made[role] = keys.filled(given.get(role, ()), max(draft.policy[role].keys - stay, 0))
+        there, new = trusted_role(draft.roles, role).keyids, given.get(role, ())
+        if again := [signer.public_key.keyid[:12] for signer in new if signer.public_key.keyid in there]:
+            raise KeyFileError(f"{', '.join(again)} is a key of {role} already: give a new one")
+        made[role] = keys.filled(new, max(draft.policy[role].keys - (len(there) - len(ids)), 0))
         draft.replace_keys(role, [signer.public_key for signer in made[role]], gone=ids)
     draft.keyring = draft.keyring.plus([signer for signers in made.values() for signer in signers])
     return made

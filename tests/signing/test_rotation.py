@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
-from omamori.signing import operations
-from omamori.signing.policy import ROLES
+from omamori.signing import keys, operations, rotation
+from omamori.signing.errors import KeyFileError
+from omamori.signing.policy import POLICIES, ROLES
 from omamori.signing.repository import Repository
 
 
@@ -127,6 +129,31 @@ def test_a_root_that_was_written_and_not_made_current_counts_for_nothing(product
     assert follow(production).root.version == 1
     production.signed("rotate", "timestamp")
     assert follow(production).root.version == 2
+
+
+def test_the_same_key_given_twice_is_refused(desk):
+    """It would be two of two without a word."""
+    repository = Repository(desk.repository)
+    new = [CryptoSigner.generate_ed25519()] * 2
+    with pytest.raises(KeyFileError, match="the same key is given twice"):
+        Repository(desk.place / "other").draft_new(
+            POLICIES["production"], datetime.now(UTC), {"firmware": new}
+        )
+    with pytest.raises(KeyFileError, match="the same key is given twice"):
+        rotation.rotate(repository, ["firmware"], (), datetime.now(UTC), dry=False, given={"firmware": new})
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_a_rotation_to_a_key_that_is_there_already_is_refused(production, only):
+    """It would be told as gone and count still."""
+    repository = Repository(production.repository)
+    old = keys.load_file(production.repository / "keys/root-1.pem")
+    keyid = old.public_key.keyid
+    with pytest.raises(KeyFileError, match=f"{keyid[:12]} is a key of root already: give a new one"):
+        rotation.rotate(
+            repository, ["root"], [keyid] if only else [], datetime.now(UTC), dry=False, given={"root": [old]}
+        )
+    assert len(list(production.repository.glob("metadata/*.root.json"))) == 1
 
 
 def test_offline_roles_are_renewed_with_the_keys_they_have(production):

@@ -157,6 +157,15 @@ def test_a_wrong_pin_is_tried_once_and_a_careless_one_not_at_all(holder, tmp_pat
     assert "the PIN of hsm:2?label=root+holder is needed" in said
 
 
+def test_a_token_counts_once(holder, tmp_path):
+    """Neither as two of two, nor as the new key in its own place."""
+    twice = ("--token", f"firmware={tmp_path}/root.token") * 2
+    assert "the same key is given twice" in holder.sign("init", *twice, code=1).stderr
+    holder.sign("init", "--token", f"root={tmp_path}/root.token")
+    said = holder.sign("rotate", "root", "--token", f"root={tmp_path}/root.token", code=1).stderr
+    assert "is a key of root already: give a new one" in said
+
+
 def test_what_is_no_token_is_named(holder, tmp_path):
     said = holder.sign("token", "--label", "another", "--to", tmp_path / "x.token", code=1).stderr
     assert "no key 2 on a token 'another'" in said

@@ -54,6 +54,8 @@ class _Rollout:
     done: int
     failed: int
     withdrawn: str = ""
+    rollout: int = 0
+    """Its number in the fleet."""
 
 
 def standings(repository: Repository) -> list[Standing]:
@@ -88,13 +90,15 @@ def entered(channel: str, now: datetime) -> dict[str, object]:
 
 
 def evidence(files: Sequence[Path], version: Version) -> Evidence:
-    """Of the rollouts of this pack in the fleet's JSON. Raises ChannelError, OSError."""
+    """Of the rollouts of this pack in the fleet's JSON, each once: as the answer with the most units has it. Raises ChannelError, OSError."""
     found = [each for file in files for each in _rollouts(file)]
     ours = [each for each in found if (each.kind, each.version) == ("pack", str(version))]
     if files and not ours:
         raise ChannelError(f"no rollout of pack {version} in the evidence")
     withdrawn = next((each.withdrawn for each in ours if each.withdrawn), "")
-    return Evidence(sum(each.done for each in ours), sum(each.failed for each in ours), withdrawn)
+    ours.sort(key=lambda each: each.done + each.failed)
+    once = {each.rollout: each for each in ours}.values()
+    return Evidence(sum(each.done for each in once), sum(each.failed for each in once), withdrawn)
 
 
 def obstacles(found: Standing, seen: Evidence, rules: Channels, now: datetime) -> list[str]:

@@ -80,6 +80,21 @@ def test_a_canary_must_have_been_out_for_long_enough(canary):
     assert "1.0.0 is a canary for 0.0 h; 24 h are wanted (soak-hours)" in refusal
 
 
+def test_a_rollout_that_is_told_twice_counts_once_and_as_it_is_now(canary):
+    """The same file twice, or a day's file beside the next day's, in any order."""
+    option, path = seen(canary, done=1)
+    assert "1 units run it; 2 are wanted" in canary.desk.refused(*promote(canary, option, path, option, path))
+    yesterday = canary.desk.place / "yesterday.json"
+    yesterday.write_bytes(path.read_bytes())
+    seen(canary, done=2, failed=1)
+    for words in ((option, yesterday, option, path), (option, path, option, yesterday)):
+        assert "1 of 3 units refused it" in canary.desk.refused(*promote(canary, *words))
+    yesterday.write_text(
+        json.dumps({"rollout": 2, "kind": "pack", "version": "1.0.0", "done": 1, "failed": 0})
+    )
+    assert canary.desk.signed(*promote(canary, option, path, option, yesterday))["what"] == "1.0.0 is stable"
+
+
 def test_evidence_of_other_packs_is_none(canary):
     path = canary.desk.place / "other.json"
     path.write_text(json.dumps({"kind": "pack", "version": "0.9.0", "done": 9, "failed": 0}))
