@@ -4,6 +4,7 @@ The same image gives the same bytes: components are sorted, the time is the reci
 """
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ NAME = "sbom.cdx.json"
 LICENCES = "licences.txt"
 _SPACE = uuid.UUID("6f6d616d-6f72-4969-8000-000000000002")
 _LARGEST = 2**26
+_SIGNED = {r"linux-signed-[a-z0-9]+": "linux", r"systemd-boot-efi-[a-z0-9]+-signed": "systemd"}
+"""Sources that only carry Debian's signature -> the one that has the code, of which alone the security tracker speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +159,22 @@ def _component(one: Component) -> dict[str, Any]:
 
 
 def sources(path: Path) -> list[tuple[str, str, str]]:
-    """(package, source package, source version) of the Debian packages in an SBOM file. Raises EvidenceError."""
+    """(package, source package, source version) of the Debian packages in an SBOM file, as the security tracker names them. Raises EvidenceError."""
     found = []
     for entry in read(path)["components"]:
         facts = {fact.get("name"): fact.get("value") for fact in entry.get("properties", [])}
         if "omamori:debian:source" in facts:
-            version = str(facts.get("omamori:debian:source-version"))
-            found.append((str(entry["name"]), str(facts["omamori:debian:source"]), version))
+            said = str(facts["omamori:debian:source"]), str(facts.get("omamori:debian:source-version"))
+            found.append((str(entry["name"]), *_tracked(*said, str(entry["version"]))))
     return found
+
+
+def _tracked(source: str, version: str, package_version: str) -> tuple[str, str]:
+    """What was signed has its source's version; the source of the signature has one of its own (6.12.117+1 of 6.12.117-1)."""
+    for pattern, code in _SIGNED.items():
+        if re.fullmatch(pattern, source):
+            return code, package_version
+    return source, version
 
 
 def read(path: Path) -> dict[str, Any]:

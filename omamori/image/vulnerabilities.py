@@ -74,6 +74,10 @@ def find(
     sources: dict[tuple[str, str], list[str]] = {}
     for package, source, version in installed:
         sources.setdefault((source, version), []).append(package)
+    if not any(any(_said(tracker.get(source, {}), suite)) for source, _ in sources):
+        raise EvidenceError(
+            f"the tracker's data say nothing about {suite} of any package here: is it the right file, and the right --suite?"
+        )
     found = [
         one
         for (source, version), packages in sources.items()
@@ -86,15 +90,19 @@ def find(
 def _of_source(
     source: str, version: str, packages: tuple[str, ...], entries: dict[str, Any], suite: str
 ) -> Iterator[Vulnerability]:
-    for cve, facts in entries.items():
-        release = _table(_table(facts, cve).get("releases", {}), cve).get(suite)
-        if release is None:
-            continue
-        status = _status(version, _table(release, cve), cve)
-        if status:
+    for cve, facts, release in _said(entries, suite):
+        if status := _status(version, release, cve):
             fixed = str(release["fixed_version"]) if status is Status.FIXED else None
             urgency, text = str(release.get("urgency", "")), str(facts.get("description", ""))
             yield Vulnerability(cve, source, version, packages, status, fixed, urgency, text)
+
+
+def _said(entries: dict[str, Any], suite: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each CVE with its facts and what they say of the suite, where they say anything."""
+    for cve, facts in entries.items():
+        release = _table(_table(facts, cve).get("releases", {}), cve).get(suite)
+        if release is not None:
+            yield cve, facts, _table(release, cve)
 
 
 def _status(version: str, release: dict[str, Any], cve: str) -> Status | None:

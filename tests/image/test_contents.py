@@ -160,7 +160,55 @@ def test_an_engineer_asks_and_a_waiting_fix_is_an_exit_code(tmp_path, document):
     )
     told = json.loads(asked(*words, "--json").stdout)
     assert [one["status"] for one in told] == ["fixed", "open", "unknown"]
-    assert asked(*words, "--suite", "sid", "--check").returncode == 0
+    assert asked(*words, "--suite", "bookworm", "--check").returncode == 0
+
+
+SIGNED = """Package: linux-image-6.12.117+deb13-amd64
+Status: install ok installed
+Architecture: amd64
+Source: linux-signed-amd64 (6.12.117+1)
+Version: 6.12.117-1
+
+Package: systemd-boot-efi-arm64-signed
+Status: install ok installed
+Architecture: arm64
+Source: systemd-boot-efi-arm64-signed (257.13+1~deb13u1)
+Version: 257.13-1~deb13u1
+"""
+
+
+def test_what_debian_signed_is_looked_up_by_the_source_that_has_its_code(tmp_path, root):
+    """The tracker knows no `linux-signed-amd64`; the list of contents itself says what dpkg says."""
+    (root / "var/lib/dpkg/status").write_text(SIGNED)
+    components = sbom.debian_components(root, Lock(()), "amd64")
+    (tmp_path / "sbom").write_text(
+        sbom.document(components, Release(load("product"), Version.parse("1.2.3")))
+    )
+    fixed = {"linux": ("CVE-2026-0101", "6.12.118-1"), "systemd": ("CVE-2026-0102", "257.14-1~deb13u1")}
+    tracker = {
+        source: {cve: {"releases": {"trixie": {"status": "resolved", "fixed_version": version}}}}
+        for source, (cve, version) in fixed.items()
+    }
+    (tmp_path / "tracker").write_text(json.dumps(tracker))
+    words = ["--sbom", tmp_path / "sbom", "--tracker", tmp_path / "tracker"]
+    done = asked("vulnerabilities", *words, "--check", "--json")
+    assert done.returncode == 1, done.stderr
+    assert [(one["cve"], one["source"], one["installed"]) for one in json.loads(done.stdout)] == [
+        ("CVE-2026-0101", "linux", "6.12.117-1"),
+        ("CVE-2026-0102", "systemd", "257.13-1~deb13u1"),
+    ]
+
+
+@pytest.mark.parametrize("tracker", [{}, {"elsewhere": TRACKER["elsewhere"]}, {"openssl": {}}, TRACKER])
+def test_data_that_say_nothing_about_the_suite_of_any_package_are_an_error(tmp_path, document, tracker):
+    """An empty file would pass every check."""
+    (tmp_path / "sbom").write_text(document)
+    (tmp_path / "tracker").write_text(json.dumps(tracker))
+    suite = "sid" if tracker is TRACKER else "trixie"
+    words = ["--sbom", tmp_path / "sbom", "--tracker", tmp_path / "tracker", "--suite", suite, "--check"]
+    done = asked("vulnerabilities", *words)
+    assert done.returncode == 1
+    assert f"say nothing about {suite} of any package here" in done.stderr
 
 
 @pytest.mark.parametrize(
