@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from omamori.image.errors import EvidenceError, FlashFailed, ImageError, TargetRefused
+from omamori.image.errors import EvidenceError, FlashFailed, ImageError, TargetRefused, ToolFailed
 from omamori.image.parts import Partition, partitions, prove_both_tables
 from omamori.image.programs import run
 from omamori.image.target import Target
@@ -30,6 +30,7 @@ _CHUNK: Final = 4 * 2**20
 _BLANK: Final = 64 * 2**20
 _ALIGNMENT: Final = 4096
 _ZEROS: Final = bytes(_CHUNK)
+_BOOT: Final = "esp"
 # linux/fs.h
 _BLKRRPART, _BLKZEROOUT = 0x125F, 0x127F
 _TABLE: Final = 2**20
@@ -102,7 +103,7 @@ def write(image: Layout, target: Target, device: int, progress: Progress, *, era
         raise FlashFailed(
             f"{target.path} could not be written: {error.strerror}; nothing starts from it"
         ) from error
-    if digest(device, image, progress) != written:
+    if _digest(device, image.begin, image.end, progress) != written:
         raise FlashFailed(f"{target.path} does not give back what was written: do not use it")
     _make_startable(image, target, device)
     return written
@@ -110,36 +111,72 @@ def write(image: Layout, target: Target, device: int, progress: Progress, *, era
 
 def leave(image: Layout, target: Target, files: Mapping[str, bytes]) -> None:
     """Put files into `omamori/` of the boot partition, which the unit reads at its starts: `claim`, `self-test`. Raises ToolFailed, FlashFailed."""
-    boot = next((each for each in image.partitions if each.name == "esp"), None)
-    if boot is None:
-        raise FlashFailed(f"{image.path.name} has no boot partition")
-    place = ["-i", f"{target.path}@@{boot.start}"]
+    place = _boot(image, target)
     run(["mmd", "-D", "s", *place, "::/omamori"])
     for name, content in files.items():
         run(["mcopy", "-D", "o", *place, "-", f"::/omamori/{name}"], give=content)
 
 
-def check(image: Layout, target: Target, device: int, progress: Progress) -> str:
-    """Compare a disk that nothing started from yet, and return the SHA-256. Raises FlashFailed naming what differs."""
+def _boot(image: Layout, target: Target) -> list[str]:
+    """The boot partition, as mtools are told of it. Raises FlashFailed where there is none."""
+    boot = next((each for each in image.partitions if each.name == _BOOT), None)
+    if boot is None:
+        raise FlashFailed(f"{image.path.name} has no boot partition")
+    return ["-i", f"{target.path}@@{boot.start}"]
+
+
+def check(image: Layout, target: Target, device: int, progress: Progress) -> tuple[str, tuple[str, ...]]:
+    """Compare a disk that nothing started from yet: the image's SHA-256, and the partitions that could not be compared.
+
+    Those are none, or the boot partition where something was left on it. Raises FlashFailed naming what differs.
+    """
     if _table(target) != image.partitions:
         raise FlashFailed(f"{target.path} has other partitions than {image.path.name}")
+    whole, different = hashlib.sha256(), []
     with image.path.open("rb") as source:
-        wanted = digest(source.fileno(), image, progress)
-    if digest(device, image, progress) != wanted:
-        raise FlashFailed(f"{target.path} does not hold what is in {image.path.name}")
-    return wanted
+        for name, begin, end in _spans(image):
+            wanted = _digest(source.fileno(), begin, end, progress, whole.update)
+            if _digest(device, begin, end, progress) != wanted:
+                different.append(name)
+    if different and not (different == [_BOOT] and _was_left(image, target)):
+        raise FlashFailed(f"{target.path} does not hold what is in {image.path.name}: {', '.join(different)}")
+    return whole.hexdigest(), tuple(different)
 
 
-def digest(descriptor: int, image: Layout, progress: Progress) -> str:
-    """SHA-256 of what lies at the image's partitions. Raises FlashFailed where it cannot be read."""
+def _spans(image: Layout) -> Iterator[tuple[str, int, int]]:
+    """All of the image from its begin to its end: partitions by name, and what lies between them."""
+    at = image.begin
+    for each in sorted(image.partitions, key=lambda part: part.start):
+        if each.start > at:
+            yield "between partitions", at, each.start
+        end = each.start + each.size
+        if end > at:
+            yield each.name, max(at, each.start), end
+            at = end
+    if image.end > at:
+        yield "behind the partitions", at, image.end
+
+
+def _was_left(image: Layout, target: Target) -> bool:
+    """Whether there is anything in the folder that `leave` makes."""
+    try:
+        run(["mdir", "-b", *_boot(image, target), "::/omamori/*"], timeout=60)
+    except ToolFailed:
+        return False
+    return True
+
+
+def _digest(descriptor: int, begin: int, end: int, progress: Progress, also: Taken = lambda _: None) -> str:
+    """SHA-256 of what lies there. Raises FlashFailed where it cannot be read."""
     hashed = hashlib.sha256()
 
     def take(view: memoryview) -> None:
         hashed.update(view)
+        also(view)
         progress(len(view))
 
     try:
-        _read(descriptor, image.begin, image.end, take)
+        _read(descriptor, begin, end, take)
     except OSError as error:
         raise FlashFailed(f"it could not be read back: {error.strerror}") from error
     return hashed.hexdigest()

@@ -27,6 +27,9 @@ _NEXT: Final = """next: put it into the unit; the first start makes the data par
 _NO_CLAIM: Final = """
       it has no claim and cannot be activated: omamori fleet units register ID > claim.json, and write it again with --claim claim.json"""
 
+_LEFT: Final = """, but for its boot partition
+      a claim or an order was left on the boot partition, which was not compared"""
+
 
 @click.command("flash")
 @click.argument("device", type=click.Path(path_type=Path))
@@ -81,6 +84,8 @@ def flash_image(
     """
     if left_out and not (order and all(name.isalpha() for name in left_out)):
         raise click.UsageError("--without names one check of --self-test")
+    if check and (order or claim_file):
+        raise click.UsageError("--check compares the image alone: leave out --claim and --self-test")
     words = " ".join(f"--without {name}" for name in left_out)
     left = {"self-test": f"{words}\n".encode()} if order else {}
     claim = _claim(claim_file) if claim_file else None
@@ -181,8 +186,13 @@ def _compare(plan: _Plan) -> dict[str, Any]:
         flash.lent(plan.target, writing=False) as disk,
         _bar(2 * plan.layout.length, "comparing") as bar,
     ):
-        found = flash.check(plan.layout, plan.target, disk, bar.update)
-    return {"done": "compared", "sha256": found, "seconds": round(time.monotonic() - began, 1)}
+        found, not_compared = flash.check(plan.layout, plan.target, disk, bar.update)
+    return {
+        "done": "compared",
+        "sha256": found,
+        "not_compared": not_compared,
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def _bar(length: int, label: str) -> Any:  # noqa: ANN401 - click's class is not public
@@ -211,6 +221,6 @@ def _facts(plan: _Plan) -> dict[str, Any]:
 def _told(plan: _Plan, report: dict[str, Any]) -> str:
     head = f"{report['done']} in {report['seconds']:g} s, sha256 {report['sha256']}: {plan.target.path} holds the image"
     if report["done"] == "compared":
-        return head
+        return head + (_LEFT if report["not_compared"] else "")
     claimed = f"\n      it is {report['claim']}" if "claim" in report else _NO_CLAIM
     return f"{head}\n{_NEXT}{claimed}"
