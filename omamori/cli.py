@@ -45,14 +45,16 @@ def omamori() -> None:
 
 
 def main() -> None:
-    """The console script: exit codes are 0 done, 1 refused or failed, 2 wrong usage."""
+    """The console script: exit codes are 0 done, 1 refused or failed, 2 wrong usage; a command may have others."""
     try:
-        omamori.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        told = omamori.main(
+            standalone_mode=False
+        )  # click returns what `Context.exit` was given, and raises nothing
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         print("omamori: interrupted", file=sys.stderr)
         sys.exit(130)
+    if isinstance(told, int):
+        sys.exit(told)
