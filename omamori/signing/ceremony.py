@@ -124,6 +124,22 @@ def _follows(before: Signed, root: Signed) -> None:
         raise RepositoryError(
             f"the proposal is root {root.signed.version} and the one before is {before.signed.version}: propose again"
         )
+    if strange := _strange(before, root):
+        raise RepositoryError(f"the proposal {strange}: sign nothing, ask who made it")
+
+
+def _strange(before: Signed, root: Signed) -> str:
+    """What no proposal of ours has. Holders are shown ids, so these must mean the keys they meant, and each another one."""
+    known, proposed = before.signed.keys, root.signed.keys
+    if other := [keyid[:12] for keyid in known.keys() & proposed.keys() if known[keyid] != proposed[keyid]]:
+        return f"calls another key by the id {', '.join(other)}"
+    try:
+        distinct = {keys.material(key) for key in proposed.values()}
+    except KeyFileError as error:
+        return f"has a key of no known kind ({error})"
+    if len(distinct) < len(proposed):
+        return "has one key under two ids, which would count twice"
+    return "" if root.signed.consistent_snapshot else "would have files without versions"
 
 
 def _rule(root: Signed, role: str) -> tuple[int, frozenset[str]]:

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from securesystemslib.signer import CryptoSigner, Key, Signer
 
 from omamori.signing import tokens
@@ -55,6 +57,19 @@ def filled(given: Sequence[Signer], count: int) -> list[Signer]:
 def public(made: Mapping[str, Sequence[Signer]]) -> dict[str, list[Key]]:
     """The public halves, for the metadata."""
     return {role: [signer.public_key for signer in signers] for role, signers in made.items()}
+
+
+def material(key: Key) -> bytes:
+    """What makes it this key, however it is written (letters of hex, line ends of PEM). Raises KeyFileError."""
+    text = str(key.keyval.get("public"))
+    try:
+        if key.keytype == "ed25519":
+            return bytes.fromhex(text)
+        return load_pem_public_key(text.encode()).public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"key {key.keyid[:12]} cannot be read") from error
 
 
 def write(directory: Path, made: Mapping[str, Sequence[Signer]]) -> None:

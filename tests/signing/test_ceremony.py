@@ -119,6 +119,63 @@ def test_other_keys_and_other_roots_are_refused(met):
     assert "is timestamp metadata, not a root" in met.desk.refused("ceremony", "accept", timestamp)
 
 
+def other_material(root: dict) -> None:
+    """A thief's key under the id of a known one."""
+    known = root["keys"][root["roles"]["targets"]["keyids"][0]]
+    known["keyval"]["public"] = "00" * 32
+
+
+def one_key_twice(root: dict) -> None:
+    """Under an id nobody knows, so that one holder would count as two."""
+    key = root["keys"][root["roles"]["targets"]["keyids"][0]]
+    root["keys"]["f" * 64] = key
+    root["roles"]["targets"]["keyids"].append("f" * 64)
+
+
+def one_new_key_twice(root: dict) -> None:
+    """Both ids new, the text of the key not the same."""
+    for keyid, public in (("e" * 64, "ab" * 32), ("f" * 64, "AB" * 32)):
+        root["keys"][keyid] = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public}}
+        root["roles"]["targets"]["keyids"].append(keyid)
+
+
+def unreadable(root: dict) -> None:
+    root["keys"]["f" * 64] = {"keytype": "rsa", "scheme": "rsassa-pss-sha256", "keyval": {"public": "none"}}
+
+
+def files_without_versions(root: dict) -> None:
+    root["consistent_snapshot"] = False
+
+
+def no_word_about_versions(root: dict) -> None:
+    del root["consistent_snapshot"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (other_material, "calls another key"),
+        (one_key_twice, "one key under two ids"),
+        (one_new_key_twice, "one key under two ids"),
+        (unreadable, "no known kind"),
+        (files_without_versions, "files without versions"),
+        (no_word_about_versions, "files without versions"),
+    ],
+)
+def test_what_no_proposal_of_ours_has_is_signed_by_nobody(met, change, says):
+    """Ids are what a holder is shown; a proposal that gives them another meaning is refused before its key signs."""
+    met.propose()
+    value = json.loads(met.proposal.read_bytes())
+    change(value["signed"])
+    met.proposal.write_text(json.dumps(value))
+    before, holder = met.proposal.read_bytes(), met.desk.place / "holder-1"
+    words = ("ceremony", "endorse", met.proposal, "--root", holder / "root.json", "--key", holder / "key.pem")
+    for refused in (met.desk.refused(*words), met.desk.refused("ceremony", "accept", met.proposal)):
+        assert says in refused
+        assert "sign nothing, ask who made it" in refused
+    assert met.proposal.read_bytes() == before
+
+
 def test_a_dry_proposal_writes_nothing(met):
     before = {path.name for path in (met.desk.repository / "keys").iterdir()}
     met.propose("timestamp", "--dry-run")
