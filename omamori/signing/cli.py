@@ -165,7 +165,7 @@ def refresh(repository: Repository, *, dry: bool, as_json: bool) -> None:
 @changes
 @click.pass_obj
 def publish(repository: Repository, to: Path, *, dry: bool, as_json: bool) -> None:
-    """Copy the repository to a directory of static files; the timestamp appears last."""
+    """Copy the repository to a directory of static files; the timestamp appears after all that it names."""
     tell(operations.publish(repository, to, _now(), dry=dry), as_json=as_json)
 
 

@@ -296,12 +296,13 @@ def _not_backwards(roles: dict[str, Signed], to: Path) -> None:
 
 
 def _copy_out(repository: Repository, roles: dict[str, Signed], to: Path) -> None:
+    """In the order of `Repository.write`, so that a cut leaves what `Repository.load` reads."""
     for name in prefixed_paths(roles):
         if not (to / "targets" / name).exists():
             copy_file(repository.targets / name, to / "targets" / name)
     if (history := repository.place / audit.NAME).exists():
         write_file(to / audit.NAME, history.read_bytes())
-    for name in [*_names(repository, roles), "root.json", "timestamp.json"]:
+    for name in [*_names(repository, roles), "timestamp.json", "root.json"]:
         write_file(to / "metadata" / name, (repository.metadata / name).read_bytes())
 
 

@@ -117,11 +117,13 @@ class Repository:
             yield
 
     def _root(self, timestamp: Signed) -> Signed:
-        """The root in force: the next one where a power cut came between the timestamp and the copy in `root.json`."""
-        root = self._parse("root.json")
-        following = self.metadata / f"{root.signed.version + 1}.root.json"
-        if following.exists() and not _accepts(root, timestamp):
-            return self._parse(following.name)
+        """The root in force: a later one where a power cut came between the timestamp and the copy in `root.json`."""
+        root = self._parse("root.json" if (self.metadata / "root.json").exists() else "1.root.json")
+        while not _accepts(root, timestamp):
+            following = self.metadata / f"{root.signed.version + 1}.root.json"
+            if not following.exists():
+                break
+            root = self._parse(following.name)
         return root
 
     def _require(self) -> None:

@@ -1,6 +1,9 @@
 """Keys that are old, lost or stolen: what `omamori sign` exchanges, refuses and says beforehand; a client follows."""
 
+import itertools
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -22,7 +25,10 @@ def production(empty_desk):
 def follow(desk) -> TrustedMetadataSet:
     """What a client with the first root sees of the published tree; raises what it would."""
     desk.signed("publish", "--to", desk.place / "www")
-    metadata = desk.place / "www/metadata"
+    return client(desk.place / "www/metadata")
+
+
+def client(metadata: Path) -> TrustedMetadataSet:
     trusted = TrustedMetadataSet((metadata / "1.root.json").read_bytes(), EnvelopeType.METADATA)
     while (path := metadata / f"{trusted.root.version + 1}.root.json").exists():
         trusted.update_root(path.read_bytes())
@@ -154,6 +160,51 @@ def test_a_rotation_to_a_key_that_is_there_already_is_refused(production, only):
             repository, ["root"], [keyid] if only else [], datetime.now(UTC), dry=False, given={"root": [old]}
         )
     assert len(list(production.repository.glob("metadata/*.root.json"))) == 1
+
+
+class PowerCutError(Exception):
+    """The machine is off."""
+
+
+def cut_after(number: int, write):
+    """The same, for so many files and no more."""
+    left = iter(range(number))
+
+    def writing(*words):
+        if next(left, None) is None:
+            raise PowerCutError
+        write(*words)
+
+    return writing
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["published-before", "never-published"])
+@pytest.mark.parametrize(
+    "rotations",
+    [[("root",)], [("snapshot", "timestamp")], [ROLES, ROLES]],
+    ids=["root", "online", "all-twice"],
+)
+def test_a_publish_cut_after_any_file_is_mended_by_the_next(production, monkeypatch, rotations, first):
+    if not first:
+        production.signed("publish", "--to", production.place / "www")
+    production.signed("add-pack", production.pack())
+    for roles in rotations:
+        production.signed("rotate", *roles)
+    repository, write, now = Repository(production.repository), operations.write_file, datetime.now(UTC)
+    for number in itertools.count():
+        www = production.place / f"www-{number}"
+        if not first:
+            shutil.copytree(production.place / "www", www)
+        monkeypatch.setattr(operations, "write_file", cut_after(number, write))
+        try:
+            operations.publish(repository, www, now)
+        except PowerCutError:
+            monkeypatch.setattr(operations, "write_file", write)
+            operations.publish(repository, www, now)
+        else:
+            break
+        assert client(www / "metadata").root.version == len(rotations) + 1
+    assert number > 3
 
 
 def test_offline_roles_are_renewed_with_the_keys_they_have(production):
