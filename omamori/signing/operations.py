@@ -144,7 +144,7 @@ def publish(repository: Repository, to: Path, now: datetime, *, dry: bool = Fals
         refresh(repository, now, dry=dry)
     with repository.locked():
         roles = repository.load()
-        _not_backwards(roles, to)
+        _not_backwards(repository, roles, to)
         if not dry:
             _copy_out(repository, roles, to)
     return Done(
@@ -279,20 +279,18 @@ def _role_status(draft: Draft, role: str) -> RoleStatus:
     )
 
 
-def _not_backwards(roles: dict[str, Signed], to: Path) -> None:
-    """Units refuse an older timestamp, so a mirror that went back would cut them off from updates."""
+def _not_backwards(repository: Repository, roles: dict[str, Signed], to: Path) -> None:
+    """Units refuse an older timestamp and roots they cannot follow, so either would cut them off from updates."""
     published = Repository(to)
     if not published.exists():
         return
     there = published.load()
-    if there["root"].signed.keys.keys() != roles["root"].signed.keys.keys() and (
-        there["root"].signed.version >= roles["root"].signed.version
-    ):
-        raise PlaceError(f"{to} holds another repository: publish to an empty directory")
     if there["timestamp"].signed.version > roles["timestamp"].signed.version:
         raise PlaceError(
             f"{to} holds a newer state than {roles['timestamp'].signed.version}: publish from where it was made"
         )
+    if not repository.had(there["root"]):
+        raise PlaceError(f"{to} holds another repository: publish to an empty directory")
 
 
 def _copy_out(repository: Repository, roles: dict[str, Signed], to: Path) -> None:

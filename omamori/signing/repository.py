@@ -82,6 +82,11 @@ class Repository:
             verify(roles, role)
         return roles
 
+    def had(self, root: Signed) -> bool:
+        """Whether this very root is, or was, the one here. Raises RepositoryError."""
+        name = f"{root.signed.version}.root.json"
+        return (self.metadata / name).exists() and bool(self._parse(name).signed == root.signed)
+
     def write(self, files: list[MetadataFile]) -> None:
         """Make a sealed draft the current state: all but the timestamp, the audit, the timestamp; then `root.json`, see `_root`."""
         for file in files[:-1]:

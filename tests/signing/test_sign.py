@@ -222,6 +222,23 @@ def test_two_repositories_never_mix_in_one_directory(desk, tmp_path_factory):
     assert "another repository" in other.refused("publish", "--to", desk.place / "www")
 
 
+@pytest.mark.parametrize("roots", [(1, 2), (2, 1), (2, 2)], ids=str)
+def test_another_repository_is_not_written_over_whatever_its_root_number(desk, tmp_path_factory, roots):
+    """And though its timestamp is older, which alone would let ours take its place."""
+    other = type(desk)(tmp_path_factory.mktemp("other"))
+    other.signed("init")
+    for each, number in zip((other, desk), roots, strict=True):
+        for _ in range(number - 1):
+            each.signed("renew", "root")
+    desk.signed("refresh")
+    other.signed("publish", "--to", desk.place / "www")
+    before = {path: path.read_bytes() for path in (desk.place / "www").rglob("*") if path.is_file()}
+    assert "another repository: publish to an empty directory" in desk.refused(
+        "publish", "--to", desk.place / "www"
+    )
+    assert before == {path: path.read_bytes() for path in (desk.place / "www").rglob("*") if path.is_file()}
+
+
 def test_publish_keeps_what_is_served_valid_at_every_step(desk):
     """Whatever file is the last that was copied, a client that reads the timestamp there finds all it names."""
     desk.signed("publish", "--to", desk.place / "www")
