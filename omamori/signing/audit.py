@@ -91,6 +91,15 @@ def append(path: Path, files: Iterable[MetadataFile], now: datetime) -> None:
         os.fsync(out.fileno())
 
 
+def newest(path: Path) -> dict[str, str]:
+    """The files of the last whole line; none where there is no such line."""
+    lines = [line for line in _bytes(path, FILE_CAP).splitlines(keepends=True)[-2:] if line.endswith(b"\n")]
+    try:
+        return wire.from_wire(Entry, wire.load(lines[-1], cap=LINE_CAP)).files if lines else {}
+    except ProtocolError:
+        return {}
+
+
 def check(published: Path, root: bytes) -> Findings:
     """Follow the whole history of a published directory. Raises RepositoryError where there is none, or `root` is none."""
     lines = _lines(published / NAME)

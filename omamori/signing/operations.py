@@ -300,8 +300,10 @@ def _copy_out(repository: Repository, roles: dict[str, Signed], to: Path) -> Non
             copy_file(repository.targets / name, to / "targets" / name)
     if (history := repository.place / audit.NAME).exists():
         write_file(to / audit.NAME, history.read_bytes())
-    for name in [*_names(repository, roles), "timestamp.json", "root.json"]:
+    for name in [*_names(repository, roles), "timestamp.json"]:
         write_file(to / "metadata" / name, (repository.metadata / name).read_bytes())
+    root = repository.metadata / f"{roles['root'].signed.version}.root.json"
+    write_file(to / "metadata/root.json", root.read_bytes())
 
 
 def _names(repository: Repository, roles: dict[str, Signed]) -> list[str]:

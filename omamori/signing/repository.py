@@ -89,6 +89,8 @@ class Repository:
 
     def write(self, files: list[MetadataFile]) -> None:
         """Make a sealed draft the current state: all but the timestamp, the audit, the timestamp; then `root.json`, see `_root`."""
+        if self.exists():
+            self._finish()
         for file in files[:-1]:
             write_file(self.metadata / file.name, file.content)
         audit.append(self.place / audit.NAME, files, datetime.now(UTC))
@@ -124,12 +126,25 @@ class Repository:
     def _root(self, timestamp: Signed) -> Signed:
         """The root in force: a later one where a power cut came between the timestamp and the copy in `root.json`."""
         root = self._parse("root.json" if (self.metadata / "root.json").exists() else "1.root.json")
-        while not _accepts(root, timestamp):
-            following = self.metadata / f"{root.signed.version + 1}.root.json"
-            if not following.exists():
+        while (following := self.metadata / f"{root.signed.version + 1}.root.json").exists():
+            if _accepts(root, timestamp) and not self._made_current(following):
                 break
             root = self._parse(following.name)
         return root
+
+    def _made_current(self, root: Path) -> bool:
+        """Whether the audit's last line is the state in force, and has this very root: the timestamp's keys may be those of before."""
+        files = audit.newest(self.place / audit.NAME)
+        return all(
+            files.get(path.name) == hashlib.sha256(self._read(path)).hexdigest()
+            for path in (root, self.metadata / "timestamp.json")
+        )
+
+    def _finish(self) -> None:
+        """Copy the root in force where a power cut came before that, as long as the audit's last line tells which it is."""
+        root = self._root(self._parse("timestamp.json"))
+        name = f"{root.signed.version}.root.json"
+        write_file(self.metadata / "root.json", self._read(self.metadata / name))
 
     def _require(self) -> None:
         if not self.place.is_dir():

@@ -126,6 +126,36 @@ def test_a_cut_between_timestamp_and_root_is_mended_by_reading_on(production):
     follow(production)
 
 
+def test_a_cut_takes_no_root_back_though_the_online_keys_are_the_old_ones(production):
+    """Timestamp keys that both roots have do not tell which is in force; the audit's last line does."""
+    metadata = production.repository / "metadata"
+    first, stolen = (metadata / "root.json").read_bytes(), set(key_ids(production, "root"))
+    production.signed("rotate", "root")
+    (metadata / "root.json").write_bytes(first)
+    assert not stolen & set(key_ids(production, "root"))
+    assert follow(production).root.version == 2
+    assert (production.place / "www/metadata/root.json").read_bytes() == (
+        metadata / "2.root.json"
+    ).read_bytes()
+    production.signed("refresh")  # its line names no root
+    production.signed("refresh")
+    assert (metadata / "root.json").read_bytes() == (metadata / "2.root.json").read_bytes()
+    for path in (production.repository / "keys").glob("root-????????.pem"):
+        path.unlink()
+    assert "root needs 2 signatures and 0 of its keys are here" in production.refused("renew", "root")
+
+
+def test_a_new_root_that_was_cut_before_the_timestamp_stays_without_effect(production):
+    """Its line is the audit's last one, and names a timestamp that never came."""
+    metadata = production.repository / "metadata"
+    old = {name: (metadata / name).read_bytes() for name in ("root.json", "timestamp.json")}
+    before = key_ids(production, "root")
+    production.signed("rotate", "root")
+    for name, content in old.items():
+        (metadata / name).write_bytes(content)
+    assert key_ids(production, "root") == before
+
+
 def test_a_root_that_was_written_and_not_made_current_counts_for_nothing(production):
     metadata = production.repository / "metadata"
     old = {name: (metadata / name).read_bytes() for name in ("root.json", "timestamp.json")}
