@@ -100,31 +100,38 @@ def newest(path: Path) -> dict[str, str]:
         return {}
 
 
-def check(published: Path, root: bytes) -> Findings:
-    """Follow the whole history of a published directory. Raises RepositoryError where there is none, or `root` is none."""
+def check(published: Path, root: bytes, now: datetime, *, after: str = "") -> Findings:
+    """Follow the whole history of a published directory; `after` is the SHA-256 of a line that must be in it.
+
+    Raises RepositoryError where there is no history, or `root` is none.
+    """
     lines = _lines(published / NAME)
     reader = _Reader(published / "metadata")
     entries = list(_chained(lines, reader.problems))
-    newest = [
-        min((later.timestamp for later in entries[at + 1 :]), default=None) for at in range(len(entries))
-    ]
-    force = [
-        entry
-        for entry, later in zip(entries, newest, strict=True)
-        if later is None or later > entry.timestamp
-    ]
+    force, abandoned = _sorted_out(entries)
     for entry in force:
         reader.read(entry)
     reader.believe(root)
-    reader.compare(force)
+    reader.compare(force, now)
+    if after and after not in map(_digest, lines):
+        reader.problems.append("the line that was kept is not in this history: it was cut off or rewritten")
     return Findings(
         root=_digest(root),
         head=_digest(lines[-1]),
         states=len(entries),
-        abandoned=tuple(entry.number for entry in entries if entry not in force),
+        abandoned=tuple(entry.number for entry in abandoned),
         signatures=tuple(reader.found),
         problems=tuple(reader.problems),
     )
+
+
+def _sorted_out(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Those that came into force, and those that a later one with the same timestamp or an older one replaced."""
+    force: list[Entry] = []
+    abandoned: list[Entry] = []
+    for entry in reversed(entries):
+        (abandoned if force and force[-1].timestamp <= entry.timestamp else force).append(entry)
+    return force[::-1], abandoned[::-1]
 
 
 @dataclass
@@ -156,13 +163,19 @@ class _Reader:
                 f"the root to trust is not the {name} of this history: nothing here is proven"
             )
 
-    def compare(self, force: list[Entry]) -> None:
-        """What lies there and was never recorded, and a last state that is not the one served."""
+    def compare(self, force: list[Entry], now: datetime) -> None:
+        """What lies there and was never recorded, and a last state that is not the one served, or an old one."""
         known = {name for entry in force for name in entry.files}
         there = {path.name for path in self.metadata.glob("[0-9]*.json")}
         self.problems += [f"{name}: served, and in no line of the audit" for name in sorted(there - known)]
         if not force or _content(self.metadata / "timestamp.json") != force[-1].files.get("timestamp.json"):
             self.problems.append("timestamp.json: not that of the last line")
+        served = _parse(_bytes(self.metadata / "timestamp.json"))
+        if served is None or self._verified("timestamp", served) is None:
+            self.problems.append("timestamp.json: not signed by enough of the keys it needs")
+        elif served.signed.expires <= now:
+            expired = f"expired on {served.signed.expires:%Y-%m-%d %H:%M} UTC"
+            self.problems.append(f"timestamp.json: {expired}: an old copy, or nobody publishes")
 
     def _file(self, entry: Entry, name: str, digest: str) -> None:
         path = self.metadata / Path(name).name
@@ -180,12 +193,14 @@ class _Reader:
 
     def _verified(self, role: str, metadata: Signed) -> tuple[str, ...] | None:
         """Key ids; None where they are too few. A root follows the one before, signed by its keys, too."""
+        if metadata.signed.type != ("targets" if role in DELEGATED else role):
+            return None
         if role != "root":
             delegator = self.roles.get("targets" if role in DELEGATED else "root")
             return _signers(delegator, metadata, role) if delegator else None
         before = self.roles.get("root")
         version = before.signed.version + 1 if before else 1
-        if metadata.signed.type != "root" or metadata.signed.version != version:
+        if metadata.signed.version != version:
             return None
         if before and not _signers(before, metadata, role):
             return None

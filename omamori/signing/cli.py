@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -296,11 +297,20 @@ def _tell_proposal(found: ceremony.Proposal, *, as_json: bool) -> None:
 @click.option(
     "--root", type=FILE, help="The root of trust to begin from.  [default: metadata/1.root.json there]"
 )
+@click.option(
+    "--after", metavar="SHA256", help="Of the last line when you looked before: it must still be there."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.pass_context
-def audit_command(ctx: click.Context, published: Path, root: Path | None, *, as_json: bool) -> None:
+def audit_command(
+    ctx: click.Context, published: Path, root: Path | None, after: str | None, *, as_json: bool
+) -> None:
     """Check all that was ever signed, from a published directory alone; exit code 3 where something is wrong."""
-    found = audit.check(published, (root or published / "metadata/1.root.json").read_bytes())
+    kept = (after or "").lower()
+    if after is not None and not re.fullmatch("[0-9a-f]{64}", kept):
+        raise click.BadParameter("64 digits, as `last line's sha256` has them", param_hint="--after")
+    trusted = (root or published / "metadata/1.root.json").read_bytes()
+    found = audit.check(published, trusted, _now(), after=kept)
     if as_json:
         print(json.dumps(to_wire(found)))
     else:

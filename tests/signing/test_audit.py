@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -108,6 +110,64 @@ def test_a_timestamp_of_another_state_is_noticed(published):
     assert audited(published)["problems"] == ["timestamp.json: not that of the last line"]
 
 
+@pytest.mark.parametrize("served", [b'{"not":"metadata at all"}', "unsigned", "another role"], ids=str)
+def test_a_timestamp_that_is_not_signed_is_noticed_though_the_last_line_names_it(published, served):
+    metadata = published.www / "metadata"
+    if served == "unsigned":
+        value = json.loads((metadata / "timestamp.json").read_bytes())
+        served = json.dumps(value | {"signatures": []}).encode()
+    elif served == "another role":
+        served = (metadata / "5.snapshot.json").read_bytes()
+    (metadata / "timestamp.json").write_bytes(served)
+    path = published.www / audit.NAME
+    *before, last = path.read_bytes().splitlines(keepends=True)
+    entry = json.loads(last)
+    entry["files"]["timestamp.json"] = hashlib.sha256(served).hexdigest()
+    path.write_bytes(b"".join([*before, json.dumps(entry).encode() + b"\n"]))
+    assert audited(published)["problems"] == ["timestamp.json: not signed by enough of the keys it needs"]
+
+
+def test_a_state_that_has_expired_is_said_to_be_old(published):
+    root = (published.www / "metadata/1.root.json").read_bytes()
+    later = datetime.now(UTC) + timedelta(days=8)
+    assert audit.check(published.www, root, datetime.now(UTC)).problems == ()
+    (problem,) = audit.check(published.www, root, later).problems
+    assert problem.startswith("timestamp.json: expired on 20")
+    assert problem.endswith("an old copy, or nobody publishes")
+
+
+def test_a_history_that_was_cut_off_is_noticed_by_whoever_kept_a_line(published):
+    """All that is left is whole and signed: nothing but the line that was kept shows what is gone."""
+    old = published.place / "old"
+    shutil.copytree(published.www, old)
+    first = audited(published)["head"]
+    published.signed("add-pack", published.pack("1.2.5"))
+    published.signed("publish", "--to", published.www)
+    assert audited(published, "--after", first)["problems"] == []
+    kept = audited(published)["head"]
+    assert audited(published, "--after", kept.upper())["problems"] == []
+    published.www = old
+    assert audited(published)["problems"] == []
+    assert audited(published, "--after", kept)["problems"] == [
+        "the line that was kept is not in this history: it was cut off or rewritten"
+    ]
+    assert published.sign("audit", old, "--after", kept[:-1]).exit_code == 2
+
+
+def test_a_long_history_takes_no_longer_a_line_than_a_short_one(published):
+    """Quadratic, these were minutes."""
+    lines: list[bytes] = []
+    for number in range(1, 20_001):
+        previous = hashlib.sha256(lines[-1]).hexdigest() if lines else ""
+        entry = {"number": number, "time": "2026-11-23T00:00:00Z", "previous": previous, "timestamp": number}
+        lines.append(json.dumps(entry | {"files": {"timestamp.json": "0" * 64}}).encode() + b"\n")
+    (published.www / audit.NAME).write_bytes(b"".join(lines))
+    root = (published.www / "metadata/1.root.json").read_bytes()
+    began = time.process_time()
+    assert audit.check(published.www, root, datetime.now(UTC)).states == 20_000
+    assert time.process_time() - began < 20
+
+
 def test_an_interrupted_signing_is_told_as_never_in_force(published):
     """The line came, the timestamp did not; the next signing takes the same versions."""
     timestamp = published.repository / "metadata/timestamp.json"
@@ -140,7 +200,7 @@ def test_any_bytes_are_told_as_problems_or_refused(tmp_path_factory, raw):
     (place / "metadata").mkdir()
     (place / audit.NAME).write_bytes(raw)
     with pytest.raises(RepositoryError):
-        audit.check(place, raw)
+        audit.check(place, raw, datetime.now(UTC))
     problems: list[str] = []
     assert list(audit._chained([raw], problems)) == []
     assert problems
