@@ -87,6 +87,14 @@ class Repository:
         name = f"{root.signed.version}.root.json"
         return (self.metadata / name).exists() and bool(self._parse(name).signed == root.signed)
 
+    def recorded(self) -> bool:
+        """Whether the audit ends with the state in force; not so after a cut, until the next is signed. Raises PlaceError."""
+        path = self.place / audit.NAME
+        if not path.exists():  # a repository from before there was one
+            return True
+        timestamp = hashlib.sha256(self._read(self.metadata / "timestamp.json")).hexdigest()
+        return path.read_bytes().endswith(b"\n") and audit.newest(path).get("timestamp.json") == timestamp
+
     def write(self, files: list[MetadataFile]) -> None:
         """Make a sealed draft the current state: all but the timestamp, the audit, the timestamp; then `root.json`, see `_root`."""
         if self.exists():

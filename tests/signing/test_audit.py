@@ -154,6 +154,24 @@ def test_a_history_that_was_cut_off_is_noticed_by_whoever_kept_a_line(published)
     assert published.sign("audit", old, "--after", kept[:-1]).exit_code == 2
 
 
+@pytest.mark.parametrize("left", [b"", b'{"number":6,"ti'], ids=["whole-line", "half-a-line"])
+def test_a_publish_after_an_interrupted_signing_raises_no_alarm(published, left):
+    """The line that names a timestamp that never came is followed by one that names what is published."""
+    timestamp, history = published.repository / "metadata/timestamp.json", published.repository / audit.NAME
+    old, before = timestamp.read_bytes(), history.read_bytes()
+    published.signed("add-pack", published.pack("1.2.5"))
+    timestamp.write_bytes(old)
+    if left:
+        history.write_bytes(before + left)
+    published.signed("publish", "--to", published.www, "--dry-run")
+    published.signed("publish", "--to", published.www)
+    found = audited(published)
+    assert (found["problems"], found["abandoned"]) == ([], [] if left else [6])
+    states = found["states"]
+    published.signed("publish", "--to", published.www)
+    assert audited(published)["states"] == states
+
+
 def test_a_long_history_takes_no_longer_a_line_than_a_short_one(published):
     """Quadratic, these were minutes."""
     lines: list[bytes] = []
