@@ -4,8 +4,11 @@ Every read is bounded by what the format allows, whatever the file claims.
 """
 
 import hashlib
+import lzma
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +20,10 @@ from omamori.signing.errors import TargetError
 MANIFEST_CAP = 64 * 1024
 PACK_MANIFEST_CAP = 1024 * 1024
 """Bytes; a pack's manifest names each of its members."""
+_BAD_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError
+)  # fmt: skip
+"""What `zipfile` raises for damaged, encrypted (RuntimeError) and unknown forms."""
 
 
 def check_bundle(path: Path) -> bundle.Manifest:
@@ -40,7 +47,7 @@ def pack_version(path: Path) -> Version:
         if not isinstance(text, str):
             raise TargetError(f"{path}: manifest.json has no version: give --version")
         return Version.parse(text)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, ProtocolError) as error:
+    except (OSError, tarfile.TarError, ProtocolError, *_BAD_ZIP) as error:
         raise TargetError(
             f"{path} is no signature pack ({error}): build it again, or give --version"
         ) from error

@@ -40,6 +40,9 @@ def _days(count: int) -> timedelta:
     return timedelta(days=count)
 
 
+_LONGEST = _days(36_500)
+"""A signature's life; much more is later than any date there is."""
+
 POLICIES: dict[str, Policy] = {
     "development": {
         "root": RolePolicy(1, 1, _days(365)),
@@ -88,8 +91,10 @@ def from_json(raw: bytes) -> Policy:
             f"policy.json is not a policy ({error!r}): restore it, or take one from `init --dry-run`"
         ) from error
     for role, rule in policy.items():
-        if not 1 <= rule.threshold <= rule.keys <= 9 or rule.expires <= timedelta(0):
-            raise PolicyError(f"policy.json: {role} needs 1 <= threshold <= keys <= 9 and expires > 0 days")
+        if not 1 <= rule.threshold <= rule.keys <= 9 or not timedelta(0) < rule.expires <= _LONGEST:
+            raise PolicyError(
+                f"policy.json: {role} needs 1 <= threshold <= keys <= 9 and expires > 0 and <= {_LONGEST.days} days"
+            )
     return policy
 
 

@@ -1,5 +1,6 @@
 """`omamori sign` as the release engineer uses it: what it makes, what it refuses, and what it tells to do next."""
 
+import contextlib
 import json
 import shutil
 import stat
@@ -151,6 +152,44 @@ def test_a_zip_bomb_for_a_manifest_is_refused(desk):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", " " * 50_000_000)
     assert "bytes where at most" in desk.refused("add-pack", path)
+
+
+def zipped_pack(path, text=b'{"version": "1.2.3"}' * 20):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", text)
+    return path
+
+
+@pytest.mark.parametrize(("at", "bits"), [(43, 0xFF), (6, 0x01)], ids=["stream", "encrypted"])
+def test_a_damaged_or_encrypted_zip_is_refused(desk, at, bits):
+    path = zipped_pack(desk.place / "zipped.pack")
+    damaged = bytearray(path.read_bytes())
+    damaged[at] ^= bits
+    if at == 6:
+        damaged[damaged.index(b"PK\x01\x02") + 8] ^= bits
+    path.write_bytes(damaged)
+    assert "is no signature pack" in desk.refused("add-pack", path)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 255)), min_size=1, max_size=4))
+def test_any_zip_tells_its_version_or_is_refused(tmp_path_factory, changes):
+    path = zipped_pack(tmp_path_factory.getbasetemp() / "any.pack", b'{"version": "1.2.3"}')
+    damaged = bytearray(path.read_bytes())
+    for at, bits in changes:
+        damaged[at % len(damaged)] ^= bits
+    path.write_bytes(damaged)
+    with contextlib.suppress(TargetError):
+        contents.pack_version(path)
+
+
+def test_a_policy_whose_signatures_never_end_is_refused(desk):
+    """Later than any date there is."""
+    path = desk.repository / "policy.json"
+    rules = json.loads(path.read_bytes())
+    rules["timestamp"]["expires"] = 9_000_000
+    path.write_text(json.dumps(rules))
+    assert "timestamp needs" in desk.refused("refresh")
 
 
 def test_a_pack_without_a_manifest_needs_its_version_given(desk):
