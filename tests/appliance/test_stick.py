@@ -14,6 +14,11 @@ def mtools(*words):
     subprocess.run(words, check=True, capture_output=True)
 
 
+def founded(place):
+    place.mkdir()
+    return Factory.found(place)
+
+
 def held(folder):
     """In MiB."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) // MIB
@@ -38,17 +43,17 @@ def stick(file, *published):
 
 
 @pytest.mark.timeout(900)
-def test_a_newer_firmware_on_a_stick_is_staged_and_one_that_others_signed_is_not(image, factory, tmp_path):
-    newer = factory.image("7.0.1")
-    (tmp_path / "others").mkdir()
-    others = Factory.found(tmp_path / "others")
-    plugged = stick(tmp_path / "stick.raw", others.publish(newer), factory.publish(newer))
-    with powered(image, tmp_path / "guest", stick=plugged) as unit:
+def test_a_newer_firmware_on_a_stick_is_staged_and_one_that_others_signed_is_not(tmp_path):
+    """With a repository of its own: what is newest in the one that all tests share depends on which were before."""
+    ours, others = founded(tmp_path / "ours"), founded(tmp_path / "others")
+    first, newer = ours.image("13.0.0"), ours.image("13.0.1")
+    plugged = stick(tmp_path / "stick.raw", others.publish(newer), ours.publish(newer))
+    with powered(first, tmp_path / "guest", stick=plugged) as unit:
         guest = unit.guest
         guest.wait_for_ssh(seconds=300)
-        guest.wait(lambda: unit.in_phase("7.0.1", "staged"), seconds=400, what="7.0.1 staged", pause=2)
+        guest.wait(lambda: unit.in_phase("13.0.1", "staged"), seconds=400, what="13.0.1 staged", pause=2)
         told = "journalctl --no-pager --output=cat --unit=omamori-stick@vdb{}.service"
-        assert "7.0.1 is staged in slot b" in guest.ssh(told.format(2))
+        assert "13.0.1 is staged in slot b" in guest.ssh(told.format(2))
         guest.wait(
             lambda: "signature: " in guest.ssh(told.format(1)), seconds=200, what="the refusal", pause=2
         )
