@@ -47,9 +47,8 @@ def omamori() -> None:
 def main() -> None:
     """The console script: exit codes are 0 done, 1 refused or failed, 2 wrong usage; a command may have others."""
     try:
-        told = omamori.main(
-            standalone_mode=False
-        )  # click returns what `Context.exit` was given, and raises nothing
+        # Of `Context.exit` click tells the code here, and raises nothing.
+        told = omamori.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -53,7 +53,7 @@ def propose(
     with repository.locked():
         draft = repository.draft(now)
         root = draft.renew("root")
-        made = exchange(draft, {role: leaving(draft, role, tuple(only)) for role in roles}, given or {})
+        made = exchange(draft, leaving(draft, tuple(roles), tuple(only)), given or {})
         for signer in _holding(draft):
             root.sign(signer, append=True)
         if not dry:

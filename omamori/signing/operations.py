@@ -140,6 +140,8 @@ def renew(repository: Repository, roles: Iterable[str], now: datetime, *, dry: b
 def publish(repository: Repository, to: Path, now: datetime, *, dry: bool = False) -> Done:
     """Copy the current state into a directory that any web server can serve; what is there stays valid throughout."""
     keys.outside_checkout(to)
+    if (to / "keys").exists():
+        raise PlaceError(f"{to} has a folder with keys, which no web server may see: choose another --to")
     if due(repository, now) or not repository.recorded():
         refresh(repository, now, dry=dry)
     with repository.locked():

@@ -88,7 +88,7 @@ def from_json(raw: bytes) -> Policy:
         policy = {role: _role(value[role]) for role in EVERY if role in ROLES or role in value}
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise PolicyError(
-            f"policy.json is not a policy ({error!r}): restore it, or take one from `init --dry-run`"
+            f"policy.json is not a policy ({error!r}): restore it, or copy that of a new repository (`omamori sign --dir ELSEWHERE init`)"
         ) from error
     for role, rule in policy.items():
         if not 1 <= rule.threshold <= rule.keys <= 9 or not timedelta(0) < rule.expires <= _LONGEST:

@@ -73,11 +73,7 @@ def rotate(
         draft = repository.draft(now)
         for role in roles:
             draft.require(role)
-        gone = {role: leaving(draft, role, only) for role in roles}
-        if unknown := [start for start in only if not any(_named(ids, start) for ids in gone.values())]:
-            raise KeyFileError(
-                f"no key of {', '.join(roles)} begins with {', '.join(unknown)}: see `omamori sign status --keys`"
-            )
+        gone = leaving(draft, roles, only)
         made = exchange(draft, gone, given or {})
         files = draft.seal()
         if not dry:
@@ -117,14 +113,18 @@ def exchange(draft: Draft, gone: dict[str, list[str]], given: Given) -> dict[str
     return made
 
 
-def leaving(draft: Draft, role: str, only: tuple[str, ...]) -> list[str]:
-    """Ids of the role's keys that begin with one of `only`, or all."""
-    there = list(trusted_role(draft.roles, role).keyids)
-    return [keyid for keyid in there if not only or any(keyid.startswith(start) for start in only)]
-
-
-def _named(keyids: Iterable[str], start: str) -> bool:
-    return any(keyid.startswith(start) for keyid in keyids)
+def leaving(draft: Draft, roles: tuple[str, ...], only: tuple[str, ...]) -> dict[str, list[str]]:
+    """Ids of the roles' keys that begin with one of `only`, or all. Raises KeyFileError where none begins with one of these."""
+    there = {role: list(trusted_role(draft.roles, role).keyids) for role in roles}
+    every = [keyid for keyids in there.values() for keyid in keyids]
+    if unknown := [start for start in only if not start or not any(each.startswith(start) for each in every)]:
+        raise KeyFileError(
+            f"no key of {', '.join(roles) or 'no role'} begins with {', '.join(start or 'nothing' for start in unknown)}: see `omamori sign status --keys`"
+        )
+    return {
+        role: [keyid for keyid in keyids if not only or keyid.startswith(only)]
+        for role, keyids in there.items()
+    }
 
 
 def _explained(roles: Iterable[str]) -> Iterable[str]:

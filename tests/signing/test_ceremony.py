@@ -55,6 +55,13 @@ def met(empty_desk):
     return Ceremony(empty_desk)
 
 
+def test_a_proposal_against_an_unknown_key_is_not_made(met):
+    """It would say "no key changes", and the stolen one would stay."""
+    for words in (("timestamp", "--key", "zzzz"), ("--key", "zzzz"), ("timestamp", "--key", "")):
+        assert "begins with" in met.desk.refused("ceremony", "propose", *words, "--to", met.proposal)
+    assert not met.proposal.exists()
+
+
 def test_two_of_three_holders_make_a_root_and_the_online_keys_change(met):
     assert met.propose("timestamp", "snapshot")["missing"] == 2
     told = met.endorse(1)

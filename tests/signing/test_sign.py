@@ -278,6 +278,11 @@ def test_another_repository_is_not_written_over_whatever_its_root_number(desk, t
     assert before == {path: path.read_bytes() for path in (desk.place / "www").rglob("*") if path.is_file()}
 
 
+def test_publishing_where_the_keys_lie_is_refused(desk):
+    """A web server would give them to anyone."""
+    assert "no web server may see" in desk.refused("publish", "--to", desk.repository)
+
+
 def test_publish_keeps_what_is_served_valid_at_every_step(desk):
     """Whatever file is the last that was copied, a client that reads the timestamp there finds all it names."""
     desk.signed("publish", "--to", desk.place / "www")
