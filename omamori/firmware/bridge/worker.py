@@ -1,8 +1,9 @@
 """The loop that inspects: queues in, one engine, verdicts out.
 
 Queues take turns, each with its own share of the time (`lane.py`). An engine that raises lets the packet pass, and so does a
-packet's age: one that has waited for half a second goes on uninspected, whatever holds the worker up. The worker ends when told
-to and its queues are empty, or when its supervisor is gone; it never decides about signatures or rules of the kernel.
+packet's age: one that has waited for half a second goes on uninspected, whatever holds the worker up; but not one of a connection
+in which something is overwritten, which is short by its own window. The worker ends when told to and its queues are empty, or
+when its supervisor is gone; it never decides about signatures or rules of the kernel.
 """
 
 import select
@@ -149,7 +150,8 @@ class Worker:
         self._tell()
 
     def _judge(self, lane: Lane, packet: QueuedPacket, now: float) -> Verdict:
-        if packet.arrived and self._stale < now - packet.arrived < _FUTURE:
+        late = packet.arrived and self._stale < now - packet.arrived < _FUTURE
+        if late and not lane.kind.rewriting:
             return self._shed(lane)
         if self._exempt and self._exempt.has(packet.data):
             self.counters.exempt += 1
@@ -164,6 +166,7 @@ class Worker:
             )
         except Exception as error:  # noqa: BLE001 - whatever the engine does, traffic passes
             self._complain(error)
+            self._inspector.missed(now)
             return Pass()
 
     def _probe(self, lane: Lane, packet: QueuedPacket, now: float) -> None:

@@ -199,7 +199,7 @@ class Engine:
         if segment.stopped:
             turn.drop = segment.stopped
             return
-        for piece in streams.acknowledged(flow, packet, to_server=to_server):
+        for piece in streams.acknowledged(flow, packet, turn.now, to_server=to_server):
             self._stream(turn, piece, to_server=not to_server)
         if not (rewriting and segment.again):
             flow.facts.count(packet.end, to_server=to_server)

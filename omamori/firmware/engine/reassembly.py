@@ -63,6 +63,7 @@ class Reassembly:
         "held",
         "kept",
         "offset",
+        "received",
         "room",
         "urgent",
     )
@@ -80,6 +81,8 @@ class Reassembly:
         """How many may be, but for the newest segment."""
         self.urgent: int | None = None
         """Offset of the newest urgent byte, until it is delivered."""
+        self.received = 0
+        """Offset up to which the receiver has everything, of which what is missing passed unseen."""
         self.given_up: tuple[tuple[int, int], ...] = ()
         """Holes, from where to where, that may still be filled, but no longer inspected."""
         self._recent: deque[tuple[int, bytes]] = deque()
@@ -145,20 +148,32 @@ class Reassembly:
             data, at = data[self.offset - at :], self.offset
         self._keep(at, data)
         pieces = self._drain()
+        if self._pending:
+            pieces += self._skip_to(self.received)
         while self.held > limit or len(self._pending) > _MAX_SEGMENTS:
             if strict:
                 self.given_up = (*self.given_up[1 - _MOST_GIVEN_UP :], (self.offset, self._begins[0]))
             pieces += self.skip()
         return pieces
 
-    def acknowledged(self, sequence: int) -> list[Piece]:
-        """The receiver has everything before `sequence`: a hole before it, with data kept behind, will not be filled."""
+    def acknowledged(self, sequence: int, *, unseen: bool = False) -> list[Piece]:
+        """The receiver has everything before `sequence`: a hole before it will not be filled.
+
+        `unseen`: nor will one that shows later only, with what comes behind it. Else such an acknowledgement is somebody's invention.
+        """
         recent, at = self._recent, self.position(sequence)
         while recent and recent[0][0] + len(recent[0][1]) <= at:
             self.kept -= len(recent.popleft()[1])
-        if not self._pending or at <= self.offset:
-            return []
-        return self.skip()
+        if unseen:
+            self.received = at
+        return self._skip_to(at)
+
+    def _skip_to(self, at: int) -> list[Piece]:
+        """Give up on the holes before that offset."""
+        pieces: list[Piece] = []
+        while self._pending and self._begins[0] <= at:
+            pieces += self.skip()
+        return pieces
 
     def first_seen(self, at: int, data: bytes) -> bytes | None:
         """`data`, which lies at offset `at`, as its bytes were sent first; None where nothing shows a difference."""

@@ -109,13 +109,13 @@ class Streams:
         """A receiver would take it."""
         return not self._settings.checksums or is_sound(packet)
 
-    def acknowledged(self, flow: Flow, packet: Packet, *, to_server: bool) -> list[Piece]:
+    def acknowledged(self, flow: Flow, packet: Packet, now: float, *, to_server: bool) -> list[Piece]:
         """What of the other direction can be taken now that this packet says it was received."""
-        other = flow.halves[not to_server].stream
-        if not packet.flags & ACK or not (other.held or other.kept):
+        other, unseen = flow.halves[not to_server].stream, self._is_overloaded(now)
+        if not packet.flags & ACK or not (other.held or other.kept or unseen):
             return []
         held, kept = other.held, other.kept
-        pieces = other.acknowledged(packet.acknowledgement)
+        pieces = other.acknowledged(packet.acknowledgement, unseen=unseen)
         self._account(other.held - held, other.kept - kept)
         return _in_band(other, pieces)
 
@@ -139,8 +139,11 @@ class Streams:
         """How many out-of-order bytes of a direction are kept, and whether a hole given up beyond that stays one for the receiver."""
         if self._held >= self._settings.pending_total:
             return 0, False
-        overloaded = abs(now - self._missed) < OVERLOADED
+        overloaded = self._is_overloaded(now)
         return (self._settings.pending_overloaded if overloaded else self._settings.pending), not overloaded
+
+    def _is_overloaded(self, now: float) -> bool:
+        return abs(now - self._missed) < OVERLOADED
 
     def _room(self) -> int:
         """What one direction may keep for comparison: up to half of what is left, so that many share it and one has much."""

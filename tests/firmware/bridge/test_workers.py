@@ -32,8 +32,12 @@ NO_ERRORS = "add table ip quiet; add chain ip quiet in { type filter hook input 
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory, content):
-    web = tmp_path_factory.mktemp("web")
+def web(tmp_path_factory):
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="module")
+def line(web, content):
     (web / "page").write_bytes(b"an ordinary page")
     (web / "big").write_bytes(content)
     with guarded_line("omawk") as line, http_server(line.wan, web, where="::", port=80):
@@ -164,6 +168,16 @@ def test_what_waits_too_long_for_inspection_passes(unit):
     assert state["bypassed"] > 900
     assert {each["reason"]: each["count"] for each in state["uninspected"]}["waited too long"] > 900
     assert fetch_from(unit, ADDRESSES[0], "TOY-ATTACK", seconds=1) is None
+
+
+def test_what_is_to_be_overwritten_never_passes_as_it_is_however_long_it_waits(unit, web):
+    """Ten segments at once, a tenth of a second each: most wait for more than half a second."""
+    (web / "slow").write_bytes(b"TOY-MALWARE, TOY-DRAGS, and so on. " * 1000)
+    got = fetch_from(unit, ADDRESSES[0], "slow", seconds=60)
+    assert len(got) == 35_000
+    cut_in_two = len(got) // 1400
+    assert got.count(b"TOY-MALWARE") <= cut_in_two
+    assert got.count(b"#") >= 11 * (1000 - cut_in_two)
 
 
 def test_when_the_nursery_dies_its_workers_go_on_until_others_take_over(unit):

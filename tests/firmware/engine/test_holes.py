@@ -9,7 +9,7 @@ from omamori.firmware.engine.signatures import Signatures
 from omamori.firmware.engine.verdict import Drop
 from omamori.protocol.reasons import Dropped
 from tests.firmware.engine.conversation import Tcp, Unit, received
-from tests.firmware.engine.mails import MARK, infected
+from tests.firmware.engine.mails import MARK, infected, mail
 
 LENGTH = 8 << 20
 HOLE = 6000
@@ -112,3 +112,23 @@ def test_what_is_kept_over_all_connections_is_bounded_and_then_nothing_is_stoppe
     download.fill()
     assert download.guard.engine.statistics.holes
     assert len(download.got()) > 400 << 10
+
+
+def test_a_file_being_overwritten_goes_on_after_a_packet_of_it_passed_uninspected():
+    """Its client has acknowledged that packet, so the hole is never filled: what follows must not wait for it."""
+    guard, talk = Unit(Engine(Signatures(antivirus=ANTIVIRUS), Settings())), Tcp(server_port=110)
+    sent = b"+OK\r\n" + mail(("a.bin", bytes(9000) + MARK + bytes(90_000), "base64")) + b"\r\n.\r\n"
+    guard.feed(talk.handshake())
+    guard.feed(talk.say(b"+OK ready\r\n", to_server=False))
+    guard.feed(talk.say(b"RETR 1\r\n", to_server=True))
+    out = guard.feed(talk.say(sent[:30_000], to_server=False))
+    guard.feed([talk.packet(to_server=True, flags=0x10)])
+    out += talk.say(sent[30_000:31_000], to_server=False)
+    guard.engine.missed(guard.now)
+    guard.feed([talk.packet(to_server=True, flags=0x10)])
+    out += guard.feed(talk.say(sent[31_000:], to_server=False))
+    got = received(out)
+    assert len(got) == len(sent)
+    assert got[-5:] == sent[-5:]
+    assert got[13_000:30_000].count(b"A") == 0
+    assert got[32_000:120_000].count(b"A") == 0

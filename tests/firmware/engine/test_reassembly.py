@@ -66,6 +66,28 @@ def test_a_hole_is_skipped_when_the_receiver_has_acknowledged_it():
     assert half.acknowledged(10) == [Piece(5, 5, b"later")]
 
 
+def test_a_hole_that_was_acknowledged_before_anything_came_behind_it_is_skipped_with_what_comes():
+    half = Reassembly()
+    half.begin(0)
+    assert half.acknowledged(5, unseen=True) == []
+    assert delivered(half, [(5, b"later")]) == [Piece(5, 5, b"later")]
+
+
+def test_where_nothing_passed_unseen_an_acknowledgement_of_what_was_not_sent_is_nothing():
+    half = Reassembly()
+    half.begin(0)
+    assert half.acknowledged(5) == []
+    assert delivered(half, [(5, b"later"), (0, b"first")]) == [Piece(0, 0, b"first"), Piece(5, 0, b"later")]
+
+
+def test_of_a_hole_only_what_was_acknowledged_is_skipped():
+    half = Reassembly()
+    half.begin(0)
+    assert delivered(half, [(5, b"later")]) == []
+    assert half.acknowledged(3, unseen=True) == []
+    assert delivered(half, [(3, b"!!")]) == [Piece(3, 3, b"!!"), Piece(5, 0, b"later")]
+
+
 def test_the_end_is_known_in_any_order():
     half = Reassembly()
     half.begin(0)
