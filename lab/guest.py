@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab.kernel_log import log
 from lab.machine import Machine, Plug, Run, command_line
 from lab.namespaces import end
 from lab.qemu import Qemu
@@ -261,8 +262,22 @@ class Guest:
         log = self._scratch / "qemu.log"
         said = log.read_text(errors="replace")[-1000:] if log.exists() else ""
         return GuestError(
-            f"{what}\n--- QEMU\n{said}\n--- processors and disk\n{self._inside()}\n--- console\n{self.tail()}"
+            f"{what}\n--- QEMU\n{said}\n--- processors and disk\n{self._inside()}\n--- console\n{self.tail()}{self._kernel()}"
         )
+
+    def _kernel(self) -> str:
+        """What its kernel has said last, where the console does not tell: a product's is silent."""
+        copy = self._scratch / "memory"
+        size = self._machine.memory_mib << 20
+        try:
+            if "Linux version" in self.tail(10_000):
+                return ""
+            self._control().execute("pmemsave", val=0, size=size, filename=str(copy))
+            return "\n--- kernel\n" + "\n".join(log(copy)[-40:])
+        except (GuestError, QmpError, OSError) as error:
+            return f"\n--- kernel\nnot to be had: {error}"
+        finally:
+            copy.unlink(missing_ok=True)
 
     def _inside(self) -> str:
         """Where each processor is (`SMM=1`: in the machine's firmware), twice, and what the disk was asked for."""

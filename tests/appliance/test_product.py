@@ -3,6 +3,7 @@
 import pytest
 
 from lab.appliance import ROUTER, RULE, Factory, powered
+from lab.guest import GuestError
 from lab.machine import Disk
 from lab.namespaces import http_server, reaches
 from omamori.image.state import State
@@ -35,6 +36,8 @@ def test_it_forwards_blocks_shows_its_page_and_lets_nobody_in(product, tmp_path)
         assert open_ports(unit.lan, address, *ELSEWHERE) == {80}
         assert open_ports(unit.wan, address, *ELSEWHERE) == set()
         assert "login:" not in guest.console.read_text(errors="replace")
+        with pytest.raises(GuestError, match=r"waited 0 s for nothing(?s:.*)--- kernel(?s:.*)br0: port"):
+            guest.wait(lambda: False, seconds=0, what="nothing")
 
 
 @pytest.mark.timeout(900)
