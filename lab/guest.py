@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab.kernel_log import log
+from lab import kernel_log
 from lab.machine import Machine, Plug, Run, command_line
 from lab.namespaces import end
 from lab.qemu import Qemu
@@ -60,6 +60,7 @@ class Guest:
         self._qmp: Qmp | None = None
         self._said_before = 0
         self._falls = 0
+        self._words: tuple[str, ...] = ()
         self._disk = scratch / "disk.qcow2"
         self._variables = scratch / "variables.fd"
         self.tpm_state = scratch / "tpm"
@@ -82,8 +83,9 @@ class Guest:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Power on, with the data of before."""
+    def start(self, *, words: tuple[str, ...] = ()) -> None:
+        """Power on, with the data of before; `words`: see `Run`."""
+        self._words = words
         self.ssh_port = _free_port()
         self._talks = tempfile.mkdtemp(prefix="omamori-ssh-")  # a socket's path must be short
         self._said_before = self._said()
@@ -124,7 +126,7 @@ class Guest:
     def power_cycle(self) -> None:
         """Pull the plug and put it in again: what a customer does."""
         self.stop()
-        self.start()
+        self.start(words=self._words)
 
     def keep(self, folder: Path) -> None:
         """What would be left if the power went at this moment: a scratch directory for another `Guest` of the image.
@@ -273,7 +275,7 @@ class Guest:
             if "Linux version" in self.tail(10_000):
                 return ""
             self._control().execute("pmemsave", val=0, size=size, filename=str(copy))
-            return "\n--- kernel\n" + "\n".join(log(copy)[-40:])
+            return "\n--- kernel\n" + "\n".join(kernel_log.log(copy)[-40:])
         except (GuestError, QmpError, OSError) as error:
             return f"\n--- kernel\nnot to be had: {error}"
         finally:
@@ -332,6 +334,7 @@ class Guest:
             taps=taps,
             ssh_port=self.ssh_port,
             tpm=self._tpm.socket if self._tpm else None,
+            words=self._words,
         )
         return command_line(self._machine, self._qemu, self._image, run)
 

@@ -7,7 +7,8 @@ import mmap
 import re
 from pathlib import Path
 
-_FIRST = re.compile(rb"Linux version \d+\.\d+")
+_FIRST = re.compile(rb"\0Linux version \d+\.\d(?=[^\0]{0,300}\0.{0,30}Command line:)", re.DOTALL)
+"""Its first two records; the kernel's image and the journal have copies of the first alone."""
 _RING = 256 << 10
 """Bytes of it that are looked at, at most."""
 _EMPTY = bytes(512)

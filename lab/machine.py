@@ -14,6 +14,8 @@ from lab.qemu import Qemu
 from omamori.image.build import Image
 
 TCG = "tcg,thread=multi"
+_UNTIMED = "no_timer_check"
+"""The kernel counts ticks of the timer once, and tries others, and then panics or hangs, if an emulated one is late on a busy machine."""
 _SLOTS = {"wan0": 4, "lan0": 5, "mgmt0": 6}
 _MACS = {"wan0": "02:0a:0a:00:00:04", "lan0": "02:0a:0a:00:00:05", "mgmt0": "02:0a:0a:00:00:06"}
 
@@ -74,7 +76,8 @@ class Run:
     """One time that the machine is on: its files, and what it is connected to.
 
     `taps`: file descriptors by port, inherited by QEMU; `ssh_port`: of this machine, forwarded to the guest's port 22;
-    `tpm`: the socket of the machine's TPM, where it has one.
+    `tpm`: the socket of the machine's TPM, where it has one. `words`: of the kernel's command line, which the machine adds to
+    those of a boot image (SMBIOS, systemd-stub(7)).
     """
 
     disk: Path
@@ -84,6 +87,7 @@ class Run:
     taps: Mapping[str, int]
     ssh_port: int
     tpm: Path | None = None
+    words: tuple[str, ...] = ()
 
 
 def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[str]:
@@ -103,7 +107,7 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *_stick(machine.stick),
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
         *_tpm(run.tpm, board.tpm),
-        *_smbios(machine.credentials),
+        *_smbios(machine, image, run.words),
         *_network(run, machine.card),
         *board.devices,
     ]  # fmt: skip
@@ -148,12 +152,16 @@ def _tpm(socket: Path | None, device: str) -> list[str]:
     ]
 
 
-def _smbios(credentials: Mapping[str, str]) -> list[str]:
-    words = []
-    for name, text in credentials.items():
-        coded = base64.b64encode(text.encode()).decode()
-        words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={coded}"]
-    return words
+def _smbios(machine: Machine, image: Image, words: tuple[str, ...]) -> list[str]:
+    values = [
+        f"io.systemd.credential.binary:{name}={base64.b64encode(text.encode()).decode()}"
+        for name, text in machine.credentials.items()
+    ]
+    if machine.accelerator == TCG and _UNTIMED not in image.command_line:
+        words += (_UNTIMED,)
+    if words:
+        values.append(f"io.systemd.stub.kernel-cmdline-extra={' '.join(words)}")
+    return [word for value in values for word in ("-smbios", f"type=11,value={value}")]
 
 
 def _network(run: Run, model: str) -> list[str]:

@@ -18,10 +18,8 @@ from omamori.firmware.host.sealing import Tpm
 
 SHUTDOWN = bytes.fromhex("8001 0000000c 00000145 0000")
 """TPM2_Shutdown(TPM_SU_CLEAR)."""
-EXTEND = bytes.fromhex(
-    f"8002 00000041 00000182 00000007 00000009 40000009 0000 00 0000 00000001 000b {'ab' * 32}"
-)
-"""TPM2_PCR_Extend of PCR 7, SHA-256."""
+EXTEND = "8002 00000041 00000182 {:08x} 00000009 40000009 0000 00 0000 00000001 000b" + "ab" * 32
+"""TPM2_PCR_Extend, SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,8 @@ class Chip(Tpm):
     """Its socket, there while it has power: in a place with a short name, for a socket's may have 107 bytes."""
     orderly: bool = True
     """Whether it is told before its power goes, as a restart does."""
-    measured: bool = False
-    """Whether its machine's firmware has measured something else into PCR 7: another key of Secure Boot, or none."""
+    measured: int | None = None
+    """The register into which its machine has measured something else: 7 is another key of Secure Boot, or none."""
 
     def _run(self, verb: str, name: str, content: bytes, *more: str) -> bytes:
         with self._powered():
@@ -71,8 +69,8 @@ class Chip(Tpm):
             while not self.door.exists():
                 assert process.poll() is None and time.monotonic() < deadline, log.read_text()  # noqa: PT018 - one fact
                 time.sleep(0.005)
-            if self.measured:
-                self._transmit(EXTEND)
+            if self.measured is not None:
+                self._transmit(bytes.fromhex(EXTEND.format(self.measured)))
             yield
         finally:
             end(process)

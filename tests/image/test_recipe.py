@@ -41,6 +41,10 @@ def test_the_data_partition_is_checked_and_mended_at_each_start_and_nobody_is_as
     assert {"fsck.mode=force", "fsck.repair=yes"} <= set(load("product").command_line)
 
 
+def test_a_product_takes_no_orders_from_what_nobody_signed():
+    assert "systemd.import_credentials=no" in load("product").command_line
+
+
 def test_a_product_that_hangs_is_reset_by_its_hardware_from_the_initrd_on():
     recipe = load("product")
     assert "systemd.watchdog_sec=60" in recipe.command_line

@@ -1,7 +1,8 @@
 """Secrets on the data partition that only this machine's TPM gives back, by systemd-creds(1) (decision 0036).
 
-A sealed secret is bound to the TPM and to PCR 7 (whether Secure Boot is on, and whose keys it believes): a new firmware of
-ours changes neither, another box, a cleared TPM or a machine made to start anything does. Where there is no TPM a secret
+A sealed secret is bound to the TPM, to PCR 7 (whether Secure Boot is on, and whose keys it believes) and to PCR 12 (what the
+machine or the boot partition add to a boot image): a new firmware of ours changes none of them, another box, a cleared TPM or a
+machine made to start anything, or ours otherwise, does. Where there is no TPM a secret
 stays a plain file: a key beside what it locks would be for show. A plain file beside a sealed one is always the newer:
 only firmware that knows no sealed ones, or a machine without a TPM, writes one.
 
@@ -23,7 +24,7 @@ from omamori.firmware.host.paths import Paths
 
 log = logging.getLogger(__name__)
 
-PCRS: Final = "7"
+PCRS: Final = "7+12"
 _PATIENCE: Final = 60.0
 """Seconds; a slow TPM takes one or two, an emulated machine more."""
 _CAP: Final = 64 * 1024

@@ -43,9 +43,10 @@ def test_another_chip_does_not_open_it(kept, tmp_path):
     assert kept.opened(kept.sealed) == SECRET
 
 
-def test_on_a_machine_that_was_started_otherwise_it_does_not_open(kept, tpm):
+@pytest.mark.parametrize("register", [7, 12], ids=["other keys", "other words for the kernel"])
+def test_on_a_machine_that_was_started_otherwise_it_does_not_open(kept, tpm, register):
     with pytest.raises(Unopenable):
-        Kept(kept.plain, replace(tpm, measured=True)).opened(kept.sealed)
+        Kept(kept.plain, replace(tpm, measured=register)).opened(kept.sealed)
     assert kept.opened(kept.sealed) == SECRET
 
 
