@@ -14,8 +14,6 @@ from lab.qemu import Qemu
 from omamori.image.build import Image
 
 TCG = "tcg,thread=multi"
-_UNTIMED = "no_timer_check"
-"""The kernel counts ticks of the timer once, and tries others, and then panics or hangs, if an emulated one is late on a busy machine."""
 _SLOTS = {"wan0": 4, "lan0": 5, "mgmt0": 6}
 _MACS = {"wan0": "02:0a:0a:00:00:04", "lan0": "02:0a:0a:00:00:05", "mgmt0": "02:0a:0a:00:00:06"}
 
@@ -107,7 +105,7 @@ def command_line(machine: Machine, qemu: Qemu, image: Image, run: Run) -> list[s
         *_stick(machine.stick),
         *(_kernel(image) if machine.boot is Boot.DIRECT else _firmware(qemu, run.variables, secure=secure)),
         *_tpm(run.tpm, board.tpm),
-        *_smbios(machine, image, run.words),
+        *_smbios(machine.credentials, run.words),
         *_network(run, machine.card),
         *board.devices,
     ]  # fmt: skip
@@ -152,13 +150,11 @@ def _tpm(socket: Path | None, device: str) -> list[str]:
     ]
 
 
-def _smbios(machine: Machine, image: Image, words: tuple[str, ...]) -> list[str]:
+def _smbios(credentials: Mapping[str, str], words: tuple[str, ...]) -> list[str]:
     values = [
         f"io.systemd.credential.binary:{name}={base64.b64encode(text.encode()).decode()}"
-        for name, text in machine.credentials.items()
+        for name, text in credentials.items()
     ]
-    if machine.accelerator == TCG and _UNTIMED not in image.command_line:
-        words += (_UNTIMED,)
     if words:
         values.append(f"io.systemd.stub.kernel-cmdline-extra={' '.join(words)}")
     return [word for value in values for word in ("-smbios", f"type=11,value={value}")]

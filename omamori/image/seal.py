@@ -182,13 +182,15 @@ def _loader(target: Path, release: Release, tools: Path) -> None:
 
 
 def command_line(release: Release, roothash: str, slot: str) -> str:
-    """The kernel command line of one slot."""
+    """The kernel command line of one slot. It ends where the kernel stops to read: whatever a machine adds comes behind it."""
     words = [
         f"roothash={roothash}",
         f"systemd.verity_root_data=PARTLABEL=root-{slot}",
         f"systemd.verity_root_hash=PARTLABEL=hash-{slot}",
         *release.recipe.command_line,
         *(release.damage.command_line if release.damage else []),
+        "rdinit=/usr/lib/omamori/first",
+        "--",
     ]
     return " ".join(words)
 

@@ -1,4 +1,4 @@
-"""The product image, as a customer gets it, under Secure Boot: nobody can log in, so all is seen from beside it."""
+"""The product image, as a customer gets it but for a word about emulated timers, under Secure Boot: nobody can log in, so all is seen from beside it."""
 
 import pytest
 
@@ -21,7 +21,7 @@ ELSEWHERE = (1883, 5355, 8000, 8080, 8443, 8883, 22022)
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
     factory = Factory.found(tmp_path_factory.mktemp("factory"), rules=RULE.replace("alert", "drop", 1))
-    return factory.image("7.0.0", variant="product")
+    return factory.image("7.0.0", variant="emulated")
 
 
 @pytest.mark.timeout(900)

@@ -120,6 +120,21 @@ def test_the_same_kernel_image_signed_again_by_our_key_starts(image, kernel, sig
         assert "Access denied" not in guest.console.read_text(errors="replace")
 
 
+def test_words_beside_the_sealed_command_line_start_nothing(image, tmp_path):
+    """No signature covers them: the machine's own strings, which a tool of its vendor writes (systemd-stub(7))."""
+    with started(image, image.disk, tmp_path) as guest:
+        guest.stop()
+        guest.start(words=("rdinit=/bin/sh", "systemd.run=/bin/sh", "--"))
+        guest.wait(
+            lambda: guest.console.read_text(errors="replace").count("other words than the sealed ones") > 1,
+            seconds=200,
+            what="two starts that were ended",
+        )
+        guest.stop()
+        guest.start()
+        guest.wait_for_ssh(seconds=300)
+
+
 def started(image, disk, place):
     machine = Machine(secure_boot=State.of().secure_boot)
     return Guest(replace(image, disk=disk), place / "guest", machine)

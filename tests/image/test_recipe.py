@@ -1,5 +1,7 @@
 """Recipes: what they say, how they extend each other, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from omamori.image.errors import RecipeError
@@ -43,6 +45,13 @@ def test_the_data_partition_is_checked_and_mended_at_each_start_and_nobody_is_as
 
 def test_a_product_takes_no_orders_from_what_nobody_signed():
     assert "systemd.import_credentials=no" in load("product").command_line
+
+
+def test_what_tests_boot_in_its_place_differs_from_the_product_by_one_word():
+    product, emulated = load("product"), load("emulated")
+    assert emulated.command_line == [*product.command_line, "no_timer_check"]
+    named = {name: getattr(product, name) for name in ("variant", "description", "boot")}
+    assert replace(emulated, **named) == product
 
 
 def test_a_product_that_hangs_is_reset_by_its_hardware_from_the_initrd_on():
