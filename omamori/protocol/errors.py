@@ -25,6 +25,10 @@ class FetchingError(ProtocolError):
     """A rate or a mirror that cannot be."""
 
 
+class BootImageError(ProtocolError):
+    """A file that no machine could start, or not one of ours."""
+
+
 class WireError(ProtocolError):
     """Bytes that are no message of ours."""
 

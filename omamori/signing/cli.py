@@ -17,6 +17,7 @@ from omamori.signing.answers import changes, tell
 from omamori.signing.errors import SigningError, TargetError
 from omamori.signing.packs.cli import group as pack_group
 from omamori.signing.policy import EVERY, POLICIES, TOP
+from omamori.signing.promise import check_promise
 from omamori.signing.repository import Repository
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -101,6 +102,8 @@ def add_firmware(
             "customers are told what a firmware changes: add --notes FILE; in development --replace goes without"
         )
     said = notes.read(notes_file) if notes_file else None
+    if said:
+        check_promise(repository, file, said, _now())
     done = operations.add_firmware(repository, file, _now(), replace=replace, dry=dry, notes=said)
     tell(done, as_json=as_json)
 

@@ -28,7 +28,13 @@ def omamori(*words, state, prefix=()):
 def test_the_variants_are_listed(tmp_path):
     done = omamori("variants", state=tmp_path)
     assert done.returncode == 0
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {"arm64", "emulated", "product", "radio", "test"}
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {
+        "arm64",
+        "emulated",
+        "product",
+        "radio",
+        "test",
+    }
 
 
 def test_a_dry_run_builds_nothing(tmp_path):

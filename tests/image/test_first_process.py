@@ -40,12 +40,28 @@ def test_by_the_sealed_one_systemd_starts(tmp_path, end):
 
 @pytest.mark.parametrize(
     "more",
-    ["systemd.unit=rescue.target", "rdinit=/bin/sh", "x --", "-- --", "--", "--crash-shell", "\\", "*", '"" --', "\t--", "\nsystemd.run=sh", "\n\n x", "\r"],
+    [
+        "systemd.unit=rescue.target",
+        "rdinit=/bin/sh",
+        "x --",
+        "-- --",
+        "--",
+        "--crash-shell",
+        "\\",
+        "*",
+        '"" --',
+        "\t--",
+        "\nsystemd.run=sh",
+        "\n\n x",
+        "\r",
+    ],
 )
 def test_by_any_word_more_the_machine_starts_again(tmp_path, more):
     assert started(tmp_path, f"{SEALED} {more}") is None
 
 
-@pytest.mark.parametrize("line", ["", "roothash=00 quiet", "roothash=00 --quiet", "roothash=00 --quiet --", "-- roothash=00 --"])
+@pytest.mark.parametrize(
+    "line", ["", "roothash=00 quiet", "roothash=00 --quiet", "roothash=00 --quiet --", "-- roothash=00 --"]
+)
 def test_one_that_does_not_end_as_ours_is_none(tmp_path, line):
     assert started(tmp_path, line) is None

@@ -15,13 +15,12 @@ from typing import Final, TypeVar
 
 from omamori.firmware.host import files
 from omamori.firmware.host.paths import Paths
-from omamori.firmware.update import uki
 from omamori.firmware.update.errors import SlotProblem
 from omamori.firmware.update.health import Before
 from omamori.firmware.update.slots import Disk, Entry
 from omamori.firmware.update.staging import Bundle
-from omamori.protocol import wire
-from omamori.protocol.errors import ProtocolError
+from omamori.protocol import boot_image, wire
+from omamori.protocol.errors import BootImageError, ProtocolError
 from omamori.protocol.version import Version
 
 T = TypeVar("T")
@@ -64,15 +63,15 @@ def remember(
         return "its release says that a restart is needed"
     try:
         with opened.open(f"slot-{slot}.efi") as source:
-            kernel, root_hash = uki.kernel(source)
+            kernel, root_hash = boot_image.kernel(source)
         if running is None:
             return "the boot image of the running version is missing"
         with disk.image(running) as source:
-            present, _ = uki.kernel(source)
-    except SlotProblem as error:
+            present, _ = boot_image.kernel(source)
+    except (SlotProblem, BootImageError) as error:
         return str(error)
-    if kernel != present:
-        return f"{differing(present, kernel)} differs from the one that runs"
+    if other := boot_image.differing(present, kernel):
+        return f"{other} differs from the one that runs"
     staged = {"version": str(opened.manifest.version), "slot": slot, "root_hash": root_hash}
     files.write_atomic(_next(paths), wire.dump(staged))
     return ""
@@ -83,13 +82,6 @@ def needs_no_restart(custom: Mapping[str, object] | None) -> bool:
     release = (custom or {}).get("release")
     restart = release.get("restart") if isinstance(release, Mapping) else None
     return isinstance(restart, Mapping) and restart.get("needed") is False
-
-
-def differing(one: uki.Kernel, other: uki.Kernel) -> str:
-    """The first of their parts that is not the same."""
-    if one.linux != other.linux:
-        return "its kernel"
-    return "its initrd" if one.initrd != other.initrd else "its kernel command line"
 
 
 def forget(paths: Paths) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omamori.firmware.update import uki
-from omamori.firmware.update.errors import SlotProblem
+from omamori.protocol import boot_image
+from omamori.protocol.errors import BootImageError
 from omamori.signing.notes import Notes, Restart, Urgency
 from tests.firmware.update.releases import make_uki
 
@@ -194,7 +194,10 @@ def test_two_boot_images_of_one_kernel_are_alike_but_for_their_roots():
     one, other = (
         make_uki(slot, "1.1.0", root, linux=KERNEL) for slot, root in (("a", ROOT), ("b", ROOT[::-1]))
     )
-    (kernel, root_hash), (same, another) = uki.kernel(io.BytesIO(one)), uki.kernel(io.BytesIO(other))
+    (kernel, root_hash), (same, another) = (
+        boot_image.kernel(io.BytesIO(one)),
+        boot_image.kernel(io.BytesIO(other)),
+    )
     assert kernel == same
     assert root_hash != another
 
@@ -203,8 +206,8 @@ def test_two_boot_images_of_one_kernel_are_alike_but_for_their_roots():
 def test_any_boot_image_is_compared_or_refused(at, junk, cut):
     for damaged in (IMAGE[:at] + junk + IMAGE[at + len(junk) :], IMAGE[:cut], junk):
         try:
-            kernel, root_hash = uki.kernel(io.BytesIO(damaged))
-        except SlotProblem as error:
+            kernel, root_hash = boot_image.kernel(io.BytesIO(damaged))
+        except BootImageError as error:
             assert str(error)  # noqa: PT017 - either outcome is right
         else:
             assert (len(kernel.linux), len(kernel.initrd), len(root_hash)) == (64, 64, 64)
