@@ -25,6 +25,7 @@ class Dropped(StrEnum):
     LATE = "data after it was waited for"
     UNORDERED = "out of order in malware"
     UNMENDABLE = "malware in fragments"
+    WAITED = "waited too long in malware"
 
 
 class Uninspected(StrEnum):
@@ -60,6 +61,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
     Dropped.LATE: "so much came before it that what came was inspected without it",
     Dropped.UNORDERED: "came early in a file that is being overwritten; the sender sends it again",
     Dropped.UNMENDABLE: "had to be overwritten, but came in fragments",
+    Dropped.WAITED: "of a connection in which malware is overwritten, and too late to be of use; the sender sends it again",
     Uninspected.QUEUE_FULL: "more came than the queue had room for",
     Uninspected.WAITED: "waited for inspection for longer than a packet may",
     Uninspected.NO_WORKER: "nobody inspected: before the first pack, or until a worker that ended was replaced; "

@@ -1,9 +1,9 @@
 """The loop that inspects: queues in, one engine, verdicts out.
 
 Queues take turns, each with its own share of the time (`lane.py`). An engine that raises lets the packet pass, and so does a
-packet's age: one that has waited for half a second goes on uninspected, whatever holds the worker up; but not one of a connection
-in which something is overwritten, which is short by its own window. The worker ends when told to and its queues are empty, or
-when its supervisor is gone; it never decides about signatures or rules of the kernel.
+packet's age: one that has waited for half a second goes on uninspected, whatever holds the worker up. One of a connection in which
+something is overwritten does not: it is inspected, or dropped after two seconds, and sent again. The worker ends when told to and
+its queues are empty, or when its supervisor is gone; it never decides about signatures or rules of the kernel.
 """
 
 import select
@@ -32,11 +32,14 @@ _ROUND: Final = 256
 """Packets of one queue in one turn, at most."""
 STALE: Final = 0.5
 """Seconds a packet may wait for inspection; then it passes without."""
+_HOPELESS: Final = 2.0
+"""Seconds after which its sender has sent it again, or soon will."""
 _FUTURE: Final = 3600.0
 """A packet this old is none: the clock was set."""
 _COMPLAIN: Final = 10.0
 """Seconds between two sentences about the same trouble."""
 _SHED = Pass()
+_LATE = Drop("waited too long to be overwritten", cause=Dropped.WAITED)
 _OURS: Final = (1 << TAG_SHIFT) - 1
 """Bits of a packet mark; above them is its VLAN tag."""
 
@@ -150,9 +153,11 @@ class Worker:
         self._tell()
 
     def _judge(self, lane: Lane, packet: QueuedPacket, now: float) -> Verdict:
-        late = packet.arrived and self._stale < now - packet.arrived < _FUTURE
-        if late and not lane.kind.rewriting:
+        age = now - packet.arrived if packet.arrived else 0.0
+        if self._stale < age < _FUTURE and not lane.kind.rewriting:
             return self._shed(lane)
+        if _HOPELESS < age < _FUTURE:
+            return _LATE
         if self._exempt and self._exempt.has(packet.data):
             self.counters.exempt += 1
             return DECIDED
@@ -172,7 +177,7 @@ class Worker:
     def _probe(self, lane: Lane, packet: QueuedPacket, now: float) -> None:
         """The self-test's packet is inspected like any other, then overwritten; it is not counted as traffic."""
         errors = self.counters.errors
-        lane.gap(packet.id)
+        self._gap(lane, packet)
         self._judge(lane, packet, now)
         if self.counters.errors == errors:
             lane.answer(packet.id, Answer.ACCEPT, payload=_overwritten(packet.data))
@@ -234,11 +239,14 @@ class Worker:
         if not packet.whole:
             self.counters.cut += 1
             self._inspector.missed(time.time())
+        self._gap(lane, packet)
+        self._replies.seen(packet)
+
+    def _gap(self, lane: Lane, packet: QueuedPacket) -> None:
         missed = lane.gap(packet.id)
         if missed:
             self.counters.missed += missed
             self._overloaded(lane, missed, "packets that no queue had room for pass uninspected")
-        self._replies.seen(packet)
 
     def _complain(self, error: Exception) -> None:
         self.counters.errors += 1

@@ -23,7 +23,7 @@ from omamori.firmware.engine.applications.layer import (
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.expected import ExpectedConnections
-from omamori.firmware.engine.flow import Flow, FlowTable
+from omamori.firmware.engine.flow import Flow, FlowTable, Half
 from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
@@ -267,17 +267,21 @@ class Engine:
 
     def _stream(self, turn: Round, piece: Piece, *, to_server: bool) -> None:
         """The next bytes of one direction: to the rules as they are, and to the protocol's parser."""
-        flow = turn.flow
+        flow, half = turn.flow, turn.flow.halves[to_server]
+        if turn.began[to_server] is None:
+            turn.began[to_server] = piece.offset
         if piece.missing:
             self._counters.holes += 1
         pieces = [(to_server, piece)]
         if flow.layer is None:
             pieces = self._recognition.recognise(flow, piece, turn.now, to_server=to_server)
         self._inspect_stream(turn, piece, to_server=to_server)
-        layer = flow.layer
+        layer, infected = flow.layer, half.infected
         if layer is not None:
             for way, part in pieces:
                 self._events(turn, layer.feed(part, self._needs, to_server=way))
+        if infected and piece.missing and layer is not None and (layer.lost or not half.infected):
+            self._lost_in(turn, half, piece)
         if layer is not None and layer.finished and isinstance(layer, GivesWay) and layer.gives_way:
             flow.layer, flow.undetected, flow.failed = None, [b"", b""], [False, False]
         elif layer is not None and layer.finished:
@@ -286,6 +290,12 @@ class Engine:
             limited = piece.offset + len(piece.data) >= self.settings.stream_depth
             self._counters.limited += limited and not flow.decided
             flow.decided = limited
+
+    @staticmethod
+    def _lost_in(turn: Round, half: Half, piece: Piece) -> None:
+        """Where a file with malware ends was in a hole: what follows may still be of it."""
+        if not half.overwrites.covers(piece.offset - 1, piece.offset):
+            turn.block = turn.block or "malware in a file of which a part passed unseen"
 
     def _closed(self, turn: Round, *, to_server: bool) -> None:
         """One direction of the flow is over; the other may go on."""

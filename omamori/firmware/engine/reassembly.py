@@ -20,6 +20,8 @@ _JOINED = 512
 _MAX_SEGMENTS = 4096
 _MOST_GIVEN_UP = 64
 _MAX_RECENT = 256
+_SURELY = 3
+"""Copies of what lies behind a hole, while packets pass unseen: its sender begins there, so what is before was acknowledged."""
 _DENSE = 256
 """Bytes that neighbours have on average at least, as smaller ones are joined: beyond holes, no more parts are kept than that makes."""
 LEAST_KEPT = 64 << 10
@@ -54,6 +56,7 @@ class Reassembly:
     """The state of one direction."""
 
     __slots__ = (
+        "_again",
         "_begins",
         "_pending",
         "_recent",
@@ -85,6 +88,8 @@ class Reassembly:
         """Offset up to which the receiver has everything, of which what is missing passed unseen."""
         self.given_up: tuple[tuple[int, int], ...] = ()
         """Holes, from where to where, that may still be filled, but no longer inspected."""
+        self._again = 0
+        """Copies that came of what is held, since anything was delivered."""
         self._recent: deque[tuple[int, bytes]] = deque()
         self.expected: int | None = None
         """The sequence number of the next byte to be delivered; None before anything is known."""
@@ -130,10 +135,10 @@ class Reassembly:
         if self.finished_at is None and self.expected is not None and self.position(sequence) >= self.offset:
             self.finished_at = self.position(sequence)
 
-    def push(self, sequence: int, data: bytes, limit: int, *, strict: bool = False) -> list[Piece]:
+    def push(self, sequence: int, data: bytes, limit: int, *, strict: bool = True) -> list[Piece]:
         """What can be delivered now that `data` came, keeping at most `limit` out-of-order bytes.
 
-        `strict`: a hole that had to be skipped for that is remembered in `given_up`.
+        `strict`: a hole that had to be skipped for that is remembered in `given_up`. Else packets pass unseen: a hole may be theirs.
         """
         if sequence == self.expected and not self._pending:
             return [self._deliver(data)]
@@ -146,10 +151,16 @@ class Reassembly:
             return []
         if at < self.offset:
             data, at = data[self.offset - at :], self.offset
+        if not strict and self._holds(at, end):
+            self._again += 1
+            if self._again >= _SURELY:
+                self.received = max(self.received, at)
         self._keep(at, data)
         pieces = self._drain()
-        if self._pending:
+        if self._pending and not strict:
             pieces += self._skip_to(self.received)
+        if pieces:
+            self._again = 0
         while self.held > limit or len(self._pending) > _MAX_SEGMENTS:
             if strict:
                 self.given_up = (*self.given_up[1 - _MOST_GIVEN_UP :], (self.offset, self._begins[0]))
@@ -164,9 +175,14 @@ class Reassembly:
         recent, at = self._recent, self.position(sequence)
         while recent and recent[0][0] + len(recent[0][1]) <= at:
             self.kept -= len(recent.popleft()[1])
-        if unseen:
-            self.received = at
+        if unseen and at - self.offset <= _FAR:
+            self.received = max(self.received, at)
         return self._skip_to(at)
+
+    def _holds(self, at: int, end: int) -> bool:
+        """All of [at, end) is held already."""
+        index = bisect_right(self._begins, at) - 1
+        return index >= 0 and end <= self._begins[index] + len(self._pending[index])
 
     def _skip_to(self, at: int) -> list[Piece]:
         """Give up on the holes before that offset."""

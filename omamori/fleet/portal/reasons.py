@@ -27,6 +27,7 @@ REASONS: Final[Mapping[tuple[str, str], Text]] = {
     ("dropped", Dropped.LATE): _("data that came too late to be inspected"),
     ("dropped", Dropped.UNORDERED): _("parts of malware that came early"),
     ("dropped", Dropped.UNMENDABLE): _("malware in fragments"),
+    ("dropped", Dropped.WAITED): _("parts of malware that had waited for too long"),
     ("uninspected", Uninspected.QUEUE_FULL): _("too many came at once"),
     ("uninspected", Uninspected.WAITED): _("they would have waited for too long"),
     ("uninspected", Uninspected.NO_WORKER): _("the inspection was just starting"),

@@ -114,21 +114,110 @@ def test_what_is_kept_over_all_connections_is_bounded_and_then_nothing_is_stoppe
     assert len(download.got()) > 400 << 10
 
 
+class Fetched:
+    """What a client fetches, with malware in it that is found; then a packet of it passes unseen."""
+
+    def __init__(self, port, asked, sent):
+        self.guard = Unit(Engine(Signatures(antivirus=ANTIVIRUS), Settings()))
+        self.talk, self.sent = Tcp(server_port=port), sent
+        self.guard.feed(self.talk.handshake())
+        if port == 110:
+            self.guard.feed(self.talk.say(b"+OK ready\r\n", to_server=False))
+        self.guard.feed(self.talk.say(asked, to_server=True))
+        self.out = self.guard.feed(self.server(0, 30_000))
+        self.acknowledge()
+        self.out += self.server(30_000, 31_000)
+        self.guard.engine.missed(self.guard.now)
+
+    @classmethod
+    def mail(cls):
+        text = b"+OK\r\n" + mail(("a.bin", bytes(9000) + MARK + bytes(90_000), "base64")) + b"\r\n.\r\n"
+        return cls(110, b"RETR 1\r\n", text)
+
+    @classmethod
+    def chunked(cls):
+        file = bytes(9000) + MARK + bytes(90_000)
+        chunks = (file[at : at + 5000] for at in range(0, len(file), 5000))
+        body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return cls(80, b"GET /f HTTP/1.1\r\nHost: h.example\r\n\r\n", head + body)
+
+    def server(self, begin, end=None):
+        return self.talk.say(self.sent[begin:end], to_server=False)
+
+    def acknowledgement(self):
+        return self.talk.packet(to_server=True, flags=0x10)
+
+    def acknowledge(self):
+        self.guard.feed([self.acknowledgement()])
+
+    def arrived_overwritten(self):
+        """All of it arrives, and of the zeros behind the malware none but in the packet that passed."""
+        got = received(self.out)
+        assert len(got) == len(self.sent)
+        assert got[-5:] == self.sent[-5:]
+        return got[13_000:30_000].count(b"A") == 0 and got[31_000:120_000].count(b"A") == 0
+
+
 def test_a_file_being_overwritten_goes_on_after_a_packet_of_it_passed_uninspected():
     """Its client has acknowledged that packet, so the hole is never filled: what follows must not wait for it."""
-    guard, talk = Unit(Engine(Signatures(antivirus=ANTIVIRUS), Settings())), Tcp(server_port=110)
-    sent = b"+OK\r\n" + mail(("a.bin", bytes(9000) + MARK + bytes(90_000), "base64")) + b"\r\n.\r\n"
-    guard.feed(talk.handshake())
-    guard.feed(talk.say(b"+OK ready\r\n", to_server=False))
-    guard.feed(talk.say(b"RETR 1\r\n", to_server=True))
-    out = guard.feed(talk.say(sent[:30_000], to_server=False))
-    guard.feed([talk.packet(to_server=True, flags=0x10)])
-    out += talk.say(sent[30_000:31_000], to_server=False)
-    guard.engine.missed(guard.now)
-    guard.feed([talk.packet(to_server=True, flags=0x10)])
-    out += guard.feed(talk.say(sent[31_000:], to_server=False))
-    got = received(out)
-    assert len(got) == len(sent)
-    assert got[-5:] == sent[-5:]
-    assert got[13_000:30_000].count(b"A") == 0
-    assert got[32_000:120_000].count(b"A") == 0
+    fetched = Fetched.mail()
+    fetched.acknowledge()
+    fetched.out += fetched.guard.feed(fetched.server(31_000))
+    assert fetched.arrived_overwritten()
+
+
+def test_what_was_kept_back_until_the_acknowledgement_is_overwritten_when_it_comes_again():
+    fetched = Fetched.mail()
+    acknowledgement = fetched.acknowledgement()
+    flight = fetched.server(31_000, 60_000)
+    assert fetched.guard.feed(flight) == []
+    fetched.guard.feed([acknowledgement])
+    fetched.out += fetched.guard.feed(flight) + fetched.guard.feed(fetched.server(60_000))
+    assert fetched.arrived_overwritten()
+
+
+def test_an_older_acknowledgement_that_comes_late_takes_nothing_back():
+    fetched = Fetched.mail()
+    newest = fetched.acknowledgement()
+    fetched.talk.sequences[False] -= 1000
+    older = fetched.acknowledgement()
+    fetched.talk.sequences[False] += 1000
+    fetched.guard.feed([newest, older])
+    fetched.out += fetched.guard.feed(fetched.server(31_000))
+    assert fetched.arrived_overwritten()
+
+
+@pytest.mark.parametrize("first", [31_000, 33_920])
+def test_where_the_acknowledgement_passed_unseen_too_copies_of_what_follows_say_the_same(first):
+    """`first`: of what the client did not get, for it got the beginning of the flight before the unit saw any of it."""
+    fetched = Fetched.mail()
+    flight = fetched.server(31_000, 60_000)
+    fetched.guard.feed(flight)
+    missing = flight[(first - 31_000) // 1460 :]
+    fetched.out += flight[: (first - 31_000) // 1460]
+    for _ in range(4):
+        fetched.out += fetched.guard.feed(missing)
+    fetched.out += fetched.guard.feed(fetched.server(60_000))
+    assert len(received(fetched.out)) == len(fetched.sent)
+
+
+def test_a_download_whose_end_may_lie_in_what_passed_unseen_is_blocked():
+    fetched = Fetched.chunked()
+    fetched.acknowledge()
+    assert fetched.guard.feed(fetched.server(31_000)) == []
+    assert fetched.guard.last == "Block"
+
+
+def test_an_invented_acknowledgement_opens_no_hole_for_later():
+    """Far beyond any window; or near, once nothing passes unseen any more."""
+    for ahead in (1 << 30, 100_000):
+        download = Download()
+        download.guard.engine.missed(download.guard.now)
+        download.talk.sequences[False] += ahead
+        download.feed([download.talk.packet(to_server=True, flags=0x10)])
+        download.talk.sequences[False] -= ahead
+        download.guard.now += 100
+        download.go_on(30_000)
+        download.fill()
+        assert MARK not in download.got()

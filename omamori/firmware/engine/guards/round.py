@@ -10,6 +10,7 @@ class Round:
     """One packet's way through the engine (or a flow's end: no packet), and what the guards want done."""
 
     __slots__ = (
+        "began",
         "block",
         "by",
         "category",
@@ -29,6 +30,8 @@ class Round:
         self.packet = packet
         self.now = now
         self.to_server = to_server
+        self.began: list[int | None] = [None, None]
+        """Of each direction, where the first bytes lie that this packet (and what had waited for it) brings."""
         self.block = ""
         """Why this packet and the rest of the flow are dropped."""
         self.drop = ""
