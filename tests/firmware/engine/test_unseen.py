@@ -70,7 +70,9 @@ class Line:
         return fate
 
 
-@given(st.integers(0, 2**32), st.integers(1, 12), st.sampled_from([0.0, 0.02, 0.3]), st.sampled_from([0.0, 0.03]))
+@given(
+    st.integers(0, 2**32), st.integers(1, 12), st.sampled_from([0.0, 0.02, 0.3]), st.sampled_from([0.0, 0.03])
+)
 @example(1, 5, 0.3, 0.0)
 @settings(max_examples=60, deadline=None)
 def test_it_arrives_whole_and_nothing_bad_that_the_unit_saw(seed, delay, unseen, lost):
