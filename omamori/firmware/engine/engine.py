@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.answers import CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
+from omamori.firmware.engine.applications.framed import Framed
 from omamori.firmware.engine.applications.giving_way import GivesWay
 from omamori.firmware.engine.applications.layer import (
     ConnectionExpected,
@@ -23,7 +24,7 @@ from omamori.firmware.engine.applications.layer import (
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
 from omamori.firmware.engine.expected import ExpectedConnections
-from omamori.firmware.engine.flow import Flow, FlowTable, Half
+from omamori.firmware.engine.flow import Flow, FlowTable
 from omamori.firmware.engine.fragments import Fragments, OverlapError
 from omamori.firmware.engine.guards import MalwareGuard, PasswordGuard, Round, RuleGuard, SiteGuard
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
@@ -276,12 +277,15 @@ class Engine:
         if flow.layer is None:
             pieces = self._recognition.recognise(flow, piece, turn.now, to_server=to_server)
         self._inspect_stream(turn, piece, to_server=to_server)
-        layer, infected = flow.layer, half.infected
+        layer = flow.layer
+        holed = half.infected and piece.missing > 0
+        if holed:
+            half.overwrites.add_lost(piece.offset - piece.missing, piece.offset)
         if layer is not None:
             for way, part in pieces:
                 self._events(turn, layer.feed(part, self._needs, to_server=way))
-        if infected and piece.missing and layer is not None and (layer.lost or not half.infected):
-            self._lost_in(turn, half, piece)
+        if holed and isinstance(layer, Framed) and not layer.follows(to_server=to_server):
+            turn.block = turn.block or "malware in a file of which a part passed unseen"
         if layer is not None and layer.finished and isinstance(layer, GivesWay) and layer.gives_way:
             flow.layer, flow.undetected, flow.failed = None, [b"", b""], [False, False]
         elif layer is not None and layer.finished:
@@ -290,12 +294,6 @@ class Engine:
             limited = piece.offset + len(piece.data) >= self.settings.stream_depth
             self._counters.limited += limited and not flow.decided
             flow.decided = limited
-
-    @staticmethod
-    def _lost_in(turn: Round, half: Half, piece: Piece) -> None:
-        """Where a file with malware ends was in a hole: what follows may still be of it."""
-        if not half.overwrites.covers(piece.offset - 1, piece.offset):
-            turn.block = turn.block or "malware in a file of which a part passed unseen"
 
     def _closed(self, turn: Round, *, to_server: bool) -> None:
         """One direction of the flow is over; the other may go on."""

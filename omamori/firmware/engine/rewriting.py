@@ -60,6 +60,11 @@ class Overwrites:
         if len(self._begins) > _KEPT_RANGES:
             del self._begins[0], self._ends[0], self._fillers[0]
 
+    def add_lost(self, begin: int, end: int) -> None:
+        """A part that was not seen, after the newest range and alike: in case that it comes late after all."""
+        if self._fillers:
+            self.add(begin, end, self._fillers[-1])
+
     def ranges(self) -> list[tuple[int, int, Filler]]:
         return list(zip(self._begins, self._ends, self._fillers, strict=True))
 

@@ -77,6 +77,11 @@ class Http:
             return self._upgraded.lost
         return self._sides[False].lost and self._sides[True].lost
 
+    def follows(self, *, to_server: bool) -> bool:
+        if self._upgraded is not None:
+            return self._upgraded.follows(to_server=to_server)
+        return not self._sides[to_server].lost
+
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         if self._upgraded is not None:
             return self._upgraded.feed(piece, needs, to_server=to_server)

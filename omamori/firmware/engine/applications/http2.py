@@ -85,6 +85,9 @@ class Http2:
     def lost(self) -> bool:
         return self._sides[False].lost and self._sides[True].lost
 
+    def follows(self, *, to_server: bool) -> bool:
+        return not self._sides[to_server].lost
+
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
         side = self._sides[to_server]
         events: list[Event] = []
