@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from omamori.firmware.engine import tunnel
 from omamori.firmware.engine.answers import CONTRADICTS, Answers
 from omamori.firmware.engine.applications import detect
-from omamori.firmware.engine.applications.framed import Framed
 from omamori.firmware.engine.applications.giving_way import GivesWay
 from omamori.firmware.engine.applications.layer import (
     ConnectionExpected,
@@ -284,7 +283,9 @@ class Engine:
         if layer is not None:
             for way, part in pieces:
                 self._events(turn, layer.feed(part, self._needs, to_server=way))
-        if holed and isinstance(layer, Framed) and not layer.follows(to_server=to_server):
+        # Asked of those whose files end where a length said before says so.
+        follows = getattr(layer, "follows", None) if holed else None
+        if follows is not None and not follows(to_server=to_server):
             turn.block = turn.block or "malware in a file of which a part passed unseen"
         if layer is not None and layer.finished and isinstance(layer, GivesWay) and layer.gives_way:
             flow.layer, flow.undetected, flow.failed = None, [b"", b""], [False, False]

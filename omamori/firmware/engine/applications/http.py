@@ -78,6 +78,7 @@ class Http:
         return self._sides[False].lost and self._sides[True].lost
 
     def follows(self, *, to_server: bool) -> bool:
+        """Whether it still knows where files of this direction end."""
         if self._upgraded is not None:
             return self._upgraded.follows(to_server=to_server)
         return not self._sides[to_server].lost

@@ -86,6 +86,7 @@ class Http2:
         return self._sides[False].lost and self._sides[True].lost
 
     def follows(self, *, to_server: bool) -> bool:
+        """Whether it still knows where files of this direction end."""
         return not self._sides[to_server].lost
 
     def feed(self, piece: Piece, needs: frozenset[str], *, to_server: bool) -> Sequence[Event]:
