@@ -108,7 +108,7 @@ def live(supplies: Supplies, place: Path, wanted: int, chance: random.Random, *,
         with site.serving(supplies.served):
             arrive(site, cutter.note)
         cutter.note("rest")
-        site.guest.wait(cutter.is_full, seconds=60, what="the last cut")
+        site.guest.wait(cutter.is_full, seconds=300, what="the last cut")  # at moments by chance
     return cutter.made
 
 
