@@ -13,18 +13,14 @@ SEALED = "roothash=00 quiet rdinit=/usr/lib/omamori/first --"
 
 def started(tmp_path, line):
     """Whether systemd is started by this command line, and with which words."""
-    systemd, sysrq = tmp_path / "systemd", tmp_path / "sysrq"
+    for folder in ("proc", "bin", "usr/lib/systemd"):
+        (tmp_path / folder).mkdir(parents=True)
+    systemd, sysrq = tmp_path / "usr/lib/systemd/systemd", tmp_path / "proc/sysrq-trigger"
     systemd.write_text(f'#!/bin/sh\necho "$# words" > {tmp_path}/started\n')
     systemd.chmod(0o755)
-    (tmp_path / "cmdline").write_text(line + "\n")
-    (tmp_path / "bin").mkdir()
+    (tmp_path / "proc/cmdline").write_text(line + "\n")
     (tmp_path / "bin/sleep").symlink_to("/usr/bin/true")
-    environment = {
-        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
-        "OMAMORI_COMMAND_LINE": str(tmp_path / "cmdline"),
-        "OMAMORI_SYSTEMD": str(systemd),
-        "OMAMORI_SYSRQ": str(sysrq),
-    }
+    environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "OMAMORI_ROOT": str(tmp_path)}
     # The kernel gives it what stands behind `--`.
     behind = line.partition(" -- ")[2].split()
     subprocess.run([FIRST, *behind], env=environment, capture_output=True, check=True)
