@@ -20,8 +20,9 @@ def check(variant: str, figures: Mapping[str, float], file: Path = FILE) -> dict
 
 
 def limits(section: str, file: Path = FILE) -> dict[str, float]:
-    """What is allowed at most, by the name of the figure; nothing for a section that is not there."""
-    found: dict[str, float] = tomllib.loads(file.read_text()).get(section, {})
+    """What is allowed at most, by the name of the figure. Raises KeyError for a section that is not there."""
+    sections = tomllib.loads(file.read_text())
+    found: dict[str, float] = sections[sections[section].get("as", section)]
     return found
 
 

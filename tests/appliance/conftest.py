@@ -55,14 +55,16 @@ def image(factory):
     return factory.image("7.0.0")
 
 
-CLAIM = Claim(UnitId("om-0001"), "not-a-real-secret-of-anybody", "https://fleet.example:8443", "PEM")
+@pytest.fixture(scope="session")
+def claim():
+    return Claim(UnitId("om-0001"), "not-a-real-secret-of-anybody", "https://fleet.example:8443", "PEM")
 
 
 @pytest.fixture(scope="session")
-def site(image, tmp_path_factory):
+def site(image, claim, tmp_path_factory):
     """Flashed with a claim, as a unit is that leaves the factory."""
     keys, place = State.of().secure_boot, tmp_path_factory.mktemp("guest")
-    claimed = with_claim(image, CLAIM, place)
+    claimed = with_claim(image, claim, place)
     with unit_between(claimed, place / "run", keys=keys, claim=None, tpm=True) as site:
         guest = site.guest
         guest.wait(

@@ -75,3 +75,6 @@ def test_the_boot_image_is_measured_and_nothing_else_beside_it(host, chip):
             for piece in (name.encode() + b"\0", parts[name]):
                 register = extended(register, hashlib.sha256(piece).digest())
     assert register == chip(11)
+    assert chip(12) == bytes(32), (
+        "command line and credentials from elsewhere; the data's key is bound to it (decision 0036)"
+    )

@@ -1,8 +1,8 @@
-"""The product image, as a customer gets it but for a word about emulated timers, under Secure Boot: nobody can log in, so all is seen from beside it."""
+"""The product image, as a customer gets it but for its name and a word about emulated timers, under Secure Boot: nobody can log in, so all is seen from beside it."""
 
 import pytest
 
-from lab.appliance import ROUTER, RULE, Factory, powered
+from lab.appliance import ROUTER, RULE, Factory, powered, with_claim
 from lab.guest import GuestError
 from lab.machine import Disk
 from lab.namespaces import http_server, reaches
@@ -14,6 +14,8 @@ TAKEN_OVER = {
     "systemd.unit-dropin.basic.target": "[Unit]\nWants=other.service\n",
 }
 """What systemd(1) takes for an order, wherever it comes from: by the machine's own strings (SMBIOS), which a tool of its vendor writes."""
+PREPARED = "Press the activation button on the unit once."
+"""A unit whose claim was lost asks to call the help desk."""
 SECRET = "omamori-appliance-test"
 ELSEWHERE = (1883, 5355, 8000, 8080, 8443, 8883, 22022)
 
@@ -25,12 +27,13 @@ def product(tmp_path_factory):
 
 
 @pytest.mark.timeout(900)
-def test_it_forwards_blocks_shows_its_page_and_lets_nobody_in(product, tmp_path):
+def test_it_forwards_blocks_shows_its_page_and_lets_nobody_in(product, claim, tmp_path):
+    claimed = with_claim(product, claim, tmp_path)
     (tmp_path / "www").mkdir()
     (tmp_path / "www/page").write_text("good")
     (tmp_path / "www/attack").write_text(SECRET)
     keys = State.of().secure_boot
-    with powered(product, tmp_path / "guest", keys=keys, credentials=TAKEN_OVER) as unit:
+    with powered(claimed, tmp_path / "guest", keys=keys, claim=None, credentials=TAKEN_OVER) as unit:
         guest = unit.guest
         guest.wait(lambda: reaches(unit.lan, ROUTER), seconds=200, what="a packet across")
         with http_server(unit.wan, tmp_path / "www", where=ROUTER):
@@ -38,7 +41,9 @@ def test_it_forwards_blocks_shows_its_page_and_lets_nobody_in(product, tmp_path)
             guest.wait(lambda: fetched(unit, "attack") == "", seconds=300, what="the attack to be blocked")
             assert fetched(unit, "page") == "good"
         address = given(tmp_path / "guest/leases")
-        guest.wait(lambda: "Omamori" in shown(unit.lan, address), seconds=200, what="the unit's page")
+        guest.wait(
+            lambda: PREPARED in shown(unit.lan, address), seconds=200, what="the page of a claimed unit"
+        )
         assert open_ports(unit.lan, address, *ELSEWHERE) == {80}
         assert open_ports(unit.wan, address, *ELSEWHERE) == set()
         said = guest.console.read_text(errors="replace")

@@ -14,7 +14,7 @@ from omamori.image.build import Image
 from omamori.image.errors import BudgetExceeded, BuildHostError, ToolFailed
 from omamori.image.layers import Release, render
 from omamori.image.programs import Chroot, Overlay
-from omamori.image.recipe import TEMPLATES, load
+from omamori.image.recipe import TEMPLATES, load, variants
 from omamori.image.seal import command_line
 from omamori.image.state import State
 from omamori.protocol import bundle as contract
@@ -62,6 +62,16 @@ def test_a_figure_over_its_budget_is_named():
     budgets.check("test", {"squashfs_mib": 1})
     with pytest.raises(BudgetExceeded, match="squashfs_mib 9999"):
         budgets.check("test", {"squashfs_mib": 9999})
+
+
+@pytest.mark.parametrize("variant", variants())
+def test_each_variant_has_a_budget(variant):
+    with pytest.raises(BudgetExceeded, match="bundle_mib 9999"):
+        budgets.check(variant, {"bundle_mib": 9999})
+
+
+def test_what_tests_boot_in_the_products_place_costs_no_more_than_it():
+    assert budgets.limits("emulated") == budgets.limits("product")
 
 
 @pytest.mark.parametrize("name", budgets.limits("running"))
