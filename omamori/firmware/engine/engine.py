@@ -374,6 +374,7 @@ class Engine:
     def _set_clock(self, now: float) -> None:
         if self._clock is not None and abs(now - self._clock) > _CLOCK_JUMP:
             self._flows.shift(now - self._clock)
+            self._streams.shift(now - self._clock)
         self._clock = now
 
 

@@ -123,6 +123,10 @@ class Streams:
         """Packets, of whatever flow, passed uninspected."""
         self._missed = now
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set."""
+        self._missed += seconds
+
     def take(self, flow: Flow, packet: Packet, now: float, *, to_server: bool) -> list[Piece]:
         """What can be taken now of its own direction."""
         stream = flow.halves[to_server].stream

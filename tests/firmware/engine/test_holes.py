@@ -167,6 +167,15 @@ def test_a_file_being_overwritten_goes_on_after_a_packet_of_it_passed_uninspecte
     assert fetched.arrived_overwritten()
 
 
+@pytest.mark.parametrize("seconds", [7200, -7200])
+def test_the_clock_may_be_set_meanwhile(seconds):
+    fetched = Fetched.mail()
+    fetched.guard.now += seconds
+    fetched.acknowledge()
+    fetched.out += fetched.guard.feed(fetched.server(31_000))
+    assert fetched.arrived_overwritten()
+
+
 def test_what_was_kept_back_until_the_acknowledgement_is_overwritten_when_it_comes_again():
     fetched = Fetched.mail()
     acknowledgement = fetched.acknowledgement()
