@@ -2,7 +2,9 @@
 
 import configparser
 import json
+import os
 import secrets
+import shutil
 import threading
 import time
 
@@ -11,7 +13,8 @@ import pytest
 from lab.namespaces import address, cable, namespace, reaches, wait_until
 from omamori.image.recipe import TEMPLATES
 
-SCRIPT = TEMPLATES / "initrd/usr/lib/omamori/bridge-port"
+OURS = TEMPLATES / "initrd/usr/lib/omamori"
+SCRIPT = OURS / "bridge-ports"
 NETDEV = TEMPLATES / "rootfs/etc/systemd/network/20-br0.netdev"
 
 pytestmark = pytest.mark.root
@@ -68,10 +71,11 @@ def test_it_has_no_address_and_takes_none(box):
 def test_it_says_since_when_packets_cross(box, tmp_path):
     _, unit = box
     said = tmp_path / "run/omamori/bridge/forwards"
-    for port in ("lan0", "wan0"):
-        before = time.monotonic()
-        unit.run(SCRIPT, port)
-        assert before - 0.01 <= float(said.read_text()) <= time.monotonic()
+    before = time.monotonic()
+    unit.run(SCRIPT, "lan0")
+    after = time.monotonic()
+    unit.run(SCRIPT, "wan0")
+    assert before - 0.01 <= float(said.read_text()) <= after
 
 
 def test_it_is_the_bridge_that_networkd_would_make(box):
@@ -92,3 +96,76 @@ def test_a_port_that_is_gone_again_stops_nothing(box):
     for port in ("lan0", "wan0"):
         unit.run(SCRIPT, port)
     wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="a ping across")
+
+
+@pytest.fixture
+def machine(box, tmp_path, monkeypatch):
+    """The box before anybody has named its ports, with PCI devices as the kernel shows them: one is virtual, one is not."""
+    lan, unit = box
+    for number, (name, device) in enumerate((("wan0", "0000:01:00.0"), ("lan0", "0000:00:05.0/virtio2"))):
+        unit.run("ip", "link", "set", name, "name", f"eth{number}")
+        pci = tmp_path / "sys/bus/pci/devices"
+        (pci / device / "net" / f"eth{number}").mkdir(parents=True)
+        (pci / device.partition("/")[0] / "modalias").write_text(f"pci:of-{name}\n")
+    (pci / "0000:00:05.0/virtio2/modalias").write_text("virtio:d1v1AF4\n")
+    network = tmp_path / "etc/systemd/network"
+    network.mkdir(parents=True)
+    for name, places in (
+        ("wan0", "pci-0000:00:04.0 pci-0000:01:00.0"),
+        ("lan0", "pci-0000:00:05.0 pci-0000:02:00.0"),
+    ):
+        (network / f"10-{name}.link").write_text(f"[Match]\nPath={places}\n\n[Link]\nName={name}\n")
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "usr/lib/omamori").symlink_to(OURS)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/modprobe").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/loaded\n')
+    (tmp_path / "bin/modprobe").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    return lan, unit
+
+
+def test_before_udev_is_there_the_ports_are_found_named_and_bridged(machine, tmp_path):
+    lan, unit = machine
+    unit.run(SCRIPT)
+    wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")
+    assert {each["ifname"] for each in json.loads(unit.run("ip", "-json", "link").stdout)} >= {
+        "wan0",
+        "lan0",
+        "br0",
+    }
+    loaded = (tmp_path / "loaded").read_text().splitlines()
+    assert loaded == ["-abq bridge pci:of-wan0 pci:of-lan0", "-abq virtio:d1v1AF4"]
+
+
+def test_since_then_packets_cross_also_when_udev_comes_later(machine, tmp_path):
+    _, unit = machine
+    before = time.monotonic()
+    unit.run(SCRIPT)
+    after = time.monotonic()
+    (tmp_path / "run/omamori/bridge/forwards").unlink()  # /run is another one by then
+    for port in ("wan0", "lan0"):
+        unit.run(SCRIPT, port)
+    assert before - 0.01 <= float((tmp_path / "run/omamori/bridge/forwards").read_text()) <= after
+
+
+def test_where_udev_has_named_and_bridged_them_already_nothing_changes(machine):
+    lan, unit = machine
+    for old, name in (("eth0", "wan0"), ("eth1", "lan0")):
+        unit.run("ip", "link", "set", old, "name", name)
+        unit.run(SCRIPT, name)
+    unit.run(SCRIPT, check=False)
+    assert reaches(lan, "192.168.77.1")
+
+
+@pytest.mark.parametrize("gone", ["sys", "etc/systemd/network", "sys/bus/pci/devices/0000:01:00.0"])
+def test_ports_that_are_not_found_are_left_to_udev(machine, tmp_path, gone):
+    lan, unit = machine
+    shutil.rmtree(tmp_path / gone)
+    unit.run(SCRIPT, check=False)
+    assert not (tmp_path / "forwards").exists()
+    present = {each["ifname"] for each in json.loads(unit.run("ip", "-json", "link").stdout)}
+    for old, name in (("eth0", "wan0"), ("eth1", "lan0")):
+        if old in present:
+            unit.run("ip", "link", "set", old, "name", name)
+        unit.run(SCRIPT, name)
+    wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")

@@ -13,20 +13,23 @@ SEALED = "roothash=00 quiet rdinit=/usr/lib/omamori/first --"
 
 def started(tmp_path, line):
     """Whether systemd is started by this command line, and with which words."""
-    for folder in ("proc", "bin", "usr/lib/systemd"):
+    for folder in ("proc", "bin", "usr/lib/systemd", "usr/lib/omamori"):
         (tmp_path / folder).mkdir(parents=True)
-    systemd, sysrq = tmp_path / "usr/lib/systemd/systemd", tmp_path / "proc/sysrq-trigger"
-    systemd.write_text(f'#!/bin/sh\necho "$# words" > {tmp_path}/started\n')
-    systemd.chmod(0o755)
+    for program, done in (("systemd/systemd", '"$# words"'), ("omamori/bridge-ports", "bridged")):
+        script = tmp_path / "usr/lib" / program
+        script.write_text(f"#!/bin/sh\necho {done} > {tmp_path}/{script.name}\n")
+        script.chmod(0o755)
+    sysrq = tmp_path / "proc/sysrq-trigger"
     (tmp_path / "proc/cmdline").write_text(line + "\n")
-    (tmp_path / "bin/sleep").symlink_to("/usr/bin/true")
+    for program in ("mount", "sleep"):
+        (tmp_path / "bin" / program).symlink_to("/usr/bin/true")
     environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "OMAMORI_ROOT": str(tmp_path)}
     # The kernel gives it what stands behind `--`.
     behind = line.partition(" -- ")[2].split()
     subprocess.run([FIRST, *behind], env=environment, capture_output=True, check=True)
     restarted = sysrq.exists() and sysrq.read_text() == "b\n"
-    assert restarted is not (tmp_path / "started").exists()
-    return (tmp_path / "started").read_text() if not restarted else None
+    assert [(tmp_path / name).exists() for name in ("systemd", "bridge-ports")] == [not restarted] * 2
+    return (tmp_path / "systemd").read_text() if not restarted else None
 
 
 @pytest.mark.parametrize("end", ["", " "])
