@@ -19,6 +19,8 @@ from lab.services.web import AFTER, BEFORE, EICAR, infected
 
 PHISHING = "phish-bank.example"
 TIMEZONE = "Asia/Tokyo"
+SHARE = 0.2
+"""What an update that changes little may cost the line, of a whole image."""
 
 
 class Demo:
@@ -234,6 +236,9 @@ class Demo:
         wait_for(f"{NEXT} to be staged", lambda: self._staged(NEXT), seconds=180, what=self.cloud.update)
         if self.cloud.unit()["firmware"] != FIRST:
             raise StepFailed(f"{NEXT} did not wait for its window: {self.cloud.update()}")
+        cost, size = self.unit.fetched(), self.artifacts.images[NEXT].bundle.stat().st_size
+        if not 0 < cost <= SHARE * size:
+            raise StepFailed(f"{cost:,} bytes fetched of {size:,}, not a fifth at most")
         pinger, waited = Pinger(self.office, "keiri-pc"), time.monotonic() - self._ordered
         self.cloud.set_window(*_window(timedelta()))
         committed = f"{NEXT} to be committed"
@@ -241,7 +246,7 @@ class Demo:
         replies, gap = pinger.stop()
         opened = self.cloud.unit()["want"]["window"]["start"]
         self._order_firmware(BROKEN)
-        return f"ordered {waited:.0f} s before, staged, no reboot outside the window; customer moved the window to {opened} ({TIMEZONE}), now; {NEXT} committed by the booted, healthy slot {took:.0f} s later; longest silence of {replies} pings {gap:.0f} s under emulation"
+        return f"ordered {waited:.0f} s before, {cost / 1e6:.1f} of {size / 1e6:.0f} MB fetched, staged, no reboot outside the window; customer moved the window to {opened} ({TIMEZONE}), now; {NEXT} committed by the booted, healthy slot {took:.0f} s later; longest silence of {replies} pings {gap:.0f} s under emulation"
 
     def _runs(self, version: str) -> bool:
         unit, update = self.cloud.unit(), self.cloud.update()

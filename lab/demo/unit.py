@@ -92,6 +92,10 @@ class Unit:
         found: dict[str, object] = json.loads(self.guest.ssh("omamori-unit status --json"))
         return found
 
+    def fetched(self) -> int:
+        """Bytes that the line has carried for the firmware it was told to take."""
+        return int(json.loads(self.guest.ssh("cat /var/lib/omamori/update/state.json"))["fetched"])
+
     def said(self) -> str:
         """The last warnings of our processes, for a failed step."""
         return self.guest.ssh("journalctl -b -p info -o short-monotonic --no-pager -u 'omamori-*' | tail -25")
