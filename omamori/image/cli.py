@@ -41,7 +41,7 @@ def group() -> None:
     "--break",
     "broken",
     metavar="HOW",
-    help="Make deliberately broken firmware (engine, panic), to show the way back.",
+    help="Make deliberately broken firmware (blind, engine, panic), to show the way back.",
 )
 @click.option(
     "--trust",

@@ -19,11 +19,12 @@ LOADERS = "cat /sys/firmware/efi/efivars/LoaderImageIdentifier-* | tr -cd '[:pri
 
 @pytest.fixture(scope="module")
 def versions(factory, whole_files):
-    """A good one, one whose bridge dies, one whose kernel panics; published, with the directory to serve."""
+    """A good one, one whose bridge dies, one whose kernel panics, one that stops nothing; published, with the directory to serve."""
     good = factory.image("7.0.1")
     engine = factory.image("7.0.2", "--break", "engine")
     panic = factory.image("7.0.3", "--break", "panic")
-    return whole_files(factory.publish(good, engine, panic))
+    blind = factory.image("7.0.4", "--break", "blind")
+    return whole_files(factory.publish(good, engine, panic, blind))
 
 
 def stage_and_try(unit, version):
@@ -88,9 +89,14 @@ def test_a_good_version_is_kept_and_a_dead_engine_is_not(unit):
     assert "bridge" in update["error"]
 
 
-def test_a_version_that_panics_is_left_at_once(unit):
+def test_a_version_that_panics_is_left_at_once_and_one_that_stops_nothing_is_not_kept(unit):
     stage_and_try(unit, "7.0.3")
     update = unit.update()
     assert (update["phase"], unit.running()) == ("failed", ["7.0.0", "root-a"])
     assert "start" in update["error"]
     assert "omamori-7.0.0.efi" in unit.guest.ssh("ls /efi/EFI/Linux").split()
+
+    stage_and_try(unit, "7.0.4")
+    kept = ["7.0.0", "root-a"]
+    unit.guest.wait(lambda: unit.running() == kept, seconds=300, what="the old slot", pause=3)
+    assert "the test signature is not stopped any more" in unit.update()["error"]

@@ -50,7 +50,7 @@ def test_a_dry_run_builds_nothing(tmp_path):
     [
         (["build", "--variant", "nonsense"], 1, "product, radio, test"),
         (["build", "--version", "1.0"], 1, "not a version"),
-        (["build", "--break", "everything"], 2, "engine, panic"),
+        (["build", "--break", "everything"], 2, "blind, engine, panic"),
         (["show", "--version", "9.9.9"], 1, "omamori image build"),
         (["build", "--trust", "/nowhere"], 2, "/nowhere"),
     ],
