@@ -86,5 +86,5 @@ def test_a_recipe_that_is_no_toml_is_refused(tmp_path):
 
 def test_broken_firmware_says_why():
     recipe: Recipe = load("test")
-    assert set(recipe.broken) == {"engine", "panic"}
+    assert set(recipe.broken) == {"blind", "engine", "panic"}
     assert all(broken.why for broken in recipe.broken.values())
