@@ -4,13 +4,13 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from omamori.image.errors import BudgetExceeded
+from omamori.image.errors import BudgetExceeded, RecipeError
 
 FILE = Path(__file__).parent / "budgets.toml"
 
 
 def check(variant: str, figures: Mapping[str, float], file: Path = FILE) -> dict[str, float]:
-    """The variant's budgets, or with `unit` those of the booted unit. Raises BudgetExceeded naming each figure that is over."""
+    """The variant's budgets, or with `unit` those of the booted unit. Raises BudgetExceeded naming each figure that is over, RecipeError."""
     allowed = limits(variant, file)
     if over := [f"{name} {figures[name]:g} > {allowed[name]:g}" for name in exceeded(allowed, figures)]:
         raise BudgetExceeded(
@@ -20,9 +20,12 @@ def check(variant: str, figures: Mapping[str, float], file: Path = FILE) -> dict
 
 
 def limits(section: str, file: Path = FILE) -> dict[str, float]:
-    """What is allowed at most, by the name of the figure. Raises KeyError for a section that is not there."""
+    """What is allowed at most, by the name of the figure. Raises RecipeError for a section that is not there."""
     sections = tomllib.loads(file.read_text())
-    found: dict[str, float] = sections[sections[section].get("as", section)]
+    try:
+        found: dict[str, float] = sections[sections[section].get("as", section)]
+    except KeyError as missing:
+        raise RecipeError(f"{file.name} has no section {missing}") from missing
     return found
 
 

@@ -1,4 +1,4 @@
-"""The initrd's bridge over both ports: made by whichever port comes first, a wire and no more, with the settings of the root's."""
+"""The initrd's bridge over both ports: made beside the first process, or by udev as each port appears; a wire and no more, with the settings of the root's."""
 
 import configparser
 import json
@@ -11,10 +11,10 @@ import time
 import pytest
 
 from lab.namespaces import address, cable, namespace, reaches, wait_until
-from omamori.image.recipe import TEMPLATES
+from omamori.image.layers import render
+from omamori.image.recipe import TEMPLATES, load
 
-OURS = TEMPLATES / "initrd/usr/lib/omamori"
-SCRIPT = OURS / "bridge-ports"
+SCRIPT = TEMPLATES / "initrd/usr/lib/omamori/bridge-ports"
 NETDEV = TEMPLATES / "rootfs/etc/systemd/network/20-br0.netdev"
 
 pytestmark = pytest.mark.root
@@ -71,11 +71,10 @@ def test_it_has_no_address_and_takes_none(box):
 def test_it_says_since_when_packets_cross(box, tmp_path):
     _, unit = box
     said = tmp_path / "run/omamori/bridge/forwards"
-    before = time.monotonic()
-    unit.run(SCRIPT, "lan0")
-    after = time.monotonic()
-    unit.run(SCRIPT, "wan0")
-    assert before - 0.01 <= float(said.read_text()) <= after
+    for port in ("lan0", "wan0"):
+        before = time.monotonic()
+        unit.run(SCRIPT, port)
+        assert before - 0.01 <= float(said.read_text()) <= time.monotonic()
 
 
 def test_it_is_the_bridge_that_networkd_would_make(box):
@@ -98,25 +97,23 @@ def test_a_port_that_is_gone_again_stops_nothing(box):
     wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="a ping across")
 
 
+UNNAMED = {"wan0": "eth0", "lan0": "eth1"}
+"""What the kernel calls the ports before anybody has named them."""
+
+
 @pytest.fixture
 def machine(box, tmp_path, monkeypatch):
-    """The box before anybody has named its ports, with PCI devices as the kernel shows them: one is virtual, one is not."""
+    """The box before that, with PCI devices as the kernel shows them: one port is virtual, one lies where the first place is another card's."""
     lan, unit = box
-    for number, (name, device) in enumerate((("wan0", "0000:01:00.0"), ("lan0", "0000:00:05.0/virtio2"))):
-        unit.run("ip", "link", "set", name, "name", f"eth{number}")
-        pci = tmp_path / "sys/bus/pci/devices"
-        (pci / device / "net" / f"eth{number}").mkdir(parents=True)
+    pci = tmp_path / "sys/bus/pci/devices"
+    for name, device in (("wan0", "0000:01:00.0"), ("lan0", "0000:00:05.0/virtio2")):
+        unit.run("ip", "link", "set", name, "name", UNNAMED[name])
+        (pci / device / "net" / UNNAMED[name]).mkdir(parents=True)
         (pci / device.partition("/")[0] / "modalias").write_text(f"pci:of-{name}\n")
     (pci / "0000:00:05.0/virtio2/modalias").write_text("virtio:d1v1AF4\n")
-    network = tmp_path / "etc/systemd/network"
-    network.mkdir(parents=True)
-    for name, places in (
-        ("wan0", "pci-0000:00:04.0 pci-0000:01:00.0"),
-        ("lan0", "pci-0000:00:05.0 pci-0000:02:00.0"),
-    ):
-        (network / f"10-{name}.link").write_text(f"[Match]\nPath={places}\n\n[Link]\nName={name}\n")
-    (tmp_path / "usr/lib").mkdir(parents=True)
-    (tmp_path / "usr/lib/omamori").symlink_to(OURS)
+    (pci / "0000:00:04.0").mkdir()
+    (pci / "0000:00:04.0/modalias").write_text("pci:of-a-disk\n")
+    render(TEMPLATES / "start", tmp_path, {"ports": load("product").ports})
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/modprobe").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/loaded\n')
     (tmp_path / "bin/modprobe").chmod(0o755)
@@ -124,17 +121,25 @@ def machine(box, tmp_path, monkeypatch):
     return lan, unit
 
 
+def named(unit):
+    return {each["ifname"] for each in json.loads(unit.run("ip", "-json", "link").stdout)}
+
+
+def as_udev(unit, *ports):
+    """Each is named, where it is not, and bridged."""
+    for port in ports:
+        if UNNAMED[port] in named(unit):
+            unit.run("ip", "link", "set", UNNAMED[port], "name", port)
+        unit.run(SCRIPT, port)
+
+
 def test_before_udev_is_there_the_ports_are_found_named_and_bridged(machine, tmp_path):
     lan, unit = machine
     unit.run(SCRIPT)
     wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")
-    assert {each["ifname"] for each in json.loads(unit.run("ip", "-json", "link").stdout)} >= {
-        "wan0",
-        "lan0",
-        "br0",
-    }
+    assert named(unit) >= {"wan0", "lan0", "br0"}
     loaded = (tmp_path / "loaded").read_text().splitlines()
-    assert loaded == ["-abq bridge pci:of-wan0 pci:of-lan0", "-abq virtio:d1v1AF4"]
+    assert loaded == ["-abq bridge pci:of-a-disk pci:of-wan0 pci:of-lan0", "-abq virtio:d1v1AF4"]
 
 
 def test_since_then_packets_cross_also_when_udev_comes_later(machine, tmp_path):
@@ -143,18 +148,16 @@ def test_since_then_packets_cross_also_when_udev_comes_later(machine, tmp_path):
     unit.run(SCRIPT)
     after = time.monotonic()
     (tmp_path / "run/omamori/bridge/forwards").unlink()  # /run is another one by then
-    for port in ("wan0", "lan0"):
-        unit.run(SCRIPT, port)
+    as_udev(unit, "wan0", "lan0")
     assert before - 0.01 <= float((tmp_path / "run/omamori/bridge/forwards").read_text()) <= after
 
 
-def test_where_udev_has_named_and_bridged_them_already_nothing_changes(machine):
+@pytest.mark.parametrize("ports", [["wan0"], ["lan0"], ["wan0", "lan0"]], ids="-".join)
+def test_what_udev_was_faster_with_stays_and_the_rest_is_done(machine, ports):
     lan, unit = machine
-    for old, name in (("eth0", "wan0"), ("eth1", "lan0")):
-        unit.run("ip", "link", "set", old, "name", name)
-        unit.run(SCRIPT, name)
+    as_udev(unit, *ports)
     unit.run(SCRIPT, check=False)
-    assert reaches(lan, "192.168.77.1")
+    wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")
 
 
 @pytest.mark.parametrize("gone", ["sys", "etc/systemd/network", "sys/bus/pci/devices/0000:01:00.0"])
@@ -163,9 +166,6 @@ def test_ports_that_are_not_found_are_left_to_udev(machine, tmp_path, gone):
     shutil.rmtree(tmp_path / gone)
     unit.run(SCRIPT, check=False)
     assert not (tmp_path / "forwards").exists()
-    present = {each["ifname"] for each in json.loads(unit.run("ip", "-json", "link").stdout)}
-    for old, name in (("eth0", "wan0"), ("eth1", "lan0")):
-        if old in present:
-            unit.run("ip", "link", "set", old, "name", name)
-        unit.run(SCRIPT, name)
+    assert "br0" not in named(unit)
+    as_udev(unit, "wan0", "lan0")
     wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")

@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 
 from omamori.image import budgets, bundle, mirror
 from omamori.image.build import Image
-from omamori.image.errors import BudgetExceeded, BuildHostError, ToolFailed
+from omamori.image.errors import BudgetExceeded, BuildHostError, RecipeError, ToolFailed
 from omamori.image.layers import Release, render
 from omamori.image.programs import Chroot, Overlay
 from omamori.image.recipe import TEMPLATES, load, variants
@@ -68,6 +68,11 @@ def test_a_figure_over_its_budget_is_named():
 def test_each_variant_has_a_budget(variant):
     with pytest.raises(BudgetExceeded, match="bundle_mib 9999"):
         budgets.check(variant, {"bundle_mib": 9999})
+
+
+def test_one_without_a_budget_is_refused():
+    with pytest.raises(RecipeError, match=r"budgets.toml has no section 'odd'"):
+        budgets.check("odd", {})
 
 
 def test_what_tests_boot_in_the_products_place_costs_no_more_than_it():

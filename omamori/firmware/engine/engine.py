@@ -90,6 +90,7 @@ class Engine:
 
     def missed(self, now: float) -> None:
         """Packets passed without this engine, of flows unknown: for a while holes in streams are taken for that."""
+        self._set_clock(now)
         self._streams.missed(now)
 
     def tick(self, now: float) -> None:

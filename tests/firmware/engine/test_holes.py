@@ -167,10 +167,14 @@ def test_a_file_being_overwritten_goes_on_after_a_packet_of_it_passed_uninspecte
     assert fetched.arrived_overwritten()
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("seconds", [7200, -7200])
-def test_the_clock_may_be_set_meanwhile(seconds):
+def test_the_clock_may_be_set_meanwhile(seconds, again):
+    """`again`: the first that the engine hears by the new time is that more packets passed."""
     fetched = Fetched.mail()
     fetched.guard.now += seconds
+    if again:
+        fetched.guard.engine.missed(fetched.guard.now)
     fetched.acknowledge()
     fetched.out += fetched.guard.feed(fetched.server(31_000))
     assert fetched.arrived_overwritten()
