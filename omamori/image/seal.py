@@ -63,13 +63,13 @@ def initrd_stage(base: Path, recipe: Recipe, tools: Path) -> Stage:
         "initrd": recipe.initrd,
         "ours": hash_of_tree(TEMPLATES, initrd_sources()),
         "ports": recipe.ports,
-        "format": 3,
+        "format": 4,
     }
     return Stage("initrd", inputs, make)
 
 
 def _ours(place: Path, recipe: Recipe) -> Path:
-    """The files of ours in the initrd, its units wanted."""
+    """The files of ours in the initrd, its units wanted, and no way to modules before the first process."""
     for name in INITRD:
         render(TEMPLATES / name, place, {"ports": recipe.ports})
     units = place / "usr/lib/systemd/system"
@@ -77,6 +77,9 @@ def _ours(place: Path, recipe: Recipe) -> Path:
         wanted = units / "sysinit.target.wants" / unit.name
         wanted.parent.mkdir(exist_ok=True)
         wanted.symlink_to(f"../{unit.name}")
+    modprobe = place / "usr/sbin/modprobe"  # leads nowhere until the first process is there (`first`)
+    modprobe.parent.mkdir()
+    modprobe.symlink_to("../lib/omamori/kmod")
     return place
 
 

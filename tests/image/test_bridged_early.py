@@ -139,7 +139,34 @@ def test_before_udev_is_there_the_ports_are_found_named_and_bridged(machine, tmp
     wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")
     assert named(unit) >= {"wan0", "lan0", "br0"}
     loaded = (tmp_path / "loaded").read_text().splitlines()
-    assert loaded == ["-abq bridge pci:of-a-disk pci:of-wan0 pci:of-lan0", "-abq virtio:d1v1AF4"]
+    assert loaded == ["-abq bridge pci:of-a-disk pci:of-wan0 pci:of-lan0 virtio:d1v1AF4"]
+
+
+def test_a_virtual_port_that_its_card_s_driver_brings_is_found_then(machine, tmp_path):
+    """Where the driver of virtio's PCI devices is a module, the device behind is there only after it."""
+    lan, unit = machine
+    device = tmp_path / "sys/bus/pci/devices/0000:00:05.0/virtio2"
+    alias, interface = device / "modalias", device / "net"
+    for path in (alias, interface):
+        path.rename(tmp_path / path.name)
+    brings = (
+        f'case "$*" in *virtio:*) mv {tmp_path}/net {interface} ;; *) mv {tmp_path}/modalias {alias} ;; esac'
+    )
+    with (tmp_path / "bin/modprobe").open("a") as script:
+        script.write(brings + "\n")
+    unit.run(SCRIPT)
+    wait_until(lambda: reaches(lan, "192.168.77.1"), seconds=5, what="IPv4 across")
+    assert len((tmp_path / "loaded").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("port", UNNAMED)
+def test_one_port_alone_is_left_to_udev(machine, tmp_path, port):
+    _, unit = machine
+    for found in (tmp_path / "sys/bus/pci/devices").rglob(UNNAMED[port]):
+        found.rmdir()
+    assert unit.run(SCRIPT, check=False).returncode == 1
+    assert "br0" not in named(unit)
+    assert len((tmp_path / "loaded").read_text().splitlines()) == 2
 
 
 def test_since_then_packets_cross_also_when_udev_comes_later(machine, tmp_path):

@@ -16,7 +16,7 @@ def started(tmp_path, line):
     for folder in ("proc", "usr/bin", "usr/lib/systemd", "usr/lib/omamori"):
         (tmp_path / folder).mkdir(parents=True)
     # The ports' driver hangs until systemd is there: were it waited for, that would never be.
-    hangs = f"for turn in $(seq 3000); do [ -e {tmp_path}/systemd ] && echo bridged > {tmp_path}/bridge-ports && exit; /usr/bin/sleep 0.01; done"
+    hangs = f"test -L {tmp_path}/usr/lib/omamori/kmod || exit; for turn in $(seq 3000); do [ -e {tmp_path}/systemd ] && echo bridged > {tmp_path}/bridge-ports && exit; /usr/bin/sleep 0.01; done"
     for program, does in (
         ("lib/systemd/systemd", f'echo "$# words" > {tmp_path}/systemd'),
         ("lib/omamori/bridge-ports", hangs),
