@@ -34,6 +34,7 @@ STALE: Final = 0.5
 """Seconds a packet may wait for inspection; then it passes without."""
 _HOPELESS: Final = 2.0
 """Seconds after which its sender has sent it again, or soon will."""
+_AT_ONCE: Final = -1.0
 _FUTURE: Final = 3600.0
 """A packet this old is none: the clock was set."""
 _COMPLAIN: Final = 10.0
@@ -285,6 +286,7 @@ class Worker:
                 return
             self._reporter.send(Kind.LOG, b"a worker has used up its memory and makes room for a new one")
             self._stopping = True
+            self._stale = _AT_ONCE  # under constant load its queues would never be empty
             return
         self._say("memory", "short of memory: idle flows are forgotten", self._inspector.relieve(time.time()))
 

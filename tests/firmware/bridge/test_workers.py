@@ -279,3 +279,15 @@ def test_a_worker_whose_memory_cannot_be_freed_is_replaced(unit):
     wait_until(lambda: renewed(unit.workers(), before), seconds=20, what="a new one")
     assert fetch_from(unit, ADDRESSES[0]) == b"an ordinary page"
     assert unit.status()["pack"] == "1.0.0"
+
+
+def test_it_makes_room_under_constant_load_too(unit):
+    """Twice what it can inspect comes for as long as the new one needs and longer: its queue is never empty."""
+    before = unit.workers()
+    # Twenty a second that take a tenth of a second each; of the others those it still looks at cost memory.
+    send = "import socket,sys,time; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind((sys.argv[2],0))\nfor n in range(800): s.sendto((b'TOY-DRAGS',b'TOY-LEAKS TOY-DRAGS')[n<30],(sys.argv[1],9999)); time.sleep(0.05)"
+    words = (sys.executable, "-c", send, unit.line.wan_address, ADDRESSES[0])
+    with unit.line.lan.running(*words) as load:
+        unit.wait_told("has used up its memory")
+        wait_until(lambda: renewed(unit.workers(), before), seconds=9, what="a new one")
+        assert load.poll() is None
