@@ -202,7 +202,9 @@ def test_both_ports_forward_before_the_root_is_open(host):
     """The initrd bridges them before it asks udev; then networkd takes the bridge over, with the address of a host."""
     said = r"\[ *([0-9.]+)\].*port \d\((\w+)\) entered forwarding state"
     began = {port: float(at) for at, port in reversed(re.findall(said, host.check_output("dmesg")))}
-    told = host.check_output("journalctl --boot --output=short-monotonic --grep='Starting systemd-udevd.service'")
+    told = host.check_output(
+        "journalctl --boot --output=short-monotonic --grep='Starting systemd-udevd.service'"
+    )
     udev = re.findall(r"\[ *([0-9.]+)\]", told)[0]
     opened = host.check_output("systemctl show -p UserspaceTimestampMonotonic --value")
     print(f"forwarding after {began}, the root's first process after {int(opened) / 1e6:.1f} s")
