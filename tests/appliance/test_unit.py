@@ -221,7 +221,7 @@ def test_both_ports_forward_before_the_root_is_open(host):
 
 
 def test_the_kernel_waits_for_no_module_before_the_first_process(image):
-    """What it calls for one leads nowhere in the initrd as built: kmod cost each of four vain questions a quarter second."""
+    """What it calls for one leads nowhere in the initrd as built: kmod cost each vain question its time (decision 0038)."""
     content = subprocess.run(["zstd", "-dc", image.initrd], capture_output=True, check=True).stdout
     assert re.search(rb"usr/sbin/modprobe\0+\.\./lib/omamori/kmod", content)
     assert b"usr/bin/kmod\0" in content
