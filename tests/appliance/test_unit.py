@@ -228,11 +228,6 @@ def test_the_kernel_waits_for_no_module_before_the_first_process(image):
     assert b"usr/lib/omamori/kmod\0" not in content
 
 
-def test_modules_are_loaded_as_ever_after_it(host):
-    assert host.check_output("cat /proc/sys/kernel/modprobe") == "/sbin/modprobe"
-    assert host.check_output("readlink -f /sbin/modprobe") == "/usr/bin/kmod"
-
-
 def test_traffic_crosses_when_every_process_of_ours_is_dead(site, host):
     listed = "systemctl list-units --plain --no-legend --state=running,start 'omamori-*.service'"
     services = " ".join(line.split()[0] for line in host.check_output(listed).splitlines())

@@ -3,7 +3,8 @@
 Queues take turns, each with its own share of the time (`lane.py`). An engine that raises lets the packet pass, and so does a
 packet's age: one that has waited for half a second goes on uninspected, whatever holds the worker up. One of a connection in which
 something is overwritten does not: it is inspected, or dropped after two seconds, and sent again. The worker ends when told to and
-its queues are empty, or when its supervisor is gone; it never decides about signatures or rules of the kernel.
+its queues are empty, or when its supervisor is gone; one that has used up its memory inspects nothing but what is being overwritten
+until they are. It never decides about signatures or rules of the kernel.
 """
 
 import select
@@ -35,6 +36,7 @@ STALE: Final = 0.5
 _HOPELESS: Final = 2.0
 """Seconds after which its sender has sent it again, or soon will."""
 _AT_ONCE: Final = -1.0
+"""In place of `STALE`, for a worker that makes room: nothing may wait, not even no time at all."""
 _FUTURE: Final = 3600.0
 """A packet this old is none: the clock was set."""
 _COMPLAIN: Final = 10.0

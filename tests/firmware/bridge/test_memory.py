@@ -3,7 +3,6 @@
 import contextlib
 import re
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -54,9 +53,9 @@ def test_a_swap_is_far_from_doubling_what_is_needed(tmp_path, packs):
         with unit.running() as process:
             unit.wait_for_pack("1.0.0", seconds=60)
             assert fetch(line, "page") == b"an ordinary page"
-            with watched(process.pid) as settled:
-                time.sleep(2)
-            before = median(settled)
+            with watched(process.pid) as quiet:
+                wait_until(lambda: len(quiet) >= 30, seconds=60, what="sizes before the swap")
+            before = median(quiet)
             with watched(process.pid) as sizes:
                 unit.install(packs["1.1.0"], version="1.1.0")
                 unit.wait_for_pack("1.1.0", seconds=60)

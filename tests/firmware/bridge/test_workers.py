@@ -281,13 +281,24 @@ def test_a_worker_whose_memory_cannot_be_freed_is_replaced(unit):
     assert unit.status()["pack"] == "1.0.0"
 
 
+OVERLOAD = """
+import socket, sys, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.bind((sys.argv[2], 0))
+for number in range(800):  # forty seconds; the worker needs a tenth of a second for each
+    sender.sendto(b"TOY-LEAKS TOY-DRAGS" if number < 30 else b"TOY-DRAGS", (sys.argv[1], 9999))
+    time.sleep(0.05)
+"""
+"""Twice as much as one worker can inspect, at a steady pace; the first ones leak."""
+
+
 def test_it_makes_room_under_constant_load_too(unit):
-    """Twice what it can inspect comes for as long as the new one needs and longer: its queue is never empty."""
+    """Its queue is never empty: were it to inspect what waits, it would never end."""
     before = unit.workers()
-    # Twenty a second that take a tenth of a second each; of the others those it still looks at cost memory.
-    send = "import socket,sys,time; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind((sys.argv[2],0))\nfor n in range(800): s.sendto((b'TOY-DRAGS',b'TOY-LEAKS TOY-DRAGS')[n<30],(sys.argv[1],9999)); time.sleep(0.05)"
-    words = (sys.executable, "-c", send, unit.line.wan_address, ADDRESSES[0])
+    words = (sys.executable, "-c", OVERLOAD, unit.line.wan_address, ADDRESSES[0])
     with unit.line.lan.running(*words) as load:
         unit.wait_told("has used up its memory")
         wait_until(lambda: renewed(unit.workers(), before), seconds=9, what="a new one")
-        assert load.poll() is None
+        assert load.poll() is None, "the load was there all the time"
+    unit.wait_told("packets that waited too long pass uninspected")
+    assert fetch_from(unit, ADDRESSES[0]) == b"an ordinary page"
