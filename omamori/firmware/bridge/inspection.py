@@ -44,9 +44,11 @@ class EngineInspector:
         self._swapped = False
         self._next_sum = 0.0
 
-    def packet(self, data: bytes, *, now: float, from_inside: bool | None, rewriting: bool) -> Verdict:
+    def packet(
+        self, data: bytes, *, now: float, from_inside: bool | None, rewriting: bool, verified: bool = False
+    ) -> Verdict:
         inside = from_inside is None or from_inside is not self._swapped
-        return self._engine.packet(data, now=now, from_inside=inside, rewriting=rewriting)
+        return self._engine.packet(data, now=now, from_inside=inside, rewriting=rewriting, verified=verified)
 
     def tick(self, now: float) -> None:
         self._engine.tick(now)

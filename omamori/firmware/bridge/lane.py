@@ -74,7 +74,7 @@ class Lane:
 
 
 def opened(numbers: Sequence[int]) -> tuple[Lane, ...]:
-    """A bound queue of each kind. Raises QueueError, and then has bound none."""
+    """A bound queue of each kind. Raises OSError, and then has bound none."""
     with contextlib.ExitStack() as bound:
         lanes = tuple(
             Lane(bound.enter_context(_queue(number, kind)), kind)

@@ -31,7 +31,6 @@ from omamori.firmware.bridge.room import Room
 from omamori.firmware.bridge.worker import STALE, Caution, Inspector, Worker
 from omamori.firmware.host.handshakes import LENGTH
 from omamori.firmware.host.nflog import PacketLog
-from omamori.firmware.host.nfqueue import QueueError
 from omamori.firmware.host.rules import Queues
 from omamori.firmware.host.wire import Wire
 
@@ -40,6 +39,8 @@ NO_QUEUES: Final = 4
 _ORDER_CAP: Final = 4096
 _LOW_PRIORITY: Final = 10
 """Added to the nice value: about a tenth of a processor where others want all of it."""
+_COLLECT: Final = (20_000, 20, 50)
+"""Workers look for circles of objects this rarely: there are hardly any, and a look at thousands of flows holds a packet up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class _Nursery:
         gc.collect()
         _give_back()
         gc.freeze()
+        gc.set_threshold(*_COLLECT)
         self._say(Kind.READY, loaded.version.encode())
         while self._round(loaded):
             pass
@@ -203,7 +205,7 @@ def _work(post: Post, loaded: Loaded, task: _Task, reporter: Reporter) -> int:
     inspector = loaded.inspector(task.first_number, _openings(post, task.index, reporter))
     try:
         lanes = opened(post.queues.of_worker(task.index))
-    except QueueError as error:
+    except OSError as error:
         reporter.send(Kind.FAILED, str(error).encode())
         return NO_QUEUES
     replies = Replies(_wire(post, reporter))

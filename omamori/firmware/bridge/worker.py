@@ -50,8 +50,12 @@ _OURS: Final = (1 << TAG_SHIFT) - 1
 class Inspector(Protocol):
     """The engine as the worker needs it."""
 
-    def packet(self, data: bytes, *, now: float, from_inside: bool | None, rewriting: bool) -> Verdict:
-        """`from_inside`: by the port that is meant for the hosts; None: by the radio, where hosts are whichever way the cables are."""
+    def packet(
+        self, data: bytes, *, now: float, from_inside: bool | None, rewriting: bool, verified: bool
+    ) -> Verdict:
+        """`from_inside`: by the port that is meant for the hosts; None: by the radio, where hosts are whichever way the cables are.
+        `verified`: its checksum is known to be right.
+        """
         ...
 
     def tick(self, now: float) -> None: ...
@@ -171,6 +175,7 @@ class Worker:
                 now=now,
                 from_inside=self._sides.get(packet.in_port),
                 rewriting=lane.kind.rewriting,
+                verified=packet.verified,
             )
         except Exception as error:  # noqa: BLE001 - whatever the engine does, traffic passes
             self._complain(error)

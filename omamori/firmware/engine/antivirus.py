@@ -131,7 +131,7 @@ class Antivirus:
         if self._database is None:
             return None, _nothing
         # The stream borrows both objects: the handler must be one that stays, the matches live as long as the file.
-        stream = self._database.stream(match_event_handler=_matched, context=hits)
+        stream = self._database.stream(_matched, 0, hits)
         stream.__enter__()
         return stream, lambda: stream.__exit__(None, None, None)
 

@@ -38,7 +38,7 @@ def is_sound(packet: Packet) -> bool:
     if size > _OFFLOADED or told == 0:
         return True
     pseudo = int.from_bytes(packet.source + packet.destination, "big") + packet.protocol + size
-    return internet_checksum(packet.data[at:end], pseudo) == 0 or told % 0xFFFF == pseudo % 0xFFFF
+    return told % 0xFFFF == pseudo % 0xFFFF or internet_checksum(packet.data[at:end], pseudo) == 0
 
 
 def with_payload(packet: Packet, payload: bytes) -> bytes:

@@ -19,6 +19,7 @@ from omamori.firmware.engine.applications.layer import (
     MailText,
     Message,
     SiteAsked,
+    told_again,
 )
 from omamori.firmware.engine.conduct import Conduct, Orders
 from omamori.firmware.engine.errors import PacketError
@@ -78,15 +79,22 @@ class Engine:
     # --- the interface
 
     def packet(
-        self, data: bytes | memoryview, *, now: float, from_inside: bool, rewriting: bool = False
+        self,
+        data: bytes | memoryview,
+        *,
+        now: float,
+        from_inside: bool,
+        rewriting: bool = False,
+        verified: bool = False,
     ) -> Verdict:
         """What becomes of an IP packet that came from the LAN side (`from_inside`) or the router side.
 
-        `rewriting` says that the answer Rewrite can be carried out; elsewhere Suspect asks for the packet again so.
+        `rewriting` says that the answer Rewrite can be carried out; elsewhere Suspect asks for the packet again so. `verified`: its
+        checksum need not be looked at.
         """
         self._counters.packets += 1
         self._counters.bytes += len(data)
-        return self._one(data, now, from_inside=from_inside, rewriting=rewriting)
+        return self._one(data, now, from_inside=from_inside, rewriting=rewriting, verified=verified)
 
     def missed(self, now: float) -> None:
         """Packets passed without this engine, of flows unknown: for a while holes in streams are taken for that."""
@@ -152,11 +160,19 @@ class Engine:
     # --- packets
 
     def _one(
-        self, data: bytes | memoryview, now: float, *, from_inside: bool, rewriting: bool, depth: int = 0
+        self,
+        data: bytes | memoryview,
+        now: float,
+        *,
+        from_inside: bool,
+        rewriting: bool,
+        verified: bool = False,
+        depth: int = 0,
     ) -> Verdict:
         """`depth` says in how many tunnels it came."""
         try:
             packet = parse(data)
+            packet.verified = verified
             whole = self._fragments.add(packet, now) if packet.is_fragment else packet
         except OverlapError as overlap:
             return self._answers.overlapping(str(overlap))
@@ -261,7 +277,10 @@ class Engine:
             buffers["stream"] = [packet.payload]
         if packet.version == 6 and packet.transport_at > 40:
             events |= oddities(packet)
-        inspection = Inspection(Moment.PACKET, turn.now, facts, turn.to_server, packet, buffers, events)
+        before = turn.flow.halves[turn.to_server].tail if packet.protocol == TCP else b""
+        inspection = Inspection(
+            Moment.PACKET, turn.now, facts, turn.to_server, packet, buffers, events, before=before
+        )
         self._rules.inspect(turn, self._signatures, inspection)
 
     # --- streams
@@ -321,13 +340,14 @@ class Engine:
             {"stream": [window]},
             stream_at=piece.offset + len(piece.data) - len(window),
             fresh=len(window) - len(piece.data),
+            alone=turn.packet is not None and piece.data is turn.packet.payload,
         )
         self._rules.inspect(turn, self._signatures, inspection)
 
     def _events(self, turn: Round, events: Sequence[Event]) -> None:
         for number, event in enumerate(events, 1):
             if isinstance(event, Message):
-                if number == len(events) or not _told_again(event, events[number:]):
+                if number == len(events) or not told_again(event, events[number:]):
                     self._inspect_message(turn, event)
             elif isinstance(event, Content):
                 self._malware.content(turn, self._signatures, event)
@@ -377,17 +397,3 @@ class Engine:
             self._flows.shift(now - self._clock)
             self._streams.shift(now - self._clock)
         self._clock = now
-
-
-def _told_again(message: Message, later: Sequence[Event]) -> bool:
-    """The same packet brought more of the message: all that this one shows is looked at with the rest."""
-    for event in later:
-        if (
-            isinstance(event, Message)
-            and event.transaction == message.transaction
-            and event.to_server is message.to_server
-            and message.events <= event.events
-            and message.buffers.items() <= event.buffers.items()
-        ):
-            return True
-    return False

@@ -6,7 +6,7 @@ interpreted, also where this module is compiled (decision 0022).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -27,7 +27,7 @@ class Moment(Enum):
     """An application message, or a part of one, is complete; its buffers are there."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class FlowFacts:
     """What is remembered of one flow (a TCP connection or UDP/ICMP exchange). Addresses are packed (4 or 16 bytes)."""
 
@@ -39,23 +39,44 @@ class FlowFacts:
     server_port: int
     client_inside: bool
     """The side that opened the flow is on the LAN side of the unit."""
-    established: bool = False
+    established: bool
     """TCP handshake seen complete, or both directions seen for UDP and ICMP."""
-    begun: float = 0.0
+    begun: float
     """Time of the first packet, seconds since the epoch."""
-    to_server_sequence: int = 0
+    to_server_sequence: int
     """TCP: how far the client's sequence numbers have come since its first one, which SYN has."""
-    to_client_sequence: int = 0
-    application: str = ""
+    to_client_sequence: int
+    application: str
     """`http`, `tls`, `dns`, `smtp`, ...; empty until known, `failed` when nothing fits."""
-    flowbits: set[str] = field(default_factory=set)
-    flowints: dict[str, int] = field(default_factory=dict)
-    to_server_bytes: int = 0
-    to_client_bytes: int = 0
-    to_server_packets: int = 0
-    to_client_packets: int = 0
-    rule_memory: dict[object, object] = field(default_factory=dict)
+    flowbits: set[str]
+    flowints: dict[str, int]
+    to_server_bytes: int
+    to_client_bytes: int
+    to_server_packets: int
+    to_client_packets: int
+    rule_memory: dict[object, object]
     """What the rule evaluator remembers of this flow (which rule fired for what); nobody else looks inside."""
+
+    def __init__(
+        self,
+        protocol: str,
+        client: bytes,
+        server: bytes,
+        client_port: int,
+        server_port: int,
+        client_inside: bool,  # noqa: FBT001 - a record
+        established: bool = False,  # noqa: FBT001, FBT002 - as above
+        begun: float = 0.0,
+        application: str = "",
+    ) -> None:
+        self.protocol, self.application = protocol, application
+        self.client, self.server = client, server
+        self.client_port, self.server_port = client_port, server_port
+        self.client_inside, self.established, self.begun = client_inside, established, begun
+        self.to_server_sequence = self.to_client_sequence = 0
+        self.to_server_bytes = self.to_client_bytes = 0
+        self.to_server_packets = self.to_client_packets = 0
+        self.flowbits, self.flowints, self.rule_memory = set(), {}, {}
 
     def count(self, size: int, *, to_server: bool) -> None:
         """One more packet, of so many bytes."""
@@ -119,6 +140,10 @@ class Inspection:
     """STREAM: index in `stream` of the first byte that no earlier moment showed; a match must reach beyond it."""
     kept: Kept | None
     """TRANSACTION: those of `buffers` that came in other messages before."""
+    before: bytes
+    """PACKET: what its direction brought just before, as far as the next STREAM shows it again."""
+    alone: bool
+    """STREAM: what is new is just the packet's payload, and the packet came before it as PACKET."""
 
     def __init__(
         self,
@@ -134,8 +159,11 @@ class Inspection:
         transaction: int = 0,
         fresh: int = 0,
         kept: Kept | None = None,
+        before: bytes = b"",
+        alone: bool = False,  # noqa: FBT001, FBT002 - as above
     ) -> None:
         self.moment, self.now, self.flow, self.to_server = moment, now, flow, to_server
         self.packet, self.buffers, self.events = packet, buffers, events
         self.stream_at, self.fresh, self.kept = stream_at, fresh, kept
         self.complete, self.transaction = complete, transaction
+        self.before, self.alone = before, alone

@@ -47,6 +47,7 @@ class Packet:
         "source_port",
         "transport_at",
         "ttl",
+        "verified",
         "version",
         "window",
     )
@@ -77,6 +78,8 @@ class Packet:
     sequence: int
     acknowledgement: int
     window: int
+    verified: bool
+    """Whoever brought it knows that its checksum is right."""
 
     @property
     def is_fragment(self) -> bool:
@@ -155,7 +158,7 @@ def parse(data: bytes | bytearray | memoryview) -> Packet:
     if not data:
         raise PacketError("empty packet")
     packet = Packet()
-    packet.data = data
+    packet.data, packet.verified = data, False
     version = data[0] >> 4
     if version == 4:
         _parse_v4(packet, data)

@@ -107,7 +107,7 @@ class Streams:
 
     def is_sound(self, packet: Packet) -> bool:
         """A receiver would take it."""
-        return not self._settings.checksums or is_sound(packet)
+        return packet.verified or not self._settings.checksums or is_sound(packet)
 
     def acknowledged(self, flow: Flow, packet: Packet, now: float, *, to_server: bool) -> list[Piece]:
         """What of the other direction can be taken now that this packet says it was received."""

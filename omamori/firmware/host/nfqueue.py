@@ -10,9 +10,10 @@ import os
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from operator import itemgetter
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 _NETLINK_NETFILTER: Final = 12
 _SOL_NETLINK: Final = 270
@@ -32,6 +33,7 @@ _CAP_LEN, _SKB_INFO = 13, 14
 _WORDS: Final = frozenset((_MARK, _PHYSIN, _PHYSOUT, _SKB_INFO))
 """Attributes of four bytes."""
 _IS_GSO: Final = 2
+_UNVERIFIED: Final = 4
 _LAYOUTS: Final[Mapping[int, tuple[str, tuple[str, ...]]]] = {
     _HDR: ("I3x", ("id",)),
     _MARK: ("I", ("mark",)),
@@ -69,27 +71,43 @@ class Answer(IntEnum):
     """Go through the chain again, with the new mark."""
 
 
-class QueueError(OSError):
-    """A queue cannot be opened: no permission, taken by another process, or not in this kernel."""
-
-
-class QueuedPacket(NamedTuple):
+@dataclass(slots=True, init=False)
+class QueuedPacket:
     """One packet the kernel waits about. `data` is an IP packet, with GSO as long as 64 KiB."""
 
     id: int
     data: bytes
-    mark: int = 0
-    in_port: int = 0
+    mark: int
+    in_port: int
     """Interface index of the bridge port it came in by; 0 where it was not bridged."""
-    hardware_source: bytes = b""
-    whole: bool = True
+    hardware_source: bytes
+    whole: bool
     """False where the kernel had to cut the copy."""
-    out_port: int = 0
+    out_port: int
     """Interface index of the bridge port it is to leave by; 0 where it is not bridged."""
-    arrived: float = 0.0
+    arrived: float
     """Seconds since the epoch at which the interface took it; 0 where the kernel keeps no such times."""
-    segmented: bool = False
+    segmented: bool
     """It stands for several segments on the wire (GSO): nothing shorter can take its place."""
+    verified: bool
+    """The kernel or the card found its checksum right, or it has none yet; else nobody looked at it, or it is wrong."""
+
+    def __init__(
+        self,
+        number: int,
+        data: bytes,
+        mark: int = 0,
+        in_port: int = 0,
+        hardware_source: bytes = b"",
+        whole: bool = True,  # noqa: FBT001, FBT002 - a record
+        out_port: int = 0,
+        arrived: float = 0.0,
+        segmented: bool = False,  # noqa: FBT001, FBT002 - as above
+        verified: bool = True,  # noqa: FBT001, FBT002 - as above
+    ) -> None:
+        self.id, self.data, self.mark, self.in_port = number, data, mark, in_port
+        self.hardware_source, self.whole, self.out_port = hardware_source, whole, out_port
+        self.arrived, self.segmented, self.verified = arrived, segmented, verified
 
 
 class PacketQueue:
@@ -98,7 +116,7 @@ class PacketQueue:
     def __init__(
         self, number: int, *, gso: bool, longest: int = 1 << 20, buffer: int = 64 * 1024 * 1024
     ) -> None:
-        """Bind queue `number` with fail-open. Raises QueueError."""
+        """Bind queue `number` with fail-open. Raises OSError: no permission, taken by another process, or not in this kernel."""
         self.number = number
         self.skipped = 0
         """Messages that were no packet: errors about packets the kernel gave up, or garbage."""
@@ -112,7 +130,7 @@ class PacketQueue:
             self._configure(gso=gso, longest=longest, buffer=buffer)
         except OSError as error:
             self._socket.close()
-            raise QueueError(error.errno, f"queue {number}: {os.strerror(error.errno or 0)}") from error
+            raise OSError(error.errno, f"queue {number}: {os.strerror(error.errno or 0)}") from error
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -226,7 +244,7 @@ def parse_packet(message: memoryview) -> QueuedPacket | None:
     if number is None or payload is None:
         return None
     take = words.get
-    segmented = take(_SKB_INFO, 0) & _IS_GSO != 0
+    info = take(_SKB_INFO, 0)
     return QueuedPacket(
         number,
         payload,
@@ -236,7 +254,8 @@ def parse_packet(message: memoryview) -> QueuedPacket | None:
         whole,
         take(_PHYSOUT, 0),
         arrived,
-        segmented,
+        info & _IS_GSO != 0,
+        info & _UNVERIFIED == 0,
     )
 
 
@@ -292,6 +311,7 @@ class _Form:
             out_port,
             seconds + micros / 1e6,
             info & _IS_GSO != 0,
+            info & _UNVERIFIED == 0,
         )
 
 

@@ -189,10 +189,11 @@ class Tuned:
     def _is_frequent(self, sid: int, rate: RateFilter, inspection: Inspection) -> bool:
         """Counts this match; as `IsThresholdReached` of Suricata 7."""
         key, now = (sid, tracked(rate.track, inspection)), inspection.now
-        if key not in self._rates:
+        known = self._rates.get(key)
+        if known is None:
             self._rates.keep(key, (now, 1, 0.0))
             return False
-        since, count, holds = self._rates[key]
+        since, count, holds = known
         if holds:
             over = abs(int(now) - holds) > rate.timeout
             self._rates.keep(key, (since, count, 0.0 if over else holds))

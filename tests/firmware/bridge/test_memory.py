@@ -19,6 +19,8 @@ pytestmark = pytest.mark.root
 
 RULES = 6000
 MOST = 1.45
+STEADY = 30
+"""Sizes, one every thirtieth of a second, that differ little: what is kept in memory at rest."""
 """Of what everything together needs otherwise; two of everything would be 2, and was once."""
 RULE = (
     'drop http $HOME_NET any -> $EXTERNAL_NET any (msg:"TEST rule {0} of a set as long as public ones are"; '
@@ -54,8 +56,8 @@ def test_a_swap_is_far_from_doubling_what_is_needed(tmp_path, packs):
             unit.wait_for_pack("1.0.0", seconds=60)
             assert fetch(line, "page") == b"an ordinary page"
             with watched(process.pid) as quiet:
-                wait_until(lambda: len(quiet) >= 30, seconds=60, what="sizes before the swap")
-            before = median(quiet)
+                wait_until(lambda: settled(quiet), seconds=60, what="sizes before the swap")
+            before = median(quiet[-STEADY:])
             with watched(process.pid) as sizes:
                 unit.install(packs["1.1.0"], version="1.1.0")
                 unit.wait_for_pack("1.1.0", seconds=60)
@@ -65,6 +67,12 @@ def test_a_swap_is_far_from_doubling_what_is_needed(tmp_path, packs):
     peak = max(map(min, zip(sizes, sizes[1:], sizes[2:], strict=False)))
     assert max(sizes) > before, "both packs were seen"
     assert peak < MOST * before, (before, peak)
+
+
+def settled(sizes):
+    """On a busy machine a start goes on for a while after the first page came through."""
+    newest = sizes[-STEADY:]
+    return len(newest) == STEADY and max(newest) < 1.05 * min(newest)
 
 
 @contextlib.contextmanager

@@ -119,6 +119,25 @@ def test_a_checksum_that_the_kernel_has_yet_to_compute_is_sound():
     assert not is_sound(parse(bytes(data)))
 
 
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_checksum_that_the_kernel_has_looked_at_is_not_computed_again(verified):
+    engine, talk = unit().engine, Tcp()
+    for data in talk.handshake():
+        engine.packet(data, now=1.0, from_inside=True)
+    off = summed(talk.packet(to_server=True, payload=REQUEST), off=1)
+    verdict = engine.packet(off, now=1.0, from_inside=True, verified=verified)
+    assert type(verdict).__name__ == ("Block" if verified else "Pass")
+    assert engine.statistics.unsound == (not verified)
+
+
+def test_what_is_known_of_a_tunnel_says_nothing_of_what_it_carries():
+    engine, talk = unit().engine, Tcp()
+    inside = [*talk.handshake(), summed(talk.packet(to_server=True, payload=REQUEST), off=1)]
+    for data in inside:
+        engine.packet(_ip("192.168.1.3", "203.0.113.3", 4, data), now=1.0, from_inside=True, verified=True)
+    assert engine.statistics.unsound == 1
+
+
 def test_data_in_the_opening_packet_counts():
     guard, talk = unit(), Tcp()
     guard.feed([talk.packet(to_server=True, flags=SYN, payload=REQUEST)])

@@ -2,6 +2,7 @@
 
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,18 @@ def test_the_way_out_the_time_and_offloading_are_read():
     )
     packet = parse_packet(raw)
     assert (packet.out_port, packet.arrived, packet.segmented) == (5, 1_700_000_000.25, True)
+
+
+@pytest.mark.parametrize(
+    ("info", "verified"),
+    [((), True), ((attribute(14, b"\0\0\0\1"),), True), ((attribute(14, b"\0\0\0\4"),), False)],
+    ids=["found right", "not computed yet", "nobody looked, or wrong"],
+)
+def test_what_the_kernel_knows_of_the_checksum_is_read(info, verified):
+    raw = message(header(1), *info, attribute(10, b"x"))
+    forms = Forms()
+    assert [forms.parse(raw).verified for _ in range(2)] == [verified, verified]
+    assert parse_packet(raw).verified is verified
 
 
 def test_an_attribute_of_the_wrong_size_says_nothing():

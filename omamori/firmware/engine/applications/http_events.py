@@ -11,6 +11,7 @@ _KNOWN_TRANSFER = re.compile(rb"(?:(?:chunked|identity|gzip|x-gzip|deflate)(?:\s
 _LENGTH = re.compile(rb"\d{1,18}\Z")
 _HOST = re.compile(rb"(?:[\w.\-~%!$&'()*+,;=]*|\[[0-9a-fA-F:.]*\])(?::\d{0,5})?\Z")
 _PROTOCOL = re.compile(rb"HTTP/\d\.\d")
+_ENCODED_TWICE = re.compile(rb"%25[0-9a-fA-F]{2}")
 _ONLY_SPACE = re.compile(rb"\S+ \S+( HTTP/\d\.\d)?\Z")
 _MAX_LAYERS = 2
 _MAX_FIELD = 18_000
@@ -27,7 +28,7 @@ def of_request(request: Request, text: bytes) -> frozenset[str]:
         found.add("uri_delim_non_compliant" if request.line.count(b" ") > 2 else "method_delim_non_compliant")
     if text[:1] in (b" ", b"\t"):
         found.add("request_line_leading_whitespace")
-    if b"%25" in request.target and re.search(rb"%25[0-9a-fA-F]{2}", request.target):
+    if _ENCODED_TWICE.search(request.target):
         found.add("double_encoded_uri")
     return _named(found)
 

@@ -4,6 +4,8 @@ import re
 
 _ESCAPE = re.compile(rb"%(?:u00([0-9a-fA-F]{2})|([0-9a-fA-F]{2}))")
 _SLASHES = re.compile(rb"/{2,}")
+_CHANGED = re.compile(rb"[%\\]|//|/\.")
+"""Only a target with one of these reads otherwise than it is written."""
 _ABSOLUTE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.\-]*://(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)(?::\d*)?", re.DOTALL)
 _CREDENTIALS = re.compile(rb"(\A(?:[a-zA-Z][a-zA-Z0-9+.\-]*:[/\\]+|//)?)[^/?#]*@|(?<=://)[^/?#&\s]*@")
 
@@ -21,6 +23,8 @@ def without_credentials(url: bytes) -> bytes:
 
 def normalised(target: bytes) -> bytes:
     """Path and query: escapes decoded, back slashes and repeated slashes folded, dot segments removed (RFC 3986, 5.2.4)."""
+    if target.startswith(b"/") and not _CHANGED.search(target):
+        return target
     match = _absolute(target)
     path, question, query = (target[match.end() :] if match else target).partition(b"?")
     if b"%" in path:

@@ -192,3 +192,17 @@ class Layer(Protocol):
     def context(self, transaction: int | None) -> Context:
         """Of one transaction where it is still known, else of the newest."""
         ...
+
+
+def told_again(message: Message, later: Sequence[Event]) -> bool:
+    """The same packet brought more of the message: all that this one shows is looked at with the rest."""
+    for event in later:
+        if (
+            isinstance(event, Message)
+            and event.transaction == message.transaction
+            and event.to_server is message.to_server
+            and message.events <= event.events
+            and message.buffers.items() <= event.buffers.items()
+        ):
+            return True
+    return False

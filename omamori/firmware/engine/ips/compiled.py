@@ -15,7 +15,7 @@ from omamori.firmware.engine.ips.moments import (
     moments,
 )
 from omamori.firmware.engine.ips.moves import Run
-from omamori.firmware.engine.ips.rule import ByteExtract, ByteMath, Rule, Section
+from omamori.firmware.engine.ips.rule import BitOp, ByteExtract, ByteMath, FlowBits, Rule, RuleAction, Section
 from omamori.firmware.engine.ips.sequence import Steps, literals_of
 from omamori.firmware.engine.ips.spans import AddressSet, PortSet, Resolver
 from omamori.firmware.engine.ips.views import View, Views
@@ -43,6 +43,7 @@ class CompiledRule:
         "_asked",
         "_extracts",
         "_header",
+        "_marks",
         "_payload",
         "_reputation",
         "_sections",
@@ -73,6 +74,7 @@ class CompiledRule:
         self._sections = [section for section in compiled if section.buffer != PAYLOAD]
         self._where = moments(rule)
         self._asked = () if self._payload is not None else _asked(rule)
+        self._marks = _marks(rule)
         self._extracts = any(
             isinstance(step, ByteExtract | ByteMath) for section in rule.sections for step in section.steps
         )
@@ -84,6 +86,10 @@ class CompiledRule:
         whole = where.stream or where.transaction or self._applications or address_only(self.rule)
         return not whole
 
+    def has_said_it(self, flow: FlowFacts) -> bool:
+        """All that a match does is to set bits, and the flow has them."""
+        return self._marks is not None and self._marks <= flow.flowbits
+
     def lacks(self, inspection: Inspection, views: Views) -> bool:
         """It cannot match, for a buffer or a literal that it asks for is not there. Changes nothing."""
         buffers = inspection.buffers
@@ -94,7 +100,7 @@ class CompiledRule:
             if nocase:
                 values = [view.lower for view in views.values(name, ())]
             for value in values:
-                if pattern in value:
+                if value.find(pattern) >= 0:  # `in` first tries to take the pattern for a number, and fails
                     break
             else:
                 return True
@@ -188,6 +194,20 @@ class CompiledRule:
                 self.reach = max(self.reach, run.reach)
                 return True
         return False
+
+
+def _marks(rule: Rule) -> frozenset[str] | None:
+    """The bits that it sets, where a match does nothing else: tells nobody, stops nothing, counts nothing."""
+    alone = rule.silent and rule.header.action is RuleAction.ALERT
+    if not alone or rule.threshold is not None or rule.detection_filter is not None:
+        return None
+    names = set[str]()
+    for op in rule.state:
+        if not isinstance(op, FlowBits) or op.op in (BitOp.UNSET, BitOp.TOGGLE):
+            return None
+        if op.op is BitOp.SET:
+            names.update(op.names)
+    return frozenset(names)
 
 
 def _asked(rule: Rule) -> tuple[tuple[str, bytes, bool], ...]:

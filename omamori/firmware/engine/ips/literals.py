@@ -7,6 +7,7 @@ over payload costs the most and is found everywhere: where its rule names few po
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, Moments, moments
 from omamori.firmware.engine.ips.order import state_names
@@ -24,6 +25,14 @@ KEYS = (8, 4, 2)
 """Bytes of a beginning or an end that are looked up: the most that its literal has."""
 _TOLD = 12
 """Of a longer literal the bytes that are looked up say too little: the first ones of `HTTP/1.1 200 OK` are in each response."""
+_COMMON: Final = frozenset(
+    (
+        b"get", b"get ", b"post", b"post ", b"head", b"200", b"200 ok", b"ok", b"http", b"http/1.", b"http/1.0", b"http/1.1", b"text", b"text/",
+        b"text/htm", b"ext/html", b"text/html", b"text/plain", b"applicat", b"application/", b"keep-alive", b"close", b"mozilla/", b"mozilla/4.0", b"mozilla/5.0", b"gzip, deflate",
+        b"<title>", b"</title>", b"<html", b"<html>", b"</html>", b"<head>", b"</head>", b"<body", b"<body>", b"</body>", b"<script", b"<script>", b"</script>", b"</a>", b"href=", b"</",
+    )
+)  # fmt: skip
+"""What every second message has, in lower case: rules found by it would be found all the time."""
 _NAMES = frozenset(("dns.query", "dns.query.name", "tls.sni", "http.host", "http.host.raw", "quic.sni"))
 """Here nothing is as common as that."""
 TABLES = ("exact", "suffix", "beginning", "ending")
@@ -66,13 +75,14 @@ class _Choice:
     kind: str
     """A name of `TABLES` or `literals`."""
 
-    def worth(self) -> tuple[int, int, int, int]:
-        size = len(self.content.pattern)
+    def worth(self) -> tuple[int, int, int, int, int]:
+        pattern = self.content.pattern.lower()
+        size, rare = len(pattern), _sought(self.kind, pattern) not in _COMMON
         named = self.section.buffer != PAYLOAD and size >= 4
         hashed = self.kind in ("exact", "suffix", "ending") and size >= _SHORT
         # Bytes that repeat themselves, zeros most of all, are in any binary.
         telling = min(size, 2 * len(set(self.content.pattern)), _TELLING)
-        return int(hashed), telling, int(self.content.fast) * 2 + int(named), size
+        return int(rare), int(hashed), telling, int(self.content.fast) * 2 + int(named), size
 
 
 def choose(rules: Sequence[Rule]) -> Literals:
@@ -130,8 +140,19 @@ def _kind(section: Section, content: Content) -> str:
     if content.endswith and content.pattern.startswith(b"."):
         return "suffix"
     if content.endswith:
-        return "ending" if told else "literals"
-    return "beginning" if told and (content.startswith or content.depth == size) else "literals"
+        return "ending" if told and _tells("ending", content) else "literals"
+    begins = content.startswith or content.depth == size
+    return "beginning" if begins and told and _tells("beginning", content) else "literals"
+
+
+def _tells(kind: str, content: Content) -> bool:
+    """`GET @` does not by its first four bytes."""
+    return _sought(kind, content.pattern.lower()) not in _COMMON
+
+
+def _sought(kind: str, pattern: bytes) -> bytes:
+    """What of a literal a look-up sees."""
+    return pattern if kind == "literals" else _looked_up(kind, pattern)
 
 
 def _enter(chosen: Literals, number: int, rule: Rule, choice: _Choice) -> None:

@@ -1,6 +1,7 @@
 """The matcher side of literals: one Hyperscan database for each group, one scratch for each database, block mode."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import hyperscan
@@ -8,8 +9,10 @@ import hyperscan
 from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.ips.literals import TABLES, Group, Literals
 
-MATCHER = f"hyperscan {hyperscan.__version__}"  # type: ignore[attr-defined]  # its stub forgets it
-"""Serialized databases fit this version only."""
+_LAYOUT = 2
+"""Of the groups that have a database: `arranged`."""
+MATCHER = f"hyperscan {hyperscan.__version__}, layout {_LAYOUT}"  # type: ignore[attr-defined]  # its stub forgets it
+"""Serialized databases fit this only; whoever is given others compiles anew."""
 
 
 _SHORT = 256
@@ -78,7 +81,7 @@ class Prefilter:
         """The same for data that will hardly come again."""
         if self._scan is not None and data:
             found: list[int] = []
-            self._scan(data, match_event_handler=_matched, context=found)
+            self._scan(data, _matched, 0, found)  # by name it takes three times as long
             for literal in found:
                 into.update(self._rules[literal])
         if len(data) <= self._longest_exact and (known := self._exact.get(data.lower())):
@@ -153,9 +156,24 @@ def compile_group(group: Group) -> "hyperscan.Database | None":
     return database
 
 
+def arranged(literals: Literals) -> dict[str, Group]:
+    """The groups as they are searched: what packets and streams of TCP are searched for in the same bytes is one, `tcp/to_server`."""
+    groups = dict(literals.groups)
+    for way in ("to_client", "to_server"):
+        apart = {key: groups[key] for key in (f"stream/{way}", f"packet/tcp/{way}") if key in groups}
+        both: dict[tuple[bytes, bool], list[int]] = {}
+        for key, group in apart.items():
+            groups[key] = replace(group, literals={})
+            for literal, rules in group.literals.items():
+                both.setdefault(literal, []).extend(rules)
+        if both:
+            groups[f"tcp/{way}"] = Group(literals=both)
+    return groups
+
+
 def compile_all(literals: Literals) -> dict[str, "hyperscan.Database"]:
     """Raises SignatureError."""
-    compiled = {key: compile_group(group) for key, group in literals.groups.items()}
+    compiled = {key: compile_group(group) for key, group in arranged(literals).items()}
     return {key: database for key, database in compiled.items() if database is not None}
 
 
@@ -174,4 +192,4 @@ def load(raw: bytes) -> "hyperscan.Database":
 
 
 def prefilters(literals: Literals, databases: Mapping[str, "hyperscan.Database"]) -> dict[str, Prefilter]:
-    return {key: Prefilter(group, databases.get(key)) for key, group in literals.groups.items()}
+    return {key: Prefilter(group, databases.get(key)) for key, group in arranged(literals).items()}

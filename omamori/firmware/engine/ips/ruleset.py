@@ -84,7 +84,10 @@ class RuleSet:
         views = Views(inspection)
         said = {}
         for number in sorted(candidates):
-            if number in told or not self._ready(number).lacks(inspection, views):
+            rule = self._ready(number)
+            if rule.has_said_it(inspection.flow):
+                continue
+            if number in told or not rule.lacks(inspection, views):
                 said[number] = self._hits(number, inspection, views, told=number in told)
         if not said:
             return ()

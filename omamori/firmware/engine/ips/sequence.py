@@ -52,7 +52,7 @@ class Steps:
 
     def matches(self, run: Run) -> bool:
         for pattern, nocase in self._needed:
-            if pattern not in (run.lower if nocase else run.data):
+            if (run.lower if nocase else run.data).find(pattern) < 0:
                 return False
         return go(self._steps, run, 0)
 

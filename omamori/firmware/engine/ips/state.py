@@ -20,13 +20,24 @@ _FLOW_BITS = 256
 V = TypeVar("V")
 
 
-class Bounded(OrderedDict[object, V], Generic[V]):
-    """A dictionary that forgets the oldest."""
+class Bounded(Generic[V]):
+    """A dictionary that forgets the oldest. It has one rather than is one: a compiled class cannot be an OrderedDict (decision 22)."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[object, V] = OrderedDict()
+
+    def get(self, key: object) -> V | None:
+        return self._known.get(key)
 
     def keep(self, key: object, value: V) -> None:
-        if key not in self and len(self) >= _ENTRIES:
-            self.popitem(last=False)
-        self[key] = value
+        if key not in self._known and len(self._known) >= _ENTRIES:
+            self._known.popitem(last=False)
+        self._known[key] = value
+
+    def forget(self, key: object) -> None:
+        self._known.pop(key, None)
 
 
 class Said(Enum):
@@ -77,7 +88,7 @@ class Memory:
                 return True
 
     def _bit(self, op: XBits, inspection: Inspection) -> bool:
-        since, seconds = self._bits.get(_bit_key(op, inspection), (0.0, 0))
+        since, seconds = self._bits.get(_bit_key(op, inspection)) or (0.0, 0)
         return abs(inspection.now - since) < seconds
 
     def apply(self, ops: Sequence[StateOp], inspection: Inspection) -> None:
@@ -97,7 +108,7 @@ class Memory:
         if set_now:
             self._bits.keep(key, (inspection.now, op.expire))
         elif op.op in (BitOp.UNSET, BitOp.TOGGLE):
-            self._bits.pop(key, None)
+            self._bits.forget(key)
 
     # -- thresholds
 
@@ -130,7 +141,7 @@ class Memory:
         memory: "Bounded[tuple[float, int]]", key: object, seconds: int, inspection: Inspection
     ) -> tuple[float, int]:
         """(begin of the window, matches in it, this one included)"""
-        since, count = memory.get(key, (inspection.now, 0))
+        since, count = memory.get(key) or (inspection.now, 0)
         if abs(inspection.now - since) > seconds:
             since, count = inspection.now, 0
         memory.keep(key, (since, count + 1))

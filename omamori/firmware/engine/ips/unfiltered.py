@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from omamori.firmware.engine.ips.moments import HEADER_BUFFERS, PAYLOAD, TRANSPORTS, address_only, moments
-from omamori.firmware.engine.ips.rule import BufferSize, Content, Operator, Rule, Section
+from omamori.firmware.engine.ips.rule import BufferSize, Content, FieldCheck, Operator, Rule, Section
 from omamori.firmware.engine.ips.spans import AddressSet, Ranges, Resolver
 
 _FEW_PORTS = 64
@@ -154,7 +154,7 @@ def _begins(content: Content) -> bool:
 class Unfiltered:
     """All of them, by moment."""
 
-    __slots__ = ("applications", "buffers", "events", "flows", "late", "packets", "streams")
+    __slots__ = ("applications", "buffers", "events", "flows", "late", "numbered", "packets", "streams")
 
     def __init__(
         self, rules: Iterable[tuple[int, Rule]], resolver: Resolver, late: Collection[int] = ()
@@ -162,6 +162,8 @@ class Unfiltered:
         """Takes one rule after the other, so that not all of them need be in memory."""
         self.flows = HeaderIndex(resolver)
         """About addresses alone: once for each direction of a flow."""
+        self.numbered: dict[int, HeaderIndex] = {}
+        """Those of them for one protocol, by its number (`ip_proto:41`)."""
         self.packets = {tcp: HeaderIndex(resolver) for tcp in (True, False)}
         self.streams = HeaderIndex(resolver)
         after = HeaderIndex(resolver)
@@ -179,7 +181,9 @@ class Unfiltered:
             elif where.transaction:
                 self._add_transaction(number, rule)
             elif address_only(rule):
-                self.flows.add(number, rule)
+                only = _only_protocol(rule)
+                index = self.flows if only is None else self.numbered.setdefault(only, HeaderIndex(resolver))
+                index.add(number, rule)
             elif number in late:
                 self.late = after
                 after.add(number, rule)
@@ -190,7 +194,7 @@ class Unfiltered:
                     self.streams.add(number, rule)
                 for tcp in [tcp for tcp, wanted in ((True, where.packet), (False, where.datagram)) if wanted]:
                     self.packets[tcp].add(number, rule)
-        for index in (self.flows, *self.packets.values(), self.streams, after):
+        for index in (self.flows, *self.numbered.values(), *self.packets.values(), self.streams, after):
             index.seal()
 
     def _add_transaction(self, number: int, rule: Rule) -> None:
@@ -199,3 +203,13 @@ class Unfiltered:
             self.buffers.setdefault(sections[0].buffer, BufferIndex()).add(number, sections[0])
         elif rule.header.protocol not in TRANSPORTS:
             self.applications.setdefault(rule.header.protocol, []).append(number)
+
+
+def _only_protocol(rule: Rule) -> int | None:
+    """The number that each packet it matches has."""
+    for check in rule.checks:
+        if not isinstance(check, FieldCheck) or check.field != "protocol":
+            continue
+        if check.comparison.operator is Operator.EQUAL:
+            return check.comparison.low
+    return None

@@ -1,5 +1,6 @@
 """Rules asked the way the engine asks them: one moment after another of one flow."""
 
+import inspect
 from ipaddress import ip_address
 
 import pytest
@@ -8,6 +9,8 @@ from omamori.firmware.engine import packet as packets
 from omamori.firmware.engine.inspection import FlowFacts, Inspection, Moment
 from omamori.firmware.engine.ips import RuleSet, Variables
 from omamori.firmware.signatures.suricata import parse_rule
+
+_KNOWN_AT_FIRST = frozenset(inspect.signature(FlowFacts).parameters)
 
 
 class Asking:
@@ -59,7 +62,11 @@ def flow(**facts) -> FlowFacts:
     told = usual | facts
     for end in ("client", "server"):
         told[end] = ip_address(told[end]).packed
-    return FlowFacts(**told)
+    later = {name: told.pop(name) for name in list(told) if name not in _KNOWN_AT_FIRST}
+    made = FlowFacts(**told)
+    for name, value in later.items():
+        setattr(made, name, value)
+    return made
 
 
 @pytest.fixture

@@ -56,6 +56,29 @@ def test_a_long_beginning_is_searched_for_whole():
     assert list(group.literals) == [(b"HTTP/1.1 200 Strange", False)]
 
 
+@pytest.mark.parametrize(
+    ("options", "buffer", "literal"),
+    [
+        ('http.request_line; content:"GET @"; depth:5;', "http.request_line", b"GET @"),
+        ('http.content_type; content:"text/html"; endswith; file.data; content:"odd";', "file.data", b"odd"),
+        (
+            'http.stat_code; content:"200"; file.data; content:"<title>"; nocase; content:"&#";',
+            "file.data",
+            b"&#",
+        ),
+    ],
+)
+def test_what_every_message_has_does_not_stand_for_a_rule(options, buffer, literal):
+    found = groups(f"alert http any any -> any any ({options} sid:1;)")
+    assert {key: [each for each, _ in group.literals] for key, group in found.items()} == {buffer: [literal]}
+
+
+def test_a_rule_of_nothing_but_common_words_is_found_by_one_of_them(asking):
+    rules = asking('alert http any any -> any any (http.method; content:"GET"; bsize:3; sid:1;)')
+    assert rules.message(http__method=b"GET") == [1]
+    assert rules.message(http__method=b"PUT") == []
+
+
 def test_short_literals_are_gated_by_port():
     rules = (
         'alert tcp any any -> any 21 (flow:to_server; content:"CWD"; sid:1;)',

@@ -200,6 +200,26 @@ def test_memory_is_bounded():
     memory = Bounded()
     for number in range(70_000):
         memory.keep(number, 1.0)
-    assert len(memory) == 65_536
-    assert 0 not in memory
-    assert 69_999 in memory
+    assert sum(memory.get(number) is not None for number in range(70_000)) == 65_536
+    assert memory.get(0) is None
+    assert memory.get(69_999) == 1.0
+
+
+def test_a_bit_that_was_taken_away_is_set_again(asking):
+    """A rule that would only set bits which are there is not looked at; that must not outlive them."""
+    rules = uri(
+        asking,
+        'http.uri; content:"set"; flowbits:set,x; flowbits:noalert; sid:1;',
+        'http.uri; content:"take"; flowbits:unset,x; flowbits:noalert; sid:2;',
+        'http.uri; content:"ask"; flowbits:isset,x; sid:3;',
+    )
+    for path, expected in (
+        (b"set", []),
+        (b"set", []),
+        (b"ask", [3]),
+        (b"take", []),
+        (b"ask", []),
+        (b"set", []),
+        (b"ask", [3]),
+    ):
+        assert rules.message(http__uri=path) == expected
