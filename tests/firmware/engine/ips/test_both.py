@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omamori.firmware.engine.engine import Engine
-from omamori.firmware.engine.inspection import Moment
 from omamori.firmware.engine.ips import RuleSet
-from omamori.firmware.engine.ips.moments import moments
+from omamori.firmware.engine.ips.literals import Literals
 from omamori.firmware.engine.packet import Packet
 from omamori.firmware.engine.settings import Mode, Settings
 from omamori.firmware.engine.signatures import Signatures
@@ -31,26 +30,14 @@ _TEXT = st.lists(
 ).map(lambda words: "".join(words).encode())
 
 
-class _Everything:
-    """In place of the search: each rule is a candidate at its moments, and only what confirms it speaks."""
-
-    def __init__(self, rules):
-        where = [moments(rule) for rule in rules]
-        self.of = {
-            Moment.PACKET: {number for number, each in enumerate(where) if each.packet},
-            Moment.STREAM: {number for number, each in enumerate(where) if each.stream},
-            Moment.TRANSACTION: set(),
-        }
-
-    def find(self, inspection):
-        return set(self.of[inspection.moment]), frozenset()
-
-
 def _engine(*, searched):
-    rules = RuleSet.build([parse_rule(rule) for rule in _RULES])
-    if not searched:
-        rules._candidates = _Everything(rules._rules)
-    return Engine(Signatures(rules=rules), Settings(repeat=True, mode=Mode.OBSERVE))
+    """Unsearched: each rule is a candidate at all its moments, and only what confirms it speaks."""
+    rules = [parse_rule(rule) for rule in _RULES]
+    if searched:
+        asked = RuleSet.build(rules)
+    else:
+        asked = RuleSet(rules, Literals(unfiltered=list(range(len(rules)))), {})
+    return Engine(Signatures(rules=asked), Settings(repeat=True, mode=Mode.OBSERVE))
 
 
 def _told(engine, packets):
