@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -128,6 +130,19 @@ def test_a_gate_that_is_wrong_does_not_hide_what_is_soon_found():
     assert expression.search(data) == (20, 22)
 
 
+@pytest.mark.parametrize("letter", [b"a", b"x"])
+@pytest.mark.parametrize("pattern", [rb"(a+)+b|^(?:x|y*)*z$", rb"(a+)+b", rb"a+b|^x*z$"])
+def test_no_expression_ends_the_process(pattern, letter):
+    """Hyperscan 5.4.12 did, where it was to tell where matches begin."""
+    code = (
+        "from omamori.firmware.engine.ips.expressions import gate\n"
+        f"print(gate({pattern!r}, 8).sees({letter!r} * 1000, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+@pytest.mark.xfail(strict=True, reason="Hyperscan 5.4.12 sees it only where it may end the process")
 def test_a_rule_finds_far_down_in_a_long_body_what_is_costly_to_search(asking):
     options = 'content:"MARK"; pcre:"/\\s[^\\s]+\\s*=\\s*unescape/i"; content:"evil"; distance:2; within:4;'
     rule = asking(f"alert http any any -> any any (file.data; {options} sid:1;)")
