@@ -24,12 +24,14 @@ _COUNTED = 0x4
 _TOO_LARGE = 120
 _LIBRARY = "libpcre2-8.so.0"
 _STOPPED = -37
-"""PCRE2_ERROR_CALLOUT: our callback ended the match."""
+"""PCRE2_ERROR_CALLOUT: our callback ends the match."""
 _HEAP = 4096
 """KiB for the backtracking of one match."""
 _UNSET = ctypes.c_size_t(-1).value
 _LIMIT = 3500
 """Backtracking at one position of a pattern that is too large for callouts; Suricata's pcre.match-limit for all."""
+_ENOUGH = 1_000_000
+"""The same for all others, whose steps are counted: a limit that holds only if the library forgot to call."""
 _SHORTEST = 0x80
 """PCRE2_DFA_SHORTEST: stop at the first end of a match."""
 _NONE = -1
@@ -101,19 +103,21 @@ class _Machine:
         new_context = _function(library, "match_context_create", pointer, pointer)
         self._flat = new_context(None)
         _function(library, "set_match_limit", ctypes.c_int, pointer, number)(self._flat, 1)
-        context = new_context(None)
-        for name, limit in (("set_heap_limit", _HEAP), ("set_match_limit", _LIMIT)):
-            _function(library, name, ctypes.c_int, pointer, number)(context, limit)
+        self._counting, self._limited = new_context(None), new_context(None)
+        for context, matches in ((self._counting, _ENOUGH), (self._limited, _LIMIT)):
+            for name, limit in (("set_heap_limit", _HEAP), ("set_match_limit", matches)):
+                _function(library, name, ctypes.c_int, pointer, number)(context, limit)
         callback = ctypes.PYFUNCTYPE(ctypes.c_int, pointer, pointer)
         self._callback = callback(self._step)
         _function(library, "set_callout", ctypes.c_int, pointer, callback, pointer)(
-            context, self._callback, None
+            self._counting, self._callback, None
         )
-        self._context = context
         self._matched = _function(library, "match_data_create", pointer, number, pointer)(2, None)
         self._ends = _function(library, "get_ovector_pointer", where, pointer)(self._matched)
         self.left = 0
-        """Steps that the present search may still take; negative once it was ended."""
+        """Steps that the present search may still take."""
+        self.stopped = False
+        """The last search was ended by a limit."""
 
     def code(self, pattern: bytes, flags: int) -> int:
         """A compiled pattern, to be freed. Raises ExpressionError."""
@@ -130,11 +134,12 @@ class _Machine:
         self.left -= 1
         return 0 if self.left >= 0 else _STOPPED
 
-    def search(self, code: int, data: bytes, start: int) -> tuple[int, int] | None:
-        """Within the steps that are left. Resource errors of the library mean no match, as in Suricata."""
-        if self._match(code, data, len(data), start, 0, self._matched, self._context) < 0:
-            return None
-        return self._ends[0], self._ends[1]
+    def search(self, code: int, data: bytes, start: int, *, counted: bool) -> tuple[int, int] | None:
+        """Within the steps that are left, or under the library's own limit."""
+        context = self._counting if counted else self._limited
+        result = self._match(code, data, len(data), start, 0, self._matched, context)
+        self.stopped = result < _NONE
+        return (self._ends[0], self._ends[1]) if result >= 0 else None
 
     def last_end(self, code: int, data: bytes, start: int, *, any_end: bool) -> int | None:
         r"""Where the match that ends last does, or any match, where that is enough; -1 where there is none.
@@ -177,7 +182,7 @@ def _machine() -> _Machine:
 class Pattern:
     """A compiled pattern over bytes."""
 
-    __slots__ = ("_code", "_machine", "stopped", "taken")
+    __slots__ = ("_code", "_counted", "_machine", "stopped", "taken")
 
     def __init__(self, pattern: bytes, flags: int = 0) -> None:
         """Raises ExpressionError."""
@@ -186,18 +191,20 @@ class Pattern:
         self.taken = 0
         """Steps of the last search."""
         self.stopped = False
-        """The last search was ended by its budget: that it found nothing says nothing."""
+        """The last search was ended by its budget or by the library: that it found nothing says nothing."""
+        self._counted = True
         try:
             self._code = self._machine.code(pattern, flags | _ALWAYS | _COUNTED)
         except TooLargeError:
+            self._counted = False
             self._code = self._machine.code(pattern, flags | _ALWAYS)
 
     def search(self, data: bytes, start: int = 0, *, budget: int) -> tuple[int, int] | None:
         """The leftmost match from index `start` on, as (begin, end); None also after `budget` steps."""
         machine = self._machine
         machine.left = budget
-        found = machine.search(self._code or 0, data, start)
-        self.stopped = machine.left < 0
+        found = machine.search(self._code or 0, data, start, counted=self._counted)
+        self.stopped = machine.stopped
         self.taken = budget - max(machine.left, 0)
         return found
 

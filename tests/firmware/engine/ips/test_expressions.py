@@ -134,12 +134,23 @@ def test_no_expression_ends_the_process(pattern, letter):
     assert (done.returncode, done.stdout) == (0, "False False\n"), done.stderr
 
 
+def test_many_ways_from_one_place_are_no_reason_to_give_up():
+    """Suricata's match limit of 3,500 does: 400 spaces hide the word."""
+    expression = Expression(
+        rb"id=.+(script|alert|onmouse[a-z]+|onload|onblur|onfocus|onclick|onsubmit|onchange)", 8
+    )
+    data = b"x=1&id=1;script" + b" " * 400
+    assert expression.found(data)
+    assert expression.search(data) == (4, 15)
+    assert not expression.found(data.replace(b"script", b"crypt"))
+
+
 @pytest.mark.parametrize(
     "pattern",
-    [rb"(a)\1", rb"a(?=b)", rb"(?<!x)a", rb"(?>a+)b", rb"a(?R)?b", rb"a\Kb", rb"(?:a?b?){0,60}c"],
+    [rb"(a)\1", rb"a(?=b)", rb"(?<!x)a", rb"(?>a+)b", rb"a(?R)?b", rb"a\Kb", rb"a.{60}c"],
 )
 def test_what_an_automaton_cannot_tell_it_does_not_answer(pattern):
-    assert Automaton(pattern).sees(b"aabaaa" * 30) is None
+    assert Automaton(pattern).sees(b"aabaaa" * 30 + b"c") is None
 
 
 @pytest.mark.parametrize("pattern", [b"(*NO_JIT)(?:a|b)*a{2}c", rb"(?:a|b)*\Qaac"])
@@ -163,7 +174,7 @@ def test_what_is_long_is_not_asked_about_beyond_the_budget():
     [
         (rb"\w+,\w+;", b"b,c;", b"b,c"),
         (rb"a+\+b", b"a+b", b"a+c"),
-        (rb"[^\]b]+\x2a+[[:digit:]x]+?]", b"c**3x]", b"b**3x]"),
+        (rb"[^\]b]+\x2a+[[:digit:]x]+?]", b"c**3x]", b"b*3x]"),
         (rb"(?:ab)+?c|[]]+d", b"abc", b"ac]]e"),
         (rb"\x41+?\\+[a\]]+;", b"AA\\]a;", b"AA]a;"),
         (rb".+z+$", b"yz", b"yzx"),
@@ -211,13 +222,16 @@ def test_matches_behind_an_index():
         assert not expression.found(b"ab..a", 2)
 
 
+PARTS = [
+    *("a", "b", "[ab]", "(?:ab|a)", ".", "\\w", "^", "$", "a+", "b*?", "(a)", "[^a]{1,2}", "a?", "\\\\"),
+    *("\\w+?", "[^\\]a]+", "(?:a|b)+", "\\x61+", "\\++", "[]b+]+"),
+]
+
+
 @settings(max_examples=300)
 @given(
     st.lists(
-        st.sampled_from(
-            ["a", "b", "[ab]", "(?:ab|a)", ".", "\\w", "^", "$", "a+", "b*?", "(a)", "[^a]{1,2}"]
-            + ["\\w+?", "[^\\]a]+", "(?:a|b)+", "\\x61+", "\\++", "[]b+]+", "\\\\", "a?"]
-        ),
+        st.sampled_from(PARTS),
         max_size=7,
     ),
     st.text(alphabet="abc\n+\\", max_size=12),
