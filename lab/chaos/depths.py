@@ -51,7 +51,7 @@ def targets() -> list[Target]:
         Target("certificates", lambda: [streams.certificate()], lambda: certificate.parse),
         Target("naming", _naming_seeds, _naming),
         Target("kernel-tables", _kernel_seeds, lambda: _kernel),
-        Target("rules-at-work", _rule_seeds, lambda: _rules_at_work, (SignatureError,)),
+        Target("rules-at-work", _rule_seeds, lambda: _rules_at_work),
         Target("signatures-at-work", _malware_seeds, lambda: _signatures_at_work),
         Target("rule-texts", lambda: [texts.dump_lines(RULES.splitlines() * 9)], lambda: _texts, (Altered,)),
         Target("pack-members", _member_seeds, _pack_members, (PackError,)),

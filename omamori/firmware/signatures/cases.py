@@ -157,7 +157,7 @@ def rules_of(case: Case) -> Parsed:
     files = sorted(case.folder.glob("*.rules"))
     if not files:
         raise Skip("no rules")
-    parsed = read_rules(files)
+    parsed = read_rules(files, variables=variables_of(case).groups)
     if parsed.refused:
         raise Skip(f"a rule does not load: {parsed.refused[0].reason}")
     return parsed

@@ -1,14 +1,21 @@
 """Rule files: every rule that loads, and every one that does not with line, column and reason. Never raises for content."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omamori.firmware.engine.hashed import HashTable
 from omamori.firmware.engine.ips.rule import Rule
+from omamori.firmware.engine.ips.spans import Variables
 from omamori.firmware.signatures.suricata.datasets import gather
-from omamori.firmware.signatures.suricata.errors import RuleError, Unsupported
+from omamori.firmware.signatures.suricata.errors import RuleError, RuleSyntaxError, Unsupported
+from omamori.firmware.signatures.suricata.header import variables_in
 from omamori.firmware.signatures.suricata.lexer import RuleText, logical_lines
 from omamori.firmware.signatures.suricata.parser import parse_rule
+
+STANDARD = frozenset(Variables().groups)
+"""The variables that every unit knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +53,27 @@ def parse_rules(
     with_disabled: bool = False,
     into: Parsed | None = None,
     folder: Path | None = None,
+    variables: Collection[str] = STANDARD,
 ) -> Parsed:
-    """`with_disabled` also reads rules that are commented out. Lists that rules name lie in `folder`."""
+    """`with_disabled` also reads rules that are commented out. Lists that rules name lie in `folder`.
+
+    A rule that names another than one of `variables` is refused: it would keep all others from being loaded.
+    """
     parsed = Parsed() if into is None else into
     for found in logical_lines(content.decode("latin-1")):
         if found.disabled and not with_disabled:
             parsed.disabled += 1
         else:
-            _take(parsed, found, file, folder)
+            _take(parsed, found, file, folder, variables)
     return parsed
 
 
-def _take(parsed: Parsed, found: RuleText, file: str, folder: Path | None) -> None:
+def _take(
+    parsed: Parsed, found: RuleText, file: str, folder: Path | None, variables: Collection[str]
+) -> None:
     try:
         rule = parse_rule(found.text)
+        _check(rule, found.text, variables)
         gather(rule, folder, parsed.datasets)
     except RuleError as error:
         keyword = error.what if isinstance(error, Unsupported) else ""
@@ -67,3 +81,11 @@ def _take(parsed: Parsed, found: RuleText, file: str, folder: Path | None) -> No
     else:
         parsed.rules.append(rule)
         parsed.texts.append(found.text)
+
+
+def _check(rule: Rule, text: str, variables: Collection[str]) -> None:
+    """Raises RuleSyntaxError for a variable that nobody knows."""
+    for name in variables_in(rule.header):
+        if name not in variables:
+            place = re.search(rf"\${name}\b", text)
+            raise RuleSyntaxError(f"no variable ${name[:40]}", place.start() + 1 if place else 1)

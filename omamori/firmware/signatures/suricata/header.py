@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterator
 
 from omamori.firmware.engine.ips.rule import Group, Header, RuleAction, Span, Variable
 from omamori.firmware.signatures.suricata.errors import RuleSyntaxError, Unsupported
@@ -65,6 +66,20 @@ def parse_group(text: str, *, ports: bool) -> Group:
     """A list of addresses or ports as in a header or a configuration. Raises RuleError."""
     word = Word(text, 1)
     return _ports(word) if ports else _addresses(word)
+
+
+def variables_in(header: Header) -> Iterator[str]:
+    """The names of variables in its addresses and ports."""
+    for group in (header.source, header.source_ports, header.destination, header.destination_ports):
+        yield from _names(group)
+
+
+def _names(group: Group) -> Iterator[str]:
+    for item in group.items:
+        if isinstance(item, Variable):
+            yield item.name
+        elif isinstance(item, Group):
+            yield from _names(item)
 
 
 def _protocol(word: Word) -> str:
