@@ -24,7 +24,6 @@ from lab.chaos.seeds import DOWNLOAD, MALICIOUS, RULES, SPLIT, STREAM_RULES, bui
 from omamori.firmware.engine.antivirus import Antivirus, Limits, Pool
 from omamori.firmware.engine.applications import certificate, quic
 from omamori.firmware.engine.engine import Engine
-from omamori.firmware.engine.errors import SignatureError
 from omamori.firmware.engine.ips.ruleset import RuleSet
 from omamori.firmware.engine.malware.hashes import HashSet
 from omamori.firmware.engine.naming.namer import Limits as NamingLimits

@@ -61,6 +61,14 @@ def test_check_rules(rules, tmp_path):
     assert run("check-rules", bad, "--least", "90").exit_code == 1
 
 
+def test_a_rule_with_an_unknown_variable_is_refused_alone(rules, tmp_path):
+    bad = tmp_path / "bad.rules"
+    bad.write_text("alert tcp $HOME_NET any -> [10.0.0.1,!$HOME] $PORT (sid:1;)\n", encoding="ascii")
+    told = json.loads(run("check-rules", rules, bad, "--json").stdout)
+    assert (told["loaded"], told["reasons"]) == (1, {"wrong text": 1})
+    assert f"{bad}:1:39: no variable $HOME\n" in run("check-rules", rules, bad).stdout
+
+
 def test_replay_tells_and_drops_only_as_ips(rules, capture, tmp_path):
     eve = tmp_path / "eve.json"
     told = json.loads(run("replay", "--pcap", capture, "--rules", rules, "--eve", eve, "--json").stdout)
